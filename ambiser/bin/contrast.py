@@ -1,0 +1,13 @@
+"""Fine-tunes by contrast while prototypes and targets keep moving (stage 5, IPR phase 3), on one fold."""
+
+from ambiser.bin.train_one import run_one
+from ambiser.io.console import run_main
+
+
+def main() -> None:
+    """Runs the program."""
+    run_one("contrastive", __doc__)
+
+
+if __name__ == "__main__":
+    run_main(main)

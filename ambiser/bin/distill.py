@@ -1,0 +1,13 @@
+"""Distills teachers into a student, or trains a baseline head (stage 6, AmbER²), on one fold."""
+
+from ambiser.bin.train_one import run_one
+from ambiser.io.console import run_main
+
+
+def main() -> None:
+    """Runs the program."""
+    run_one("distill", __doc__)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,68 @@
+"""The sets of speech and text features that experiments name: each once, with its folder claimed."""
+
+from pathlib import Path
+
+from ambiser.bin.arguments import Experiment, claim_folder, read_yaml_text
+from ambiser.config import differing_keys, dump_yaml, read_yaml
+from ambiser.features.shards import are_finished
+from ambiser.io.console import log
+from ambiser.io.layout import Layout, require
+from ambiser.io.tables import read_table
+
+
+def unfinished_speech(experiments: list[Experiment]) -> list[Experiment]:
+    """Claims the folders of all speech features, and returns one experiment for each that is not finished."""
+    from ambiser.features.extract import describe_speech
+
+    wavs = wav_paths(experiments[0].layout)
+    distinct = _distinct(experiments, "ssl", "speech_features")
+    return [e for e in distinct if not _is_done(speech_dir(e), describe_speech(wavs, e.config.speech_features))]
+
+
+def unfinished_text(experiments: list[Experiment]) -> list[Experiment]:
+    """Claims the folders of all text features, and returns one experiment for each that is not finished."""
+    from ambiser.features.text import describe_text
+
+    distinct = _distinct([e for e in experiments if e.config.needs_text()], "text", "text_features")
+    texts = transcripts(experiments[0].layout) if distinct else {}
+    return [
+        e for e in distinct
+        if not _is_done(e.layout.text_dir(e.config.text), describe_text(texts, e.config.text_features))
+    ]  # fmt: skip
+
+
+def speech_dir(experiment: Experiment) -> Path:
+    """Returns the folder of an experiment's speech features."""
+    return experiment.layout.speech_dir(experiment.config.ssl, experiment.config.speech_features.form)
+
+
+def wav_paths(layout: Layout) -> dict[str, str]:
+    """Returns the path of every utterance's audio."""
+    require(layout.corpus_record(), "prepare_data")
+    return read_table(require(layout.table("wav.scp"), "prepare_data"))
+
+
+def transcripts(layout: Layout) -> dict[str, str]:
+    """Returns the words of every utterance; there may be none."""
+    table = read_table(require(layout.table("text"), "prepare_data"), allow_empty_value=True)
+    return {utt: table.get(utt, "") for utt in wav_paths(layout)}
+
+
+def _distinct(experiments: list[Experiment], *keys: str) -> list[Experiment]:
+    """Keeps one experiment of those that agree in the keys."""
+    return list({dump_yaml(e.config.model_dump(mode="json", include=set(keys))): e for e in experiments}.values())
+
+
+def _is_done(folder: Path, description: dict) -> bool:
+    """Claims the folder for these features and tells whether they stand there already."""
+    finished = are_finished(folder)
+    record = folder / "config.yaml"
+    if not finished and record.is_file():
+        changed = differing_keys(read_yaml(record)[0], read_yaml_text(dump_yaml(description)))
+        if changed and all(line.startswith("data.") for line in changed):
+            # Unfinished, and a file was mended or left out: shards know their own audio, so those that fit are kept.
+            record.unlink()
+    claim_folder(folder, description, f"remove {folder}, or give another --dump_dir")
+    if finished:
+        log.info("%s: features are there already", folder)
+    return finished

@@ -1,0 +1,94 @@
+"""The jobs of each stage: the commands, logs and last files of training, of features in parts, of scores."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ambiser.bin.arguments import Experiment
+from ambiser.bin.feature_sets import speech_dir, unfinished_speech, unfinished_text
+from ambiser.bin.looks import OFFLINE_UPSTREAMS
+from ambiser.config import STAGES
+from ambiser.features.extract import part_file
+from ambiser.launch.tasks import Task
+
+PROGRAMS = dict(zip(STAGES, ("learn_prototypes", "update_prototypes", "contrast", "distill"), strict=True))
+FEATURES = "extract_features"
+ORDER = (FEATURES, "join_features", *STAGES, "score", "report")  # a submission waits for those before it
+PROGRAM_BYTES = 700 * 2**20  # what a job takes before it has read any features
+KINDS = {"join_features": "cpu", "score": "cpu", "report": "cpu"} | dict.fromkeys(STAGES, "train")
+
+
+def jobs_dir(exp_dir: Path, stage: str) -> Path:
+    """Returns the folder where the submissions of a stage are recorded."""
+    return exp_dir / "jobs" / stage
+
+
+def training(args: argparse.Namespace, experiment: Experiment, fold: int) -> Task:
+    """Returns the job that trains a stage of an experiment on a fold."""
+    layout, tag = experiment.layout, experiment.tag
+    words = ["--config", str(experiment.config_path), "--seed", str(experiment.seed), "--fold", str(fold)]
+    log = layout.experiment(tag) / "logs" / f"{args.stage}.fold{fold}.log"
+    argv = _program(args, PROGRAMS[args.stage], words)
+    return Task(f"{tag} fold {fold}", argv, log, layout.best(tag, fold, args.stage))
+
+
+def features(args: argparse.Namespace, experiments: list[Experiment], parts: int, nj: int) -> tuple[list, list]:
+    """Returns the jobs that make the parts of all speech features, and the one that joins them and does the text."""
+    speech, text = unfinished_speech(experiments), unfinished_text(experiments)
+    logs = args.dump_dir / "logs"
+    tasks = []
+    for experiment in speech:
+        folder = speech_dir(experiment)
+        for number in range(1, parts + 1):
+            words = ["--configs", str(experiment.config_path), "--nj", str(nj), "--part", str(number), str(parts)]
+            name = f"{folder.name} part {number}/{parts}"
+            log = logs / f"{folder.name}.{number}-of-{parts}.log"
+            tasks.append(Task(name, _program(args, FEATURES, words), log, part_file(folder, (number, parts))))
+    if not speech and not text:
+        return [], []
+    last = text[-1].layout.text_dir(text[-1].config.text) if text else speech_dir(speech[-1])
+    words = ["--configs", *map(str, args.configs), "--nj", str(nj)]
+    return tasks, [Task("join features", _program(args, FEATURES, words), logs / "join.log", last / "feats.scp")]
+
+
+def kind(stage: str, experiments: list[Experiment]) -> str:
+    """Returns what kind of job a stage has: cpu, gpu or train."""
+    if stage in KINDS:
+        return KINDS[stage]
+    offline = all(e.config.speech_features.upstream in OFFLINE_UPSTREAMS for e in experiments)
+    return "cpu" if offline else "gpu"
+
+
+def memory_of_a_job(experiment: Experiment) -> int:
+    """Returns an upper estimate of the peak memory of a job: the program, and its features read and copied once."""
+    arks = sum(ark.stat().st_size for folder in experiment.feature_folders() for ark in folder.glob("*.ark"))
+    return PROGRAM_BYTES + 2 * arks
+
+
+def scoring(args: argparse.Namespace, experiment: Experiment) -> Task:
+    """Returns the job that scores an experiment; it sees for itself whether there is anything to do."""
+    layout, tag = experiment.layout, experiment.tag
+    words = ["--configs", str(experiment.config_path), "--seeds", str(experiment.seed), *_folds(args)]
+    return Task(f"score {tag}", _program(args, "score", words), layout.experiment(tag) / "logs/score.log",
+                layout.results(tag))  # fmt: skip
+
+
+def report(args: argparse.Namespace) -> Task:
+    """Returns the job that makes the report of all experiments."""
+    words = ["--configs", *map(str, args.configs), "--seeds", *map(str, args.seeds), *_folds(args)]
+    done = args.exp_dir / "RESULTS.md"
+    return Task("report", _program(args, "report", words), jobs_dir(args.exp_dir, "report") / "report.log", done)
+
+
+def _folds(args: argparse.Namespace) -> list[str]:
+    return ["--folds", *map(str, args.folds)] if args.folds else []
+
+
+def _program(args: argparse.Namespace, name: str, words: list[str]) -> tuple[str, ...]:
+    argv = [sys.executable, "-m", f"ambiser.bin.{name}", *words]
+    for option in ("ssl", "text", "tag"):
+        argv += [f"--{option}", getattr(args, option)] if getattr(args, option) else []
+    argv += ["--set", *args.overrides] if args.overrides else []
+    for option in ("data_dir", "dump_dir", "exp_dir"):
+        argv += [f"--{option}", str(getattr(args, option))]
+    return tuple(argv)

@@ -1,0 +1,88 @@
+"""Runs a stage as jobs: one for each experiment, seed and fold, or part of the features; what is done is skipped."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from ambiser.bin import jobs
+from ambiser.bin.arguments import Experiment, Parser, add_experiment, claim_folder, load_experiments
+from ambiser.bin.score import folds_to_use
+from ambiser.config import STAGES
+from ambiser.config.slurm import SLURM_CONFIG, load_slurm_config
+from ambiser.io.console import log, run_main, set_up_logging
+from ambiser.launch import LAUNCHERS, local, slurm
+from ambiser.launch.resources import device_slots
+from ambiser.launch.tasks import Task, split_done
+
+
+def main() -> int:
+    """Runs the program."""
+    parser = Parser(__doc__)
+    parser.add_argument("--stage", choices=(jobs.FEATURES, *STAGES, "score", "report"), required=True, help="the stage")
+    add_experiment(parser, several=True)
+    parser.add_argument("--launcher", choices=LAUNCHERS, default="local", help="where the jobs run")
+    parser.add_argument("--slurm_config", type=Path, default=SLURM_CONFIG, help="what jobs ask Slurm for")
+    parser.add_argument("--wait", choices=("true", "false"), default="true", help="false: submit to Slurm and return")
+    parser.add_argument("--nj", type=int, default=1, help="jobs at a time, at most, on this machine")
+    parser.add_argument("--dry_run", action="store_true", help="print the commands of the jobs and run nothing")
+    args = parser.parse_args()
+    if args.nj < 1:
+        parser.error(f"--nj must be 1 or more, got {args.nj}")
+    set_up_logging()
+    args.site = load_slurm_config(args.slurm_config)
+    experiments = [e for e in load_experiments(args) if _has_stage(e, args.stage)]
+    for stage, tasks in _waves(args, experiments):
+        if args.dry_run:
+            print(_describe(args, stage, tasks, experiments))
+        elif tasks and (status := _run(args, stage, tasks, experiments)):
+            return status
+    return 0
+
+
+def _waves(args: argparse.Namespace, experiments: list[Experiment]) -> list[tuple[str, list[Task]]]:
+    """Returns the jobs to run, wave after wave, and where their submissions are recorded."""
+    if args.stage == jobs.FEATURES:
+        cores = getattr(args.site, jobs.kind(args.stage, experiments)).cpus if args.launcher == "slurm" else 1
+        parts, join = jobs.features(args, experiments, args.site.feature_parts, cores)
+        return [(jobs.FEATURES, parts), ("join_features", join)]
+    if args.stage == "score":
+        return [("score", [jobs.scoring(args, experiment) for experiment in experiments])]
+    if args.stage == "report":
+        return [("report", [jobs.report(args)])]
+    folds = folds_to_use(experiments[0], args.folds) if experiments else []
+    for experiment in experiments if not args.dry_run else []:
+        resolved = experiment.config.model_dump(mode="json")
+        claim_folder(experiment.layout.experiment(experiment.tag), resolved, "use --tag NAME or another --exp_dir")
+    done, tasks = split_done(jobs.training(args, experiment, fold) for experiment in experiments for fold in folds)
+    if done and not args.dry_run:
+        log.info("%s: %d of %d jobs are done already", args.stage, len(done), len(done) + len(tasks))
+    return [(args.stage, tasks)]
+
+
+def _run(args: argparse.Namespace, stage: str, tasks: list[Task], experiments: list[Experiment]) -> int:
+    if args.launcher == "slurm":
+        before = [jobs.jobs_dir(args.exp_dir, earlier) for earlier in jobs.ORDER[: jobs.ORDER.index(stage)]]
+        where = {"folder": jobs.jobs_dir(args.exp_dir, stage), "after": before, "wait": args.wait == "true"}
+        job = getattr(args.site, jobs.kind(stage, experiments))
+        return slurm.run_tasks(tasks, slurm=args.site, job=job, description=stage, **where)
+    slots = device_slots(args.nj, any(e.config.train.device != "cpu" for e in experiments))
+    memory_bytes = max(map(jobs.memory_of_a_job, experiments))
+    return local.run_tasks(tasks, slots=slots, memory_bytes=memory_bytes, description=stage)
+
+
+def _describe(args: argparse.Namespace, stage: str, tasks: list[Task], experiments: list[Experiment]) -> str:
+    if args.launcher == "slurm" and tasks:
+        job, folder = getattr(args.site, jobs.kind(stage, experiments)), jobs.jobs_dir(args.exp_dir, stage)
+        return slurm.describe_submission(tasks, folder=folder, slurm=args.site, job=job)
+    return "\n".join(shlex.join(task.argv) for task in tasks)
+
+
+def _has_stage(experiment: Experiment, stage: str) -> bool:
+    if stage in STAGES and stage not in experiment.config.stages:
+        log.info("%s has no stage %s: skipped", experiment.tag, stage)
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    run_main(main)

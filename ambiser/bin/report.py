@@ -1,0 +1,70 @@
+"""Puts the results of experiments into a table, a page and figures (stage 8)."""
+
+from pathlib import Path
+
+from ambiser.bin.arguments import Parser, add_experiment, load_experiments
+from ambiser.bin.compare import compare_systems
+from ambiser.bin.details import load_detail, load_words_and_audio
+from ambiser.bin.scored import load_scored
+from ambiser.bin.systems import System, add_predictions, all_systems, predictions_of
+from ambiser.config import STAGES
+from ambiser.io.console import log, progress, run_main, set_up_logging
+from ambiser.io.files import write_text
+from ambiser.io.layout import require
+
+
+def main() -> None:
+    """Runs the program."""
+    parser = Parser(__doc__)
+    add_experiment(parser, several=True)
+    add_predictions(parser)
+    parser.add_argument(
+        "--publish", type=Path, nargs="?", const=Path("."), metavar="DIR", help="also copy the results to DIR/results"
+    )
+    args = parser.parse_args()
+    set_up_logging()
+    systems = all_systems(args, load_experiments(args))
+    layout = systems[0].experiment.layout
+    paths = [require(layout.results(system.tag), "score") for system in systems]
+    from ambiser.scoring.curves import read_curves
+    from ambiser.scoring.markdown import render_markdown, render_terminal
+    from ambiser.scoring.publish import publish
+    from ambiser.scoring.report import render_report
+    from ambiser.scoring.results import read_results
+    from ambiser.scoring.summary import tables
+
+    results = [read_results(path) for path in paths]
+    curves = {one["tag"]: read_curves(layout, one["tag"], STAGES, one["stamp"]["all_folds"]) for one in results}
+    print(render_terminal(results), end="")
+    write_text(layout.exp_dir / "RESULTS.md", render_markdown(results))
+    if len({system.name for system in systems}) > 1 and len(tables(results)) == 1:
+        write_text(layout.exp_dir / "COMPARE.md", compare_systems(systems, args, "markdown"))
+    else:  # one of an earlier stage 8 would speak of other experiments
+        (layout.exp_dir / "COMPARE.md").unlink(missing_ok=True)
+    folds = results[0]["stamp"]["folds"]
+    details, listing = look_into(systems, folds) if len(tables(results)) == 1 else ({}, None)
+    page = render_report(
+        results, curves, layout.exp_dir / "figures", each=lambda items: progress(items, "draw figures"),
+        details=details, listing=listing,
+    )  # fmt: skip
+    write_text(layout.exp_dir / "report.html", page)
+    log.info("wrote %s", layout.exp_dir / "report.html")
+    if args.publish is not None:
+        log.info("published in %s", publish(args.publish, results))
+
+
+def look_into(systems: list[System], folds: list[int]) -> tuple[dict[str, list], dict[str, object]]:
+    """Returns what the figures of representation need, by tag, and the list of utterances."""
+    from ambiser.scoring.listing import list_utterances
+
+    loaded = {s.tag: {k: load_scored(s, k, predictions_of(s, k))[0] for k in folds} for s in systems}
+    details = {s.tag: [load_detail(s, k, loaded[s.tag][k]) for k in folds] for s in systems}
+    words, audio = load_words_and_audio(systems[0].experiment.layout)
+    classes, levels = list(systems[0].experiment.config.labels.classes), systems[0].experiment.config.score.levels
+    if systems[0].experiment.config.labels.other_votes == "extra_class":
+        classes.append("other")
+    return details, list_utterances(loaded, classes=classes, levels=levels, words=words, audio=audio)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,80 @@
+"""Scores the predictions of experiments against the votes (stage 7)."""
+
+from pathlib import Path
+
+from ambiser.bin.arguments import Parser, add_experiment, claim_folder, load_experiments
+from ambiser.bin.scored import load_scored
+from ambiser.bin.systems import System, add_predictions, all_systems, folds_to_use, predictions_of, require_models
+from ambiser.io.console import log, progress, run_main, set_up_logging
+from ambiser.io.files import read_json, write_json
+from ambiser.io.tables import read_tsv
+
+
+def main() -> None:
+    """Runs the program."""
+    parser = Parser(__doc__)
+    add_experiment(parser, several=True)
+    add_predictions(parser)
+    args = parser.parse_args()
+    set_up_logging()
+    systems = all_systems(args, load_experiments(args))
+    from ambiser.scoring.markdown import render_lines
+    from ambiser.scoring.results import config_hash, import_hash, is_current
+
+    longest = max(len(system.tag) for system in systems)
+    folds = folds_to_use(systems[0].experiment, args.folds)
+    for system in systems:
+        require_models(system, folds)
+    for system in systems:
+        layout, tag, config = system.experiment.layout, system.tag, system.experiment.config
+        if system.imported is None:
+            claim_folder(layout.experiment(tag), config.model_dump(mode="json"), "use --tag NAME or another --exp_dir")
+        predictions = {fold: predictions_of(system, fold) for fold in progress(folds, f"predict {tag}")}
+        sources = [*predictions.values(), layout.table("votes.tsv"), layout.corpus_record()]
+        expected = config_hash(config) if system.imported is None else import_hash(config, system.imported)
+        if is_current(layout.results(tag), expected_hash=expected, folds=folds, sources=sources):
+            log.info("%s: results.json is up to date", tag)
+            continue
+        results = score(system, predictions)
+        write_json(layout.results(tag), results)
+        print(render_lines(results, longest))
+
+
+def score(system: System, predictions: dict[int, Path]) -> dict[str, object]:
+    """Returns what results.json holds."""
+    from ambiser.scoring.evaluate import describe_calibration, evaluate
+    from ambiser.scoring.results import build_results, count_reasons, describe_test_set
+
+    config, layout = system.experiment.config, system.experiment.layout
+    folds, views, fitted = {}, {}, {}
+    for fold, path in predictions.items():
+        folds[fold], views[fold], fitted[fold] = load_scored(system, fold, path)
+    tested = ((fold, utt, row) for fold, v in views.items() for utt, row in zip(v.utts, v.counts, strict=True))
+    lost = read_tsv(layout.table("left_out.tsv"), ["utt", "reason"]) if layout.table("left_out.tsv").is_file() else []
+    return build_results(
+        config=config,
+        name=system.name,
+        tag=system.tag,
+        seed=system.experiment.seed,
+        corpus=read_json(layout.corpus_record()),
+        class_names=next(iter(views.values())).classes,
+        folds=folds,
+        test_set=describe_test_set(tested),
+        left_out={
+            "by stage 1": count_reasons(row["reason"] for row in lost),
+            "by the policies": count_reasons(reason for view in views.values() for reason in view.left_out.values()),
+        },
+        scores=evaluate(
+            folds,
+            bins=config.score.ece_bins,
+            levels=config.score.levels,
+            resamples=config.score.resamples,
+            interval=config.score.interval,
+        ),
+        calibration=describe_calibration(config.score.calibration, fitted, bins=config.score.ece_bins),
+        imported=system.imported,
+    )
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,78 @@
+"""Prints what of a recipe is done, partly done or missing, from the files alone."""
+
+from pathlib import Path
+
+from ambiser.bin.arguments import Experiment, Parser, add_experiment, layout_of, load_experiments
+from ambiser.bin.jobs import ORDER, jobs_dir
+from ambiser.config import STAGES
+from ambiser.io.console import run_main
+from ambiser.io.files import read_json
+from ambiser.io.layout import Layout
+from ambiser.launch.slurm_status import survey
+
+DONE, PARTLY, MISSING, NO_STAGE = "#", "~", ".", "-"
+COLUMNS = ("experiment", *STAGES, "predictions", "results")
+
+
+def main() -> None:
+    """Runs the program."""
+    parser = Parser(__doc__)
+    add_experiment(parser, several=True)
+    args = parser.parse_args()
+    experiments, layout = load_experiments(args), layout_of(args)
+    record = layout.corpus_record()
+    facts = read_json(record) if record.is_file() else {}
+    folds = args.folds or facts.get("folds", [])
+    print(f"data      {_word(record)}" + (f": {facts['utterances']} utterances, folds {_list(folds)}" if facts else ""))
+    for folder in dict.fromkeys(folder for experiment in experiments for folder in experiment.feature_folders()):
+        print(f"features  {_word(folder / 'feats.scp')}: {folder}")
+    print()
+    rows = [COLUMNS, *(row_of(experiment, layout, folds) for experiment in experiments)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(f"\na sign a fold: {DONE} done, {PARTLY} begun, {MISSING} missing; {NO_STAGE} not a stage of the experiment")
+    show_jobs(args.exp_dir)
+
+
+def show_jobs(exp_dir: Path) -> None:
+    """Prints how many jobs of Slurm each stage has in each state, and a line for each that is not done."""
+    stages, trouble = survey(jobs_dir(exp_dir, stage) for stage in ORDER)
+    for stage, rows in stages.items():
+        counts = {state: sum(row.state == state for row in rows) for state in sorted({row.state for row in rows})}
+        print(f"\nSlurm, {stage}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+        for row in rows:
+            if row.state != "done":
+                what = f"{row.state} ({row.reason})" if row.reason else row.state
+                print(f"  {row.job:<10} {row.name}  {what}  {row.log}")
+    if trouble:
+        print(f"\nSlurm does not tell: {trouble}")
+
+
+def row_of(experiment: Experiment, layout: Layout, folds: list[int]) -> tuple[str, ...]:
+    """Returns the line of an experiment: its name, a cell for each training stage, predictions and results."""
+    tag = experiment.tag
+    cells = [tag]
+    for stage in STAGES:
+        signs = [_sign(layout.best(tag, fold, stage)) for fold in folds]
+        cells.append(("".join(signs) or MISSING) if stage in experiment.config.stages else NO_STAGE)
+    # The folder of a fold holds the stages too, so predictions are there or not.
+    signs = [DONE if layout.predictions(tag, fold).is_file() else MISSING for fold in folds]
+    cells.append("".join(signs) or MISSING)
+    return (*cells, _word(layout.results(tag)))
+
+
+def _sign(last: Path) -> str:
+    return DONE if last.is_file() else PARTLY if last.parent.is_dir() else MISSING
+
+
+def _word(last: Path) -> str:
+    return "done" if last.is_file() else "missing"
+
+
+def _list(folds: list[int]) -> str:
+    return " ".join(map(str, folds))
+
+
+if __name__ == "__main__":
+    run_main(main)

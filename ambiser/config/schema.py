@@ -1,0 +1,327 @@
+"""Every key of a configuration with its type, range, default and one line of explanation.
+
+This is the only place where a default stands. conf/base.yaml is generated from it
+(`python -m ambiser.bin.write_base_config`), and a test compares the two.
+Standing of a choice: [P] stated by the paper, [I] inferred, [D] decided here.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+STAGES = ("prototypes", "update", "contrastive", "distill")
+LABELS = (
+    "neu", "hap", "exc", "sad", "ang", "fru", "fea", "sur", "dis", "con", "oth",
+    "amu", "ann", "cnc", "cnf", "dep", "dsp",  # secondary in MSP-Podcast: amused, annoyed, concerned, confused, ...
+)  # fmt: skip
+PROTOCOLS = ("leave_one_session_out", "leave_one_speaker_out", "speaker_folds", "as_released", "random")
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are refused, values cannot be changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    """Which corpus, and how it is split."""
+
+    corpus: Literal["mini", "iemocap", "msp_podcast", "crema_d", "kaldi"] = Field(
+        "mini", description="parser of ambiser/data/corpora"
+    )
+    version: str = Field("", description="release of the corpus, for the stamp of every result")
+    protocol: Literal[PROTOCOLS] = Field(
+        "leave_one_session_out",
+        description="what a fold tests: a session, a speaker, a set of speakers, what the release says, or any "
+        "utterances (that leaks speakers and is stamped so)",
+    )
+    dev: Literal["next_session", "previous_session"] = Field(
+        "next_session", description="what chooses epochs: the session (or set) after or before the tested one"
+    )
+    folds: Annotated[int, Field(ge=3)] = Field(5, description="number of folds of speaker_folds and random")
+    test_part: Literal["Test1", "Test2"] = Field("Test1", description="as_released only: the part that is tested")
+    allow_leaks: bool = Field(
+        False, description="go on when a speaker, recording or wav stands on two sides; the results are stamped"
+    )
+    mini_utterances: Annotated[int, Field(ge=60)] = Field(
+        640, description="corpus mini only: how many utterances are made up"
+    )
+    allow_incomplete: bool = Field(
+        False, description="go on when a corpus lacks files or has other counts than its release"
+    )
+
+
+class Labels(Section):
+    """How the raters' votes become soft labels, hard labels and the precise and ambiguous sets."""
+
+    classes: dict[str, Annotated[list[Literal[LABELS]], Field(min_length=1)]] = Field(
+        {"neutral": ["neu"], "happy": ["hap", "exc"], "angry": ["ang"], "sad": ["sad"]},
+        description="each class and the labels that count for it [I]",
+        min_length=2,
+    )
+    other_votes: Literal["drop_vote", "drop_utterance", "extra_class"] = Field(
+        "drop_vote",
+        description="a vote outside the classes: leave out the vote, the utterance, or count it as class 'other'",
+    )
+    other_majority: Literal["drop_utterance", "keep"] = Field(
+        "drop_utterance", description="an utterance whose majority lies outside the classes [D]"
+    )
+    no_majority: Literal["keep", "drop_utterance"] = Field(
+        "keep",
+        description="without a majority: keep the utterance for distributions (never in accuracy and F1), or drop it",
+    )
+    ties: Literal["exclude", "first"] = Field(
+        "exclude", description="a tie for first: no hard label, or the first class of the tie"
+    )
+    include_self: bool = Field(False, description="count what speakers said of themselves")
+    multi_label: Literal["split_mass", "one_vote_each"] = Field(
+        "split_mass", description="several labels by one rater: share one vote between them, or one vote each"
+    )
+    secondary_weight: Share = Field(
+        0.0, description="share of a rater's vote for the secondary labels of MSP-Podcast; 0 counts primary ones alone"
+    )
+    aggregate: Literal["votes", "dawid_skene"] = Field(
+        "votes", description="soft labels: shares of the votes, or posteriors of a model that weighs raters"
+    )
+    smoothing: Share = Field(
+        0.0, description="e in (1 - e) y + (1 - y) e / (C - 1), applied to soft labels in training"
+    )
+    precise: Literal["unanimous", "majority"] | Share = Field(
+        "unanimous",
+        description="precise utterances: all raters agree, any majority, or at least this share of the votes [D]",
+    )
+    ambiguous: Literal["majority", "any"] = Field(
+        "majority",
+        description="ambiguous utterances: those that only have a majority, or those without one as well [I]",
+    )
+
+    @model_validator(mode="after")
+    def _labels_belong_to_one_class(self) -> "Labels":
+        labels = [label for members in self.classes.values() for label in members]
+        doubled = sorted({label for label in labels if labels.count(label) > 1})
+        if doubled:
+            raise ValueError(f"{', '.join(doubled)} stands in two classes")
+        if self.other_votes == "extra_class" and "other" in self.classes:
+            raise ValueError("other_votes: extra_class makes a class 'other', and 'classes' has one already")
+        return self
+
+
+class SpeechFeatures(Section):
+    """Speech features, normally from conf/ssl/NAME.yaml."""
+
+    upstream: str = Field("fbank_no_cmvn", description="name of an s3prl upstream")
+    checkpoint: str = Field("", description="file or folder for upstreams that end in _local or _custom")
+    form: Literal["pooled", "frames"] = Field(
+        "pooled", description="a vector per layer and utterance, or one layer at frame rate"
+    )
+    statistics: Literal["mean", "mean_std"] = Field("mean", description="what is pooled over time, for every layer")
+    layer: int = Field(-1, description="the layer kept with 'form: frames'; -1 is the last")
+
+
+class TextFeatures(Section):
+    """Text features, normally from conf/text/NAME.yaml."""
+
+    encoder: Literal["hashing", "huggingface"] = Field(
+        "hashing", description="hashed word n-grams (offline), or a pre-trained encoder"
+    )
+    model: str = Field("", description="for huggingface: a name or a folder")
+    pooling: Literal["mean", "cls"] = Field("mean", description="for huggingface: mean over tokens, or the first token")
+    dim: Annotated[int, Field(ge=8, le=2**20)] = Field(256, description="for hashing: number of features")
+    ngram: Annotated[int, Field(ge=1, le=5)] = Field(2, description="for hashing: longest word n-gram")
+
+
+class Model(Section):
+    """The network, the same for all methods on the same features."""
+
+    hidden: Count = Field(256, description="width of the hidden layer [D]")
+    pooling: Literal["mean", "attentive"] = Field(
+        "mean", description="with 'form: frames': mean over time, or mean and deviation weighted by attention [D]"
+    )
+    head: Literal["mlp", "linear"] = Field(
+        "mlp", description="linear - ReLU - dropout - linear, or SUPERB's linear - linear"
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.3, description="dropout after the hidden layer [D]")
+    projection: Count = Field(128, description="size of the embedding compared with prototypes [D]")
+    standardize: bool = Field(True, description="subtract mean and divide by deviation of the training part")
+
+
+class Optimization(Section):
+    """How one stage is optimised."""
+
+    epochs: Annotated[int, Field(ge=1)] = Field(30, description="at most this many epochs")
+    batch: Annotated[int, Field(ge=2)] = Field(32, description="utterances a step")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="optimiser")
+    learning_rate: Positive = Field(1e-3, description="peak learning rate")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="decoupled weight decay")
+    warmup: Share = Field(0.1, description="share of the steps with a rising rate; then it falls to 0 along a cosine")
+    clip: Positive = Field(1.0, description="largest norm of the gradient")
+    patience: Annotated[int, Field(ge=0)] = Field(
+        0, description="stop after so many epochs without a better dev score; 0: never"
+    )
+    select: Literal["jsd", "ua", "accuracy"] = Field("ua", description="dev score that chooses the epoch")
+
+
+class Ipr(Section):
+    """Iterative prototype refinement (arXiv 2408.00325)."""
+
+    update: Literal["hard", "soft"] = Field(
+        "hard", description="eq. 5: per utterance of the pseudo class, or the weighted mean of the batch [I]"
+    )
+    assign_by: Literal["prototypes", "classifier"] = Field(
+        "prototypes", description="who gives the pseudo label, eq. 4 [I]"
+    )
+    key_encoder: Literal["momentum", "shared"] = Field(
+        "momentum", description="eq. 3: a slow copy of the encoder, or the encoder itself [I]"
+    )
+    key_momentum: Share = Field(0.999, description="m of the slow copy [D]")
+    prototype_momentum: Share = Field(0.999, description="gamma of eq. 5, per utterance [D]; 1 freezes the prototypes")
+    prototype_temperature: Positive = Field(0.1, description="tau_p of eq. 3 [D]")
+    temperature: Positive = Field(0.07, description="tau of eq. 6 [D]")
+    contrastive_weight: Annotated[float, Field(ge=0)] = Field(0.5, description="lambda of eq. 6 [D]")
+    queue: Annotated[int, Field(ge=0)] = Field(
+        2048, description="keys kept for contrast; unfilled slots are masked [D]"
+    )
+    target_momentum: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(
+        [0.9, 0.7], description="phi of the running targets, first and last epoch [I]"
+    )
+    prototypes_from: Literal["ambiguous", "all"] = Field(
+        "ambiguous", description="whose embeddings move the prototypes; precise ones go to the class of their label [I]"
+    )
+    ambiguous_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.5, description="share of ambiguous utterances in a batch [D]; 0: precise ones only"
+    )
+    class_balanced: bool = Field(True, description="draw precise utterances of all classes equally often [D]")
+    time_mask: Share = Field(0.2, description="views: share of the frames that are masked, with 'form: frames' [D]")
+    feature_mask: Share = Field(0.1, description="views: share of the features that are masked [D]")
+    noise: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="views: Gaussian noise, in deviations of each feature over the batch [D]"
+    )
+    layer_mask: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="views: share of the SSL layers that are left out of the mix, with 'form: pooled' [D]"
+    )
+    predict_by: Literal["classifier", "prototypes"] = Field(
+        "classifier", description="what gives the probabilities that are scored [I]"
+    )
+
+
+class Amber(Section):
+    """Dual ambiguity-aware distillation (arXiv 2601.18010) and the baselines on the same network."""
+
+    target: Literal["votes", "majority"] = Field(
+        "votes", description="train on the soft label, or on the hard one (no majority: left out)"
+    )
+    divergence: Literal["jsd", "kl", "soft_ce"] = Field("jsd", description="D of the objective [D]")
+    student: Literal["A", "T", "AT"] = Field(
+        "AT", description="the head that is scored: speech, text, fusion [P: for example fusion]"
+    )
+    weights: Literal["gt_divergence", "inverse_divergence", "confidence", "uniform"] = Field(
+        "gt_divergence", description="how teachers are weighted for an utterance [D]"
+    )
+    guidance: Annotated[float, Field(ge=0)] = Field(0.5, description="lambda, weight of what the teachers say [D]")
+    teacher: Annotated[float, Field(ge=0)] = Field(1.0, description="beta, weight of the teachers' own supervision [D]")
+    temperature: Positive = Field(0.1, description="tau of the teacher weights [D]")
+    fusion: Literal["concat", "gated"] = Field(
+        "concat", description="input of head AT: both vectors, or a learned gate between their projections [D]"
+    )
+    modality_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="share of training utterances whose speech or text (by turns) is hidden from head AT [D]"
+    )
+    class_weights: Literal["none", "effective_number"] = Field(
+        "none", description="weigh utterances by the rarity of their classes, as EMO-SUPERB [D]"
+    )
+    evidential: bool = Field(
+        False, description="heads give a Dirichlet learned from the votes (arXiv 2402.12862); only without teachers [I]"
+    )
+    evidential_regularizer: Annotated[float, Field(ge=0)] = Field(
+        0.01, description="weight of the punishment of misleading evidence, risen to over the first ten epochs [D]"
+    )
+    agreement_gate: bool = Field(False, description="scale the guidance by 1 - JSD(p_A, p_T) / log 2 [D]")
+    use_prototypes: bool = Field(
+        True, description="after IPR: give the similarities to its prototypes to the heads too [D]"
+    )
+    freeze_speech: bool = Field(False, description="after IPR: keep its encoder as it is [D]")
+
+    @model_validator(mode="after")
+    def _objectives_fit(self) -> "Amber":
+        if self.evidential and (self.guidance > 0 or self.teacher > 0):
+            raise ValueError("evidential: true needs guidance: 0 and teacher: 0; a Dirichlet has no teachers here")
+        if self.modality_dropout > 0 and "AT" not in self.heads():
+            raise ValueError(f"modality_dropout needs head AT; the heads are {' '.join(self.heads())}")
+        return self
+
+    def heads(self) -> tuple[str, ...]:
+        """The heads that are trained: the student alone, or all three when teachers guide or are supervised."""
+        return ("A", "T", "AT") if self.guidance > 0 or self.teacher > 0 else (self.student,)
+
+
+class Train(Section):
+    """What all training stages share."""
+
+    threads: Count = Field(
+        1, description="CPU threads of one training; fixed, so that results do not depend on the machine's load"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU when there is one")
+    tensorboard: bool = Field(True, description="write curves for TensorBoard beside metrics.jsonl")
+
+
+class Score(Section):
+    """How predictions are scored."""
+
+    ece_bins: Annotated[int, Field(ge=2, le=100)] = Field(10, description="equal-width bins of the calibration error")
+    levels: Annotated[list[float], Field(min_length=1)] = Field(
+        [0.0, 0.95], description="upper entropies (bits) of the levels of ambiguity below the highest"
+    )
+    calibration: Literal["none", "temperature", "vector"] = Field(
+        "none", description="scale log-probabilities by one number, or by one and an offset a class, fitted on dev [D]"
+    )
+    resamples: Annotated[int, Field(ge=100, le=1000000)] = Field(
+        1000, description="resamples of the speakers behind every interval"
+    )
+    paired_resamples: Annotated[int, Field(ge=100, le=1000000)] = Field(
+        10000, description="resamples behind comparisons: no p-value is below twice their inverse, before correction"
+    )
+    interval: Literal["percentile", "bca"] = Field(
+        "percentile", description="percentiles of the resamples, or bias-corrected and accelerated ones"
+    )
+
+
+class Config(Section):
+    """One experiment."""
+
+    stages: Annotated[list[Literal[STAGES]], Field(min_length=1)] = Field(
+        ["distill"],
+        description="training stages of the experiment, in this order: prototypes update contrastive distill",
+    )
+    ssl: str = Field("fbank", description="speech features: conf/ssl/NAME.yaml, or the name of an s3prl upstream")
+    text: str = Field("hashing", description="text features: conf/text/NAME.yaml")
+    data: Data = Data()
+    labels: Labels = Labels()
+    speech_features: SpeechFeatures = SpeechFeatures()
+    text_features: TextFeatures = TextFeatures()
+    model: Model = Model()
+    ipr: Ipr = Ipr()
+    prototypes: Optimization = Optimization(epochs=5)
+    update: Optimization = Optimization(epochs=5)
+    contrastive: Optimization = Optimization(epochs=20)
+    amber: Amber = Amber()
+    distill: Optimization = Optimization(epochs=30, patience=5, select="jsd")
+    train: Train = Train()
+    score: Score = Score()
+
+    @model_validator(mode="after")
+    def _stages_make_sense(self) -> "Config":
+        order = [STAGES.index(stage) for stage in self.stages]
+        if order != sorted(set(order)):
+            raise ValueError(f"stages: must be in the order {' '.join(STAGES)}, each at most once")
+        if {"update", "contrastive"} & set(self.stages) and "prototypes" not in self.stages:
+            raise ValueError("stages: update and contrastive need prototypes before them")
+        if self.model.pooling == "attentive" and self.speech_features.form == "pooled":
+            raise ValueError("model.pooling: attentive needs frames; set speech_features.form=frames")
+        return self
+
+    def needs_text(self) -> bool:
+        """Whether a head of the experiment reads text features."""
+        return "distill" in self.stages and self.amber.heads() != ("A",)

@@ -1,0 +1,1 @@
+"""Corpora, votes and folds."""

@@ -1,0 +1,1 @@
+"""Speech and text features, extracted once and kept in arks."""

@@ -1,0 +1,135 @@
+"""Checks of pre-trained checkpoints before anything in them is used: weights only, no text that would run as code."""
+
+import argparse
+import ast
+import contextlib
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+
+from ambiser.errors import ConfigError
+from ambiser.io.files import read_json
+
+# Keys whose text s3prl passes to eval.
+EVALUATED = (
+    "conv_feature_layers", "extractor_conv_feature_layers", "conv_aggregator_layers", "override_encoder_layers",
+    "xformers_att_config",
+)  # fmt: skip
+MODEL_TYPES = {"hf_wav2vec2_custom": "wav2vec2", "hf_hubert_custom": "hubert"}
+_PLAIN = (
+    ast.Expression, ast.List, ast.Tuple, ast.Dict, ast.Constant, ast.Load, ast.BinOp, ast.Add, ast.Mult, ast.UnaryOp,
+    ast.USub,
+)  # fmt: skip
+_LARGEST_PRODUCT = 10_000
+
+
+@contextlib.contextmanager
+def checked_loading() -> Iterator[None]:
+    """Lets torch.load, whoever calls it inside the block, load weights only and refuse text that s3prl would run.
+
+    Raises:
+        ConfigError: from inside the block, when a checkpoint holds other objects than weights, or such text.
+    """
+    original = torch.load
+
+    def load(file: object, map_location: object = "cpu", **options: object) -> object:
+        try:
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                state = original(file, map_location=map_location, **(options | {"weights_only": True}))
+        except pickle.UnpicklingError as error:
+            raise ConfigError(
+                f"{file}: is damaged, or holds other objects than weights, and is not loaded; "
+                "remove it and fetch it again, or save the weights alone where it came from"
+            ) from error
+        check_evaluated_text(state, str(file))
+        return state
+
+    torch.load = load
+    try:
+        yield
+    finally:
+        torch.load = original
+
+
+def check_evaluated_text(state: object, name: str) -> None:
+    """Checks every text of a checkpoint that s3prl would pass to eval: lists, numbers, + and * only.
+
+    Raises:
+        ConfigError: a text calls something, names something, or would grow without bound.
+    """
+    if isinstance(state, argparse.Namespace):
+        state = vars(state)
+    if isinstance(state, Mapping):
+        for key, value in state.items():
+            if key in EVALUATED and isinstance(value, str) and not is_plain_expression(value):
+                raise ConfigError(f"{name}: its '{key}' is more than numbers and lists and is not run: {value[:60]!r}")
+            check_evaluated_text(value, name)
+    elif isinstance(state, list | tuple):
+        for value in state:
+            check_evaluated_text(value, name)
+
+
+def is_plain_expression(text: str) -> bool:
+    """Tells whether a text is made of lists, tuples, dicts, constants, + and * (by whole numbers, up to 10,000)."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    product = 1
+    for node in ast.walk(tree):
+        if not isinstance(node, _PLAIN):
+            return False
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            factors = [side.value for side in (node.left, node.right) if _is_whole(side)]
+            if not factors:
+                return False
+            for factor in factors:
+                product *= max(abs(factor), 1)
+    return product <= _LARGEST_PRODUCT
+
+
+def check_hugging_face_folder(upstream: str, folder: Path) -> None:
+    """Checks that a Hugging Face folder is of the kind that the upstream reads, and whole.
+
+    Raises:
+        ConfigError: it is no folder, of another model type (which would load in silence with wrong weights), or it
+            lacks its preprocessor_config.json, which says whether the model wants normalized audio.
+    """
+    wanted = MODEL_TYPES[upstream]
+    if not (folder / "config.json").is_file():
+        raise ConfigError(f"speech_features.checkpoint: {folder} is no Hugging Face folder; it has no config.json")
+    config = read_json(folder / "config.json")
+    found = config.get("model_type") if isinstance(config, dict) else None
+    if found != wanted:
+        fitting = [name for name, kind in MODEL_TYPES.items() if kind == found]
+        remedy = f"take upstream {fitting[0]}" if fitting else "s3prl has no upstream that reads such a folder"
+        raise ConfigError(
+            f"speech_features.checkpoint: {folder} holds a {found} model, {upstream} reads {wanted}; {remedy}"
+        )
+    if not (folder / "preprocessor_config.json").is_file():
+        raise ConfigError(
+            f"speech_features.checkpoint: {folder} has no preprocessor_config.json, which says whether the model wants "
+            "normalized audio; copy it from where the model came from"
+        )
+
+
+def check_hugging_face_weights(model: torch.nn.Module, folder: Path) -> None:
+    """Checks that a folder holds every weight of the model; transformers draws those that are missing at random.
+
+    Raises:
+        ConfigError: weights are missing.
+    """
+    _, info = type(model).from_pretrained(folder, output_loading_info=True)
+    # This one only masks in training, and published checkpoints leave it out.
+    missing = sorted(set(info["missing_keys"]) - {"masked_spec_embed"})
+    if missing:
+        raise ConfigError(
+            f"speech_features.checkpoint: {folder} lacks {len(missing)} weights of the model, such as {missing[0]}; "
+            "they would stay random"
+        )
+
+
+def _is_whole(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int)

@@ -1,0 +1,220 @@
+"""Speech features of a whole corpus: planned in shards, told in advance, extracted by worker processes, resumable."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ambiser.config import dump_yaml
+from ambiser.config.schema import SpeechFeatures
+from ambiser.errors import DataError, UserError
+from ambiser.features.pooling import means_are_constant, reduce_hidden_states
+from ambiser.features.shards import Shard, audio_digest, is_done, join_shards, plan_shards, shard_entries, write_shard
+from ambiser.features.workers import run_tasks
+from ambiser.io.ark import read_matrix
+from ambiser.io.audio import SAMPLE_RATE_HZ, read_audio
+from ambiser.io.console import log, progress
+from ambiser.io.files import write_text
+from ambiser.io.tables import write_tsv
+
+_SHOWN_FAULTS = 20
+_SPARE_BYTES = 50_000_000
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a worker learnt of its upstream."""
+
+    layers: int
+    dim: int
+    frames_per_second: float
+    minimum_samples: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """An utterance was worked off: with a fault, or as the one that finished its shard."""
+
+    utt: str
+    fault: str = ""
+    finished: Shard | None = None
+
+
+def describe_speech(wavs: Mapping[str, str], speech: SpeechFeatures) -> dict:
+    """Returns all that shapes the speech features, for the record of their folder."""
+    data = {"utterances": len(wavs), "audio_digest": audio_digest(wavs)}
+    return {"speech_features": speech.model_dump(mode="json"), "data": data}
+
+
+def extract_speech(
+    wavs: Mapping[str, str],
+    durations_s: Mapping[str, float | str],
+    speech: SpeechFeatures,
+    *,
+    folder: Path,
+    nj: int = 1,
+    part: tuple[int, int] | None = None,
+) -> None:
+    """Extracts the features of every utterance into `folder`; feats.scp is its last file.
+
+    Shards that are done are kept. The bytes depend on the audio and the settings alone. With a GPU one process works.
+
+    Args:
+        wavs: path by utterance.
+        durations_s: by utterance, for the forecast.
+        speech: upstream and form.
+        folder: where feats.NNNN.ark and feats.scp go.
+        nj: worker processes.
+        part: (k, n) makes only every n-th shard from the k-th (1..), and parts/k-of-n as the last file; a run
+            without a part, when all parts are there, joins them.
+
+    Raises:
+        DataError: audio that cannot be used (after all the rest was done), features that are the same for all
+            utterances, or too little disk.
+        ConfigError: an upstream that cannot be loaded.
+        UserError: a worker was killed.
+    """
+    if not wavs:
+        raise DataError(f"{folder}: there are no utterances to extract; run stage 1 again")
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = plan_shards(wavs, dump_yaml(speech.model_dump(mode="json")))
+    number, parts = part or (1, 1)
+    shards = shards[number - 1 :: parts]
+    left = [shard for shard in shards if not is_done(folder, shard)]
+    faults: dict[str, str] = {}
+    checked = _check_not_constant(folder, [shard for shard in shards if shard not in left], speech)
+    if left:
+        tell = _forecaster(left, durations_s, speech, folder=folder, kept=len(shards) - len(left))
+        events = run_tasks(_make_worker, (speech, folder), left, processes=nj, start=tell)
+        for event in progress(events, speech.upstream, total=sum(len(shard.wavs) for shard in left)):
+            if event.fault:
+                faults[event.utt] = event.fault
+            if event.finished and not checked:
+                checked = _check_not_constant(folder, [event.finished], speech)
+    _raise_faults(faults, folder if part is None else part_file(folder, part).parent)
+    if part is not None:
+        write_text(part_file(folder, part), "".join(f"{shard.name}\n" for shard in shards))
+        return
+    notes = join_shards(folder, shards)
+    padded = f", {notes['padded']} of them too short for the model and padded with zeros" if notes.get("padded") else ""
+    shutil.rmtree(folder / "parts", ignore_errors=True)
+    log.info("%s: features of %d utterances in %d shards%s", folder, len(wavs), len(shards), padded)
+
+
+def part_file(folder: Path, part: tuple[int, int]) -> Path:
+    """Returns the last file of a part of the extraction."""
+    return folder / "parts" / f"{part[0]}-of-{part[1]}"
+
+
+def _make_worker(argument: tuple[SpeechFeatures, Path]) -> tuple[Callable[[Shard], Iterator[object]], Facts]:
+    """Loads the upstream in a worker process."""
+    import torch
+
+    from ambiser.features.upstream import load_upstream
+
+    speech, folder = argument
+    # One thread always: sums in another order would give other bytes.
+    torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False
+    upstream = load_upstream(speech, "cuda" if torch.cuda.is_available() else "cpu")
+    second = np.random.default_rng(0).standard_normal(SAMPLE_RATE_HZ).astype(np.float32) * 0.1
+    hidden = upstream.extract(second)
+    reduce_hidden_states(hidden, speech)
+    facts = Facts(upstream.layers, upstream.dim, float(len(hidden[0])), upstream.minimum_samples, upstream.device)
+
+    def work(shard: Shard) -> Iterator[object]:
+        return _extract_shard(shard, upstream, speech, folder)
+
+    return work, facts
+
+
+def _extract_shard(shard: Shard, upstream: object, speech: SpeechFeatures, folder: Path) -> Iterator[Event]:
+    """Yields an event for each utterance; the shard is written, before the last one, when all are sound."""
+    matrices: list[tuple[str, np.ndarray]] = []
+    padded = 0
+    sound = True
+    last = list(shard.wavs)[-1]
+    for utt, path in shard.wavs.items():
+        fault = ""
+        try:
+            wav = read_audio(Path(path))
+            padded += upstream.is_short(len(wav))
+            if sound:
+                matrices.append((utt, reduce_hidden_states(upstream.extract(wav), speech)))
+        except (DataError, OSError) as error:
+            fault = str(error) if path in str(error) else f"{path}: {error}"
+            sound = False
+        if utt == last and sound:
+            write_shard(folder, shard, matrices, {"padded": int(padded)})
+        yield Event(utt, fault, shard if utt == last and sound else None)
+
+
+def _forecaster(
+    left: list[Shard], durations_s: Mapping[str, float | str], speech: SpeechFeatures, *, folder: Path, kept: int
+) -> Callable[[Facts], int | None]:
+    """Returns the function that tells what will be written, and stops when the disk cannot hold it."""
+
+    def tell(facts: Facts) -> int | None:
+        utts = [utt for shard in left for utt in shard.wavs]
+        seconds = sum(float(durations_s[utt]) for utt in utts if utt in durations_s)
+        if speech.form == "frames":
+            needed = int(seconds * facts.frames_per_second * facts.dim * 4) + 100 * len(utts)
+        else:
+            parts = 2 if speech.statistics == "mean_std" else 1
+            needed = len(utts) * (facts.layers * facts.dim * parts * 4 + 100)
+        free = shutil.disk_usage(folder).free
+        log.info(
+            "%s (%d layers of %d, %s) on %s: %d utterances, %.1f h; writes %s, free are %s%s",
+            speech.upstream, facts.layers, facts.dim, speech.form, facts.device, len(utts), seconds / 3600,
+            _size(needed), _size(free), f"; {kept} shards are done already" if kept else "",
+        )  # fmt: skip
+        if needed + _SPARE_BYTES > free:
+            raise DataError(
+                f"{folder}: the features need {_size(needed)} and {_size(_SPARE_BYTES)} to spare, "
+                f"free are {_size(free)}; give another --dump_dir or make room"
+            )
+        return 1 if facts.device == "cuda" else None
+
+    return tell
+
+
+def _check_not_constant(folder: Path, shards: list[Shard], speech: SpeechFeatures) -> bool:
+    """Looks at the first shard that has two utterances or more; returns whether there was one."""
+    for shard in shards:
+        if speech.form != "pooled":
+            return True
+        if len(shard.wavs) > 1:
+            matrices = [read_matrix(entry, utt) for utt, entry in shard_entries(folder, shard).items()]
+            if means_are_constant(matrices, speech):
+                raise UserError(
+                    f"speech_features.upstream: {speech.upstream} gives every utterance the same means (it normalizes "
+                    "each), so pooled features tell nothing; take another, such as fbank_no_cmvn, or form: frames"
+                )
+            return True
+    return False
+
+
+def _raise_faults(faults: dict[str, str], folder: Path) -> None:
+    record = folder / "unusable.tsv"
+    if not faults:
+        record.unlink(missing_ok=True)
+        return
+    write_tsv(record, ["utt", "reason"], [(utt, " ".join(faults[utt].split())) for utt in sorted(faults)])
+    lines = [f"{utt}: {faults[utt]}" for utt in sorted(faults)[:_SHOWN_FAULTS]]
+    if len(faults) > _SHOWN_FAULTS:
+        lines.append(f"and {len(faults) - _SHOWN_FAULTS} more, listed in {record}")
+    raise DataError(
+        "\n  ".join([f"{len(faults)} utterances cannot be used; all others are done:", *lines])
+        + "\n  mend these files and run stage 2 again, or run stage 1 again with --set data.allow_incomplete=true, "
+        "which leaves unreadable audio out"
+    )
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1e3:.0f} kB"

@@ -1,0 +1,58 @@
+"""Reduces the hidden states of an utterance to what is stored."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ambiser.config.schema import SpeechFeatures
+from ambiser.errors import ConfigError
+
+
+def reduce_hidden_states(hidden: Sequence[np.ndarray], speech: SpeechFeatures) -> np.ndarray:
+    """Returns the matrix that is stored for an utterance.
+
+    Args:
+        hidden: L arrays of (T, D).
+        speech: form, statistics and layer.
+
+    Returns:
+        Pooled: (L, D) time means or, with mean_std, (L, 2D) means beside population deviations. Frames: the (T, D) of
+        one layer. Sums run in float64, the result is float32.
+
+    Raises:
+        ConfigError: there is no such layer.
+    """
+    if speech.form == "frames":
+        if not -len(hidden) <= speech.layer < len(hidden):
+            raise ConfigError(
+                f"speech_features.layer: must be 0 to {len(hidden) - 1} (or from the end, -1 to {-len(hidden)}) "
+                f"for {speech.upstream}, got {speech.layer}"
+            )
+        return np.ascontiguousarray(hidden[speech.layer], dtype=np.float32)
+    rows = []
+    for states in hidden:
+        states = states.astype(np.float64)
+        parts = [states.mean(axis=0)]
+        if speech.statistics == "mean_std":
+            parts.append(states.std(axis=0))
+        rows.append(np.concatenate(parts))
+    return np.stack(rows).astype(np.float32)
+
+
+def means_are_constant(matrices: Sequence[np.ndarray], speech: SpeechFeatures, tolerance: float = 1e-4) -> bool:
+    """Tells whether the pooled means are the same for all utterances, so that nothing can be learnt from them.
+
+    That is what an upstream gives which normalizes every utterance to mean 0 (s3prl's fbank, mfcc, mel, ...). The
+    deviations do not help there: they are 1 but for a factor that only tells the length.
+
+    Args:
+        matrices: pooled features of several utterances, of one shape.
+        speech: says whether deviations stand beside the means.
+        tolerance: largest difference between two utterances that still counts as none.
+    """
+    if len(matrices) < 2:
+        return False
+    stack = np.stack(matrices)
+    if speech.statistics == "mean_std":
+        stack = stack[..., : stack.shape[-1] // 2]
+    return bool((stack.max(axis=0) - stack.min(axis=0)).max() < tolerance)

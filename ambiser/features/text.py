@@ -1,0 +1,122 @@
+"""Text features: hashed word n-grams, which need no download, or an encoder of Hugging Face."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ambiser.config.schema import TextFeatures
+from ambiser.errors import ConfigError, DataError
+from ambiser.io.ark import write_ark
+from ambiser.io.console import log, progress
+from ambiser.io.files import digest
+from ambiser.io.tables import write_table
+
+# A word, with what stands behind an apostrophe; single letters ("I", "a") are words.
+_WORD = r"(?u)\b\w+(?:['’]\w+)*"
+Encoder = Callable[[str], np.ndarray]
+
+
+def describe_text(texts: Mapping[str, str], text: TextFeatures) -> dict:
+    """Returns all that shapes the text features, for the record of their folder."""
+    parts = [part for utt in sorted(texts) for part in (utt, texts[utt])]
+    data = {"utterances": len(texts), "text_digest": digest(*parts)}
+    return {"text_features": text.model_dump(mode="json"), "data": data}
+
+
+def extract_text(texts: Mapping[str, str], text: TextFeatures, *, folder: Path) -> None:
+    """Writes a (1, Dt) matrix an utterance to feats.ark and feats.scp; an empty transcript gives zeros.
+
+    Args:
+        texts: transcript by utterance; may be empty.
+        text: which encoder.
+        folder: where the files go.
+
+    Raises:
+        ConfigError: the encoder cannot be had.
+        DataError: there are no utterances.
+    """
+    if not texts:
+        raise DataError(f"{folder}: there are no transcripts to encode; run stage 1 again")
+    encode, dim = ENCODERS[text.encoder](text)
+    empty = 0
+    matrices = []
+    for utt in progress(sorted(texts, key=lambda utt: utt.encode("utf-8")), f"text {folder.name}"):
+        words = texts[utt].strip()
+        empty += not words
+        matrices.append((utt, (encode(words) if words else np.zeros(dim, np.float32)).reshape(1, -1)))
+    write_table(folder / "feats.scp", write_ark(folder / "feats.ark", iter(matrices)))
+    zeros = f", {empty} of them without words: zeros" if empty else ""
+    log.info("%s: text features of %d utterances (%d dimensions)%s", folder, len(texts), dim, zeros)
+
+
+def make_hashing(text: TextFeatures) -> tuple[Encoder, int]:
+    """Returns the encoder by hashed word n-grams: signed counts of 1 to `ngram` lower-case words, of unit length."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    vectorizer = HashingVectorizer(
+        n_features=text.dim,
+        ngram_range=(1, text.ngram),
+        token_pattern=_WORD,
+        lowercase=True,
+        norm="l2",
+        alternate_sign=True,
+    )
+    return lambda words: vectorizer.transform([words]).toarray()[0].astype(np.float32), text.dim
+
+
+def make_hugging_face(text: TextFeatures) -> tuple[Encoder, int]:
+    """Returns the encoder by a pre-trained model: last hidden states, their mean over all tokens or the first one.
+
+    Text longer than the model takes is cut at its end. No code that comes with a model is run.
+
+    Raises:
+        ConfigError: no model is named, or it is neither here nor to be fetched.
+    """
+    import torch
+
+    if not text.model:
+        raise ConfigError("text_features.model: encoder huggingface needs the name or the folder of a model")
+    torch.set_num_threads(1)
+    tokenizer, model = _load_hugging_face(text.model)
+    positions = getattr(model.config, "max_position_embeddings", 512)
+    # RoBERTa's positions begin behind that of the padding, so two fewer tokens fit.
+    longest = min(tokenizer.model_max_length, positions - 2 if "roberta" in model.config.model_type else positions)
+
+    def encode(words: str) -> np.ndarray:
+        with torch.inference_mode():
+            tokens = tokenizer(words, return_tensors="pt", truncation=True, max_length=longest)
+            hidden = model(**tokens).last_hidden_state[0].double()  # (tokens, Dt)
+        return (hidden.mean(dim=0) if text.pooling == "mean" else hidden[0]).float().numpy()
+
+    return encode, model.config.hidden_size
+
+
+def _load_hugging_face(name: str) -> tuple[object, object]:
+    from transformers import AutoModel, AutoTokenizer
+
+    is_folder = Path(name).is_dir()
+    if is_folder and not (Path(name) / "config.json").is_file():
+        raise ConfigError(f"text_features.model: {name} is no Hugging Face folder; it has no config.json")
+    fault: Exception | None = None
+    for local in (True,) if is_folder else (True, False):
+        try:
+            options = {"local_files_only": local, "trust_remote_code": False}
+            tokenizer = AutoTokenizer.from_pretrained(name, **options)
+            model, info = AutoModel.from_pretrained(name, output_loading_info=True, **options)
+        except (OSError, ValueError) as error:
+            fault = error
+            continue
+        missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
+        if missing:
+            raise ConfigError(
+                f"text_features.model: {name} lacks {len(missing)} weights of the model, such as {missing[0]}; "
+                "they would stay random"
+            )
+        return tokenizer, model.eval()
+    absent = "is no folder, not in the cache of Hugging Face, and could not be fetched"
+    where = "cannot be loaded" if is_folder else absent
+    raise ConfigError(f"text_features.model: {name} {where} ({(str(fault).splitlines() or [''])[0]})") from fault
+
+
+ENCODERS = {"hashing": make_hashing, "huggingface": make_hugging_face}

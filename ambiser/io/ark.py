@@ -1,0 +1,143 @@
+"""Kaldi arks without Kaldi's risks: binary float matrices only, `path:offset` only, nothing is executed.
+
+Kaldi's scp files may hold commands (`cmd |`), and arks read by other libraries may hold pickles or audio. None of
+that is accepted here. Uncompressed matrices and vectors are memory-mapped; Kaldi's compressed matrices (CM, CM2, CM3)
+are decoded by kaldiio after the header was checked.
+"""
+
+import math
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+
+from ambiser.errors import DataError
+from ambiser.io.files import atomic_open
+from ambiser.io.tables import read_table
+
+_DTYPES = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8"), b"FV ": np.dtype("<f4"), b"DV ": np.dtype("<f8")}
+_COMPRESSED = (b"CM ", b"CM2", b"CM3")
+
+
+def write_ark(path: Path, matrices: Iterator[tuple[str, np.ndarray]]) -> dict[str, str]:
+    """Writes float matrices to a binary ark, by rename.
+
+    Args:
+        path: the ark.
+        matrices: pairs of key and (rows, columns) array; written as float32 unless the array is float64.
+
+    Returns:
+        The scp entries, `file:offset` by key, in the order given; the scp belongs beside the ark.
+
+    Raises:
+        DataError: an array has not two dimensions or holds a value that is not finite.
+    """
+    path = Path(path)
+    entries: dict[str, str] = {}
+    with atomic_open(path, "wb") as stream:
+        for key, matrix in matrices:
+            matrix = np.asarray(matrix)
+            if matrix.ndim != 2 or matrix.size == 0:
+                raise DataError(f"{path}: '{key}' must be a matrix with rows and columns, got shape {matrix.shape}")
+            if not np.isfinite(matrix).all():
+                raise DataError(f"{path}: '{key}' holds values that are not finite")
+            matrix = np.ascontiguousarray(matrix, dtype="<f8" if matrix.dtype == np.float64 else "<f4")
+            stream.write(key.encode("utf-8") + b" ")
+            entries[key] = f"{path.name}:{stream.tell()}"
+            token = b"DM " if matrix.itemsize == 8 else b"FM "
+            stream.write(b"\0B" + token + struct.pack("<bibi", 4, matrix.shape[0], 4, matrix.shape[1]))
+            stream.write(matrix.data)
+    return entries
+
+
+def read_matrix(entry: str, key: str = "") -> np.ndarray:
+    """Reads the matrix at a `path:offset` entry; uncompressed ones are read-only views of the mapped file.
+
+    Raises:
+        DataError: the entry is a command, has no offset, or does not lead to a whole Kaldi matrix.
+    """
+    path, offset = _split_entry(entry, key)
+    where = f"{path}:{offset}" + (f" ({key})" if key else "")
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(offset)
+            head = stream.read(15)
+            if head[:2] != b"\0B":
+                raise DataError(f"{where}: no binary Kaldi matrix stands here; extract the features again (stage 2)")
+            token = head[2:5]
+            if token in _COMPRESSED:
+                stream.seek(offset)
+                return kaldiio.matio.read_kaldi(stream)
+    except OSError as error:
+        raise DataError(f"{where}: cannot be read: {error.strerror or error}; run stage 2 again") from error
+    except (ValueError, AssertionError, struct.error) as error:
+        raise DataError(f"{where}: the compressed matrix is damaged; extract the features again (stage 2)") from error
+    return _map_matrix(_map_ark(path), offset, head, where)
+
+
+def read_matrices(entries: Mapping[str, str], keys: Iterable[str]) -> list[np.ndarray]:
+    """Reads many matrices as `read_matrix` does, but maps every ark once; the order is that of the keys."""
+    arks: dict[str, np.ndarray] = {}
+    matrices = []
+    for key in keys:
+        path, offset = _split_entry(entries[key], key)
+        if path not in arks:
+            arks[path] = _map_ark(path)
+        ark = arks[path]
+        head = ark[offset : offset + 15].tobytes()
+        if head[:2] == b"\0B" and head[2:5] in _DTYPES:
+            matrices.append(_map_matrix(ark, offset, head, f"{path}:{offset} ({key})"))
+        else:
+            matrices.append(read_matrix(entries[key], key))
+    return matrices
+
+
+def _map_ark(path: str) -> np.ndarray:
+    try:
+        return np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read: {reason}; run stage 2 again") from error
+
+
+def _map_matrix(ark: np.ndarray, offset: int, head: bytes, where: str) -> np.ndarray:
+    token = head[2:5]
+    dtype = _DTYPES.get(token)
+    if dtype is None:
+        raise DataError(f"{where}: {token!r} is no matrix type that is read here (FM, DM, FV, DV, CM)")
+    is_vector = token[1:2] == b"V"
+    header = 5 + (5 if is_vector else 10)
+    if len(head) < header:
+        raise DataError(f"{where}: the ark ends inside a header; extract the features again (stage 2)")
+    sizes = struct.unpack("<bi", head[5:10]) if is_vector else struct.unpack("<bibi", head[5:15])
+    shape = sizes[1::2]
+    if any(mark != 4 for mark in sizes[::2]) or min(shape) < 0:
+        raise DataError(f"{where}: the sizes in the header make no sense; extract the features again (stage 2)")
+    start = offset + header
+    end = start + math.prod(shape) * dtype.itemsize
+    if end > len(ark):
+        raise DataError(f"{where}: the ark is cut off: {end} bytes needed, {len(ark)} there")
+    return ark[start:end].view(dtype).reshape(shape)
+
+
+def read_scp(path: Path) -> dict[str, str]:
+    """Reads feats.scp and checks that every entry is `path:offset`; relative paths count from the scp's folder.
+
+    Raises:
+        DataError: an entry is a command or lacks an offset.
+    """
+    path = Path(path)
+    entries = {}
+    for key, entry in read_table(path).items():
+        ark, offset = _split_entry(entry, f"{path}: {key}")
+        entries[key] = f"{path.parent / ark}:{offset}"
+    return entries
+
+
+def _split_entry(entry: str, key: str) -> tuple[str, int]:
+    path, colon, offset = entry.rpartition(":")
+    if entry.lstrip().startswith("|") or entry.rstrip().endswith("|") or not colon or not offset.isdigit():
+        raise DataError(f"{key}: {entry!r} is not of the form path:offset; commands and ranges are not run")
+    return path, int(offset)

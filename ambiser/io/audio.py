@@ -1,0 +1,91 @@
+"""Audio read with soundfile: mono float32 at the wanted rate, or a clear error."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from ambiser.errors import DataError
+
+SAMPLE_RATE_HZ = 16000
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What the header of an audio file says."""
+
+    sample_rate_hz: int
+    channels: int
+    samples: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.samples / self.sample_rate_hz
+
+
+def read_info(path: Path) -> AudioInfo:
+    """Reads the header of an audio file.
+
+    Raises:
+        DataError: the file is missing, empty, unreadable or holds no samples.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: is missing")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: is empty (0 bytes)")
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise DataError(f"{path}: is no readable audio: {error}") from error
+    if info.frames == 0:
+        raise DataError(f"{path}: holds no samples")
+    if info.format in ("WAV", "WAVEX"):
+        _check_wav_length(path)
+    return AudioInfo(info.samplerate, info.channels, info.frames)
+
+
+def read_audio(path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+    """Reads audio as mono float32 at the wanted sample rate.
+
+    Channels are averaged and other rates resampled with soxr (high quality).
+
+    Returns:
+        (samples,) in [-1, 1].
+
+    Raises:
+        DataError: as `read_info`, or a sample is not finite.
+    """
+    info = read_info(path)
+    try:
+        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise DataError(f"{path}: cannot be decoded: {error}") from error
+    if len(samples) != info.samples:
+        raise DataError(f"{path}: {len(samples)} samples could be read where the header promises {info.samples}")
+    if not np.isfinite(samples).all():
+        raise DataError(f"{path}: holds samples that are not finite (NaN or infinite)")
+    mono = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
+    return mono if rate == sample_rate_hz else soxr.resample(mono, rate, sample_rate_hz)
+
+
+def _check_wav_length(path: Path) -> None:
+    """Compares the length that a RIFF data chunk claims with what the file holds (libsndfile reads on in silence)."""
+    size = path.stat().st_size
+    with open(path, "rb") as stream:
+        if stream.read(4) != b"RIFF":
+            return
+        stream.seek(12)
+        while len(head := stream.read(8)) == 8:
+            length = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                if length not in (0, 0xFFFFFFFF) and stream.tell() + length > size:
+                    there = size - stream.tell()
+                    raise DataError(
+                        f"{path}: is truncated: the header promises {length} bytes of audio, {there} are there"
+                    )
+                return
+            stream.seek(length + length % 2, 1)

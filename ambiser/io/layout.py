@@ -1,0 +1,96 @@
+"""Where every file of a recipe stands, and which stage writes it; the only place that knows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ambiser.errors import DataError
+
+STAGE_NUMBERS = {
+    "check": 0,
+    "prepare_data": 1,
+    "extract_features": 2,
+    "prototypes": 3,
+    "update": 4,
+    "contrastive": 5,
+    "distill": 6,
+    "score": 7,
+    "report": 8,
+}
+TRAINING_FOLDERS = {"prototypes": "prototypes", "update": "updated", "contrastive": "contrastive", "distill": "student"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The three folders that a run writes under."""
+
+    data_dir: Path
+    dump_dir: Path
+    exp_dir: Path
+
+    def table(self, name: str) -> Path:
+        """A table of the whole corpus: wav.scp, votes.tsv, ..."""
+        return self.data_dir / "all" / name
+
+    def corpus_record(self) -> Path:
+        """Last file of stage 1: corpus, protocol, folds and counts."""
+        return self.data_dir / "corpus.json"
+
+    def fold_list(self, fold: int, part: str) -> Path:
+        """The sorted utterances of "train", "dev" or "test"."""
+        return self.data_dir / f"fold{fold}" / part
+
+    def speech_dir(self, ssl: str, form: str) -> Path:
+        """The folder of the speech features; its last file is feats.scp."""
+        return self.dump_dir / (ssl if form == "pooled" else f"{ssl}_{form}")
+
+    def text_dir(self, text: str) -> Path:
+        """The folder of the text features; its last file is feats.scp."""
+        return self.dump_dir / text
+
+    def experiment(self, tag: str) -> Path:
+        """The folder of one experiment with one seed."""
+        return self.exp_dir / tag
+
+    def training(self, tag: str, fold: int, stage: str) -> Path:
+        """The folder of one training stage on one fold."""
+        return self.exp_dir / tag / f"fold{fold}" / TRAINING_FOLDERS[stage]
+
+    def best(self, tag: str, fold: int, stage: str) -> Path:
+        """Last file of a training stage."""
+        return self.training(tag, fold, stage) / "best.safetensors"
+
+    def predictions(self, tag: str, fold: int, part: str = "test") -> Path:
+        """Class probabilities of every utterance of a part."""
+        name = "predictions.tsv" if part == "test" else f"predictions_{part}.tsv"
+        return self.exp_dir / tag / f"fold{fold}" / name
+
+    def heads(self, tag: str, fold: int) -> Path:
+        """Probabilities of every head and teacher weights, beside the test predictions (stage 6)."""
+        return self.exp_dir / tag / f"fold{fold}" / "heads.tsv"
+
+    def embeddings(self, tag: str, fold: int) -> Path:
+        """Embeddings of the test utterances and the prototypes, beside the test predictions (stages 3 to 5)."""
+        return self.exp_dir / tag / f"fold{fold}" / "embeddings.safetensors"
+
+    def results(self, tag: str) -> Path:
+        """Last file of stage 7."""
+        return self.exp_dir / tag / "results.json"
+
+
+def experiment_tag(config_name: str, ssl: str, seed: int, suffix: str = "") -> str:
+    """Returns CONFIG-SSL-sSEED, with a suffix where the user wants one."""
+    return "-".join(part for part in (config_name, ssl, f"s{seed}", suffix) if part)
+
+
+def require(path: Path, stage: str) -> Path:
+    """Returns the path when the file is there.
+
+    Raises:
+        DataError: it is missing; the message names the stage and the command that write it.
+    """
+    if not Path(path).is_file():
+        number = STAGE_NUMBERS[stage]
+        raise DataError(
+            f"{path} is missing; stage {number} ({stage}) writes it: ./run.sh --stage {number} --stop_stage {number}"
+        )
+    return Path(path)

@@ -1,0 +1,40 @@
+"""What made a result: the command, the state of the git checkout and the versions of what was used."""
+
+import importlib.metadata
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGES = ("ambiser", "torch", "torchaudio", "s3prl", "transformers", "numpy", "scipy", "scikit-learn", "kaldiio")
+
+
+def describe_run() -> dict[str, object]:
+    """Returns the command, git state and versions, ready for `write_json`."""
+    return {"command": shlex.join(sys.orig_argv), "git": git_state(), "versions": versions()}
+
+
+def git_state() -> str:
+    """Returns the short commit of the checkout that holds the package, with "-dirty" when files differ from it.
+
+    Outside a git checkout it returns "unknown".
+    """
+    root = Path(__file__).resolve().parents[2]
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except OSError:
+        return "unknown"
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+def versions() -> dict[str, str]:
+    """Returns the version of Python and of each package that bears on a result."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found

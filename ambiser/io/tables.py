@@ -1,0 +1,119 @@
+"""Kaldi tables: sorted `key value` lines, and TSV tables with a header."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ambiser.errors import DataError
+from ambiser.io.files import atomic_open, write_text
+
+
+def read_table(path: Path, allow_empty_value: bool = False) -> dict[str, str]:
+    """Reads a Kaldi table and checks that its keys are unique, sorted bytewise and have a value.
+
+    Args:
+        path: one `key value` line each; the value is all that follows the first blank.
+        allow_empty_value: accept keys without a value (an empty transcript).
+
+    Returns:
+        The values by key, in the order of the file.
+
+    Raises:
+        DataError: with file and line of the first fault.
+    """
+    path = Path(path)
+    table: dict[str, str] = {}
+    previous = b""
+    for number, line in enumerate(_lines(path), start=1):
+        key, _, value = line.partition(" ")
+        value = value.strip()
+        if not key or "\t" in key:
+            raise DataError(f"{path}:{number}: a line is 'key value' with one blank between; got {line[:60]!r}")
+        if not value and not allow_empty_value:
+            raise DataError(f"{path}:{number}: '{key}' has no value")
+        encoded = key.encode("utf-8")
+        if key in table:
+            raise DataError(f"{path}:{number}: '{key}' stands twice; remove one line")
+        if encoded < previous:
+            raise DataError(f"{path}:{number}: '{key}' is not in bytewise order; sort the file with LC_ALL=C")
+        table[key], previous = value, encoded
+    return table
+
+
+def write_table(path: Path, table: Mapping[str, object]) -> None:
+    """Writes a Kaldi table sorted bytewise, by rename.
+
+    Raises:
+        DataError: a key is empty or holds a blank, or a value holds a line end.
+    """
+    lines = []
+    for key in sorted(table, key=lambda k: k.encode("utf-8")):
+        value = str(table[key])
+        if not key or key.split() != [key]:
+            raise DataError(f"{path}: {key!r} cannot be a key of a Kaldi table; it is empty or holds a blank")
+        if "\n" in value or "\r" in value:
+            raise DataError(f"{path}: the value of '{key}' holds a line end")
+        lines.append(f"{key} {value}".rstrip() + "\n")
+    write_text(path, "".join(lines))
+
+
+def read_list(path: Path) -> list[str]:
+    """Reads a sorted list of unique keys, one a line (a table without values)."""
+    return list(read_table(path, allow_empty_value=True))
+
+
+def write_list(path: Path, keys: Iterable[str]) -> None:
+    """Writes a sorted list of keys, one a line, by rename."""
+    write_table(path, dict.fromkeys(keys, ""))
+
+
+def read_tsv(path: Path, columns: Iterable[str] = ()) -> list[dict[str, str]]:
+    """Reads a tab-separated table with a header; fields hold no quotes and no escapes.
+
+    Args:
+        path: the file.
+        columns: names that the header must hold.
+
+    Raises:
+        DataError: a column is missing, or a line has another number of fields than the header.
+    """
+    path = Path(path)
+    rows = list(_lines(path))
+    if not rows:
+        raise DataError(f"{path}: is empty; a header line was expected")
+    header = rows[0].split("\t")
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise DataError(f"{path}:1: the header lacks {', '.join(missing)}; it holds {', '.join(header)}")
+    table = []
+    for number, line in enumerate(rows[1:], start=2):
+        fields = line.split("\t")
+        if len(fields) != len(header):
+            raise DataError(f"{path}:{number}: {len(fields)} fields where the header has {len(header)}")
+        table.append(dict(zip(header, fields, strict=True)))
+    return table
+
+
+def write_tsv(path: Path, columns: list[str], rows: Iterable[Iterable[object]]) -> None:
+    """Writes a tab-separated table with a header, by rename; the order of the rows is the caller's."""
+    with atomic_open(path) as stream:
+        stream.write("\t".join(columns) + "\n")
+        for row in rows:
+            fields = tuple(row)
+            line = "\t".join(map(str, fields))
+            if len(fields) != len(columns) or line.count("\t") != len(columns) - 1 or "\n" in line:
+                raise DataError(
+                    f"{path}: the row {[str(field) for field in fields[:3]]} does not fit the columns {columns}"
+                )
+            stream.write(line + "\n")
+
+
+def _lines(path: Path) -> Iterable[str]:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 (byte {error.start})") from error
+    if text and not text.endswith("\n"):
+        raise DataError(f"{path}: the last line has no end; the file is cut off, write it again")
+    return text.split("\n")[:-1]

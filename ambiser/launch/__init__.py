@@ -1,0 +1,3 @@
+"""Jobs: what one is, what the machine has for them, and running many of them at a time."""
+
+LAUNCHERS = ("local", "slurm")

@@ -1,0 +1,175 @@
+"""Arrays of tasks on disk: what was submitted, as which job, and what became of every task.
+
+FOLDER/NNNN-RUN/ of a submission holds tasks.json (the commands), job.json (written before and after sbatch, so that a
+submission is never made twice and never forgotten), script.sh, status/INDEX.json and what Slurm itself had to say.
+"""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ambiser.config.slurm import Job, Slurm
+from ambiser.errors import DataError
+from ambiser.io.files import digest, read_json, write_json, write_text
+from ambiser.launch import slurm_client
+from ambiser.launch.tasks import Task
+
+WORKER = Path(__file__).with_name("slurm_worker.py")
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@dataclass
+class Array:
+    """One submission: some tasks, the number of their job once Slurm has given one, and which tasks are waited for."""
+
+    folder: Path
+    run: str
+    tasks: list[Task]
+    digests: list[str]
+    job: str = ""
+    watched: set[int] = field(default_factory=set)
+    _seen: dict[int, tuple[tuple[int, int], dict]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of the job, by which it is found again."""
+        return f"ambiser-{self.run}"
+
+    def record(self, state: str) -> None:
+        """Writes job.json: submitting, submitted or closed."""
+        write_json(self.folder / "job.json", {"state": state, "job": self.job, "name": self.name})
+
+    def statuses(self) -> dict[int, dict]:
+        """Returns the status of every task that has one of this submission; only files that changed are read."""
+        files = {}
+        with contextlib.suppress(OSError), os.scandir(self.folder / "status") as entries:
+            files = {entry.name: entry.stat() for entry in entries if entry.name[0].isdigit()}
+        for name, stat in files.items():
+            index, stamp = int(name.partition(".")[0]), (stat.st_mtime_ns, stat.st_ino)
+            if self._seen.get(index, (None,))[0] == stamp:
+                continue
+            with contextlib.suppress(OSError, ValueError):  # a file system that shows it later
+                status = json.loads((self.folder / "status" / name).read_text())
+                if status["run"] == self.run and status["digest"] == self.digests[index]:
+                    self._seen[index] = (stamp, status)
+        return {index: status for index, (_, status) in self._seen.items()}
+
+    def said(self, index: int) -> str:
+        """Returns the last error of Slurm itself in a task, such as a memory limit; mostly there is none."""
+        with contextlib.suppress(OSError):
+            text = (self.folder / f"slurm-{index}.out").read_text(errors="replace")
+            errors = re.findall(r"^(?:slurmstepd\S*: error: |(?=/))(?!\*)(.+)", text, re.MULTILINE)
+            return errors[-1] if errors else ""
+        return ""
+
+
+def task_digest(argv: Sequence[str]) -> str:
+    """Returns the digest of a command in this working directory."""
+    return digest(os.getcwd(), *argv)
+
+
+def prepare(folder: Path, tasks: Sequence[Task], job: Job, requeues: int) -> Array:
+    """Writes the folder of a submission; nothing is submitted yet."""
+    run = secrets.token_hex(6)
+    number = 1 + max((int(p.name[:4]) for p in folder.glob("[0-9][0-9][0-9][0-9]-*")), default=0)
+    digests = [task_digest(task.argv) for task in tasks]
+    place = (folder / f"{number:04d}-{run}").absolute()
+    array = Array(place, run, list(tasks), digests, watched=set(range(len(tasks))))
+    plan = {
+        "run": run,
+        "cwd": os.getcwd(),
+        "environment": ENVIRONMENT | {k: v for k, v in os.environ.items() if k == "PYTHONPATH"},
+        "requeues": requeues,
+        "tasks": [
+            {
+                "name": task.name,
+                "argv": [*job.container, *task.argv],
+                "log": str(task.log.absolute()),
+                "done": str(task.done.absolute()),
+                "digest": own,
+            }
+            for task, own in zip(tasks, array.digests, strict=True)
+        ],
+    }
+    write_json(array.folder / "tasks.json", plan)
+    write_text(array.folder / "script.sh", script(array.folder, job))
+    try:
+        (array.folder / "status").mkdir()
+    except OSError as error:
+        raise DataError(f"{array.folder}: cannot be written: {error.strerror}") from error
+    array.record("submitting")
+    return array
+
+
+def script(folder: Path, job: Job) -> str:
+    """Returns the script that Slurm runs for each task."""
+    loads = [f"module load {shlex.quote(module)}" for module in job.modules]
+    worker = shlex.join([sys.executable, "-I", "-S", str(WORKER), str(folder)])
+    return "\n".join(["#!/bin/bash", *loads, f"exec {worker}", ""])
+
+
+def sbatch_options(array: Array, job: Job, slurm: Slurm, after: Sequence[str] = ()) -> list[str]:
+    """Returns the options of sbatch for an array; jobs in `after` must end well before it begins."""
+    throttle = f"%{job.throttle}" if job.throttle else ""
+    output = str(array.folder).replace("%", "%%") + "/slurm-%a.out"
+    options = [
+        f"--job-name={array.name}", f"--comment={array.run}", f"--array=0-{len(array.tasks) - 1}{throttle}",
+        f"--output={output}", "--open-mode=append", f"--chdir={os.getcwd()}", "--export=ALL", "--requeue",
+        f"--nodes={job.nodes}", "--ntasks-per-node=1", f"--cpus-per-task={job.cpus}",
+    ]  # fmt: skip
+    for name, value in (("partition", job.partition), ("account", job.account), ("qos", job.qos), ("time", job.time),
+                        ("mem", job.memory), ("constraint", job.constraint)):  # fmt: skip
+        options += [f"--{name}={value}"] if value else []
+    options += [f"--gres=gpu:{job.gpus}"] if job.gpus else []
+    warning_s = min(slurm.warning_s, job.time_s() // 4) if job.time else slurm.warning_s
+    options += [f"--signal=B:USR1@{warning_s}"] if warning_s else []
+    options += [f"--dependency=afterok:{':'.join(after)}", "--kill-on-invalid-dep=yes"] if after else []
+    return [*options, *job.extra]
+
+
+def find_arrays(folder: Path) -> list[Array]:
+    """Returns the submissions that are not closed and have a job; the others of the folder are closed.
+
+    Raises:
+        Unreachable: Slurm does not answer, so that a half-made submission cannot be looked up.
+    """
+    arrays = []
+    for place in sorted(folder.absolute().glob("[0-9][0-9][0-9][0-9]-*")):
+        if not (place / "job.json").is_file():
+            continue
+        record = read_json(place / "job.json")
+        if record["state"] == "closed":
+            continue
+        array = load(place)
+        array.job = record["job"] or find_submitted(array) or ""
+        array.record("submitted" if array.job else "closed")
+        arrays += [array] if array.job else []
+    return arrays
+
+
+def load(place: Path) -> Array:
+    """Reads a submission back."""
+    plan = read_json(place / "tasks.json")
+    tasks = [Task(t["name"], tuple(t["argv"]), Path(t["log"]), Path(t["done"])) for t in plan["tasks"]]
+    return Array(place, plan["run"], tasks, [t["digest"] for t in plan["tasks"]], read_json(place / "job.json")["job"])
+
+
+def find_submitted(array: Array) -> str | None:
+    """Returns the job of a submission whose answer was lost: a task has told its number, or Slurm knows the name."""
+    for status in array.statuses().values():
+        return status["slurm"]
+    return slurm_client.find_job(array.name)
+
+
+def living(arrays: Iterable[Array]) -> dict[tuple[str, int], tuple[str, str]]:
+    """Returns state and reason of the tasks that may still run, by job and index."""
+    jobs = [array.job for array in arrays]
+    states = slurm_client.squeue(jobs) if jobs else {}
+    return {key: value for key, value in states.items() if not slurm_client.fate(*value)}

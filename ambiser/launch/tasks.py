@@ -1,0 +1,31 @@
+"""A task: one command with its own log, which is done when a certain file is there."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Task:
+    """One job.
+
+    Attributes:
+        name: what people read, for example "ce-fbank-s1 fold 2".
+        argv: the command as an argument vector; no shell ever sees it.
+        log: gets what the command prints, between a header and a footer.
+        done: the last file that the command writes.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    log: Path
+    done: Path
+
+
+def split_done(tasks: Iterable[Task]) -> tuple[list[Task], list[Task]]:
+    """Returns the tasks whose last file is there, and those still to run."""
+    done: list[Task] = []
+    left: list[Task] = []
+    for task in tasks:
+        (done if task.done.is_file() else left).append(task)
+    return done, left

@@ -1,0 +1,1 @@
+"""Losses and the updates that are not gradients, as plain functions."""

@@ -1,0 +1,48 @@
+"""Dirichlet prior networks: a head that gives a Dirichlet over distributions, learned from the votes themselves."""
+
+import torch
+from torch import Tensor
+
+
+def concentrations(logits: Tensor) -> Tensor:
+    """Returns the Dirichlet's concentrations α = 1 + softplus(z), (B, C), all above 1."""
+    return 1 + torch.nn.functional.softplus(logits)
+
+
+def vote_likelihood(counts: Tensor, alpha: Tensor) -> Tensor:
+    """Computes the negative log-likelihood of a vote under the Dirichlet's mean: −Σ n_c log(α_c / Σα) / Σ n.
+
+    Args:
+        counts: (B, C) vote mass, not all 0 in a row.
+        alpha: (B, C) concentrations.
+
+    Returns:
+        (B,) in nats per vote.
+
+    Source: Wu et al. 2024, arXiv 2402.12862 (the marginal likelihood of each vote; inferred from its abstract).
+    """
+    log_mean = alpha.log() - alpha.sum(dim=1, keepdim=True).log()
+    return -(counts * log_mean).sum(dim=1) / counts.sum(dim=1)
+
+
+def misleading_evidence(counts: Tensor, alpha: Tensor) -> Tensor:
+    """Computes KL(Dir(α̃) ‖ Dir(1)), where α̃ = y + (1 − y) α keeps only what speaks against the votes' shares y.
+
+    It is 0 when a class with all votes holds all evidence; evidence for a class without votes is punished.
+
+    Args:
+        counts: (B, C) vote mass, not all 0 in a row.
+        alpha: (B, C) concentrations, at least 1.
+
+    Returns:
+        (B,) in nats.
+
+    Source: the regulariser R2 of Wu et al. 2024 extends Sensoy et al. 2018, eq. 5, to soft labels (form inferred).
+    """
+    shares = counts / counts.sum(dim=1, keepdim=True)
+    kept = shares + (1 - shares) * alpha
+    total = kept.sum(dim=1)
+    classes = torch.tensor(float(alpha.shape[1]), dtype=alpha.dtype, device=alpha.device)
+    normalizers = torch.lgamma(total) - torch.lgamma(classes) - torch.lgamma(kept).sum(dim=1)
+    slopes = ((kept - 1) * (torch.digamma(kept) - torch.digamma(total)[:, None])).sum(dim=1)
+    return normalizers + slopes

@@ -1,0 +1,116 @@
+"""The objective of AmbER²: supervision by votes, and teachers that guide a student, each as far as it is right.
+
+The paper states that the modality heads are teachers that give adaptive guidance to a student head which is itself
+supervised by the votes [P]; the divergence, the weights, λ and β are decided here [D] and are keys of `amber`.
+"""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ambiser.config.schema import Amber
+from ambiser.losses.divergence import DIVERGENCES, entropy, js_divergence
+
+_SMALL = 1e-6
+
+
+def teacher_weights(
+    rule: str,
+    probs: Tensor,
+    teachers: Tensor,
+    temperature: float,
+    divergence: str = "jsd",
+    available: Tensor | None = None,
+) -> Tensor:
+    """Weighs the teachers of each utterance; nothing flows back into a teacher.
+
+    Rules: `gt_divergence` softmax of −D(y, p_t) / τ; `inverse_divergence` 1 / D(y, p_t), normalised; `confidence`
+    1 − H(p_t) / log C, normalised; `uniform` equal.
+
+    Args:
+        rule: name of the rule.
+        probs: (B, C) votes y, rows that sum to 1.
+        teachers: (M, B, C) log-probabilities of M teachers.
+        temperature: τ > 0, used by gt_divergence.
+        divergence: D, a key of `DIVERGENCES`.
+        available: (M, B) false where a teacher has nothing to go by; None: all are available.
+
+    Returns:
+        (M, B) weights that sum to 1 over the available teachers, or are all 0 where there is none.
+
+    Source: AmbER² ("adaptive" weights are the paper's, these rules are ours).
+    """
+    teachers = teachers.detach()
+    distance = torch.stack([DIVERGENCES[divergence](probs, teacher) for teacher in teachers])
+    if rule == "uniform":
+        raw = torch.ones_like(distance)
+    elif rule == "confidence":
+        raw = 1 - entropy(teachers.exp()) / math.log(teachers.shape[-1]) + _SMALL
+    elif rule == "gt_divergence":
+        raw = torch.softmax(-distance / temperature, dim=0)
+    elif rule == "inverse_divergence":
+        raw = 1 / (distance + _SMALL)
+    else:
+        raise ValueError(f"unknown rule of teacher weights: {rule}")
+    if available is not None:
+        raw = raw * available
+    return raw / raw.sum(dim=0).clamp_min(torch.finfo(raw.dtype).tiny)
+
+
+def amber_loss(
+    probs: Tensor,
+    heads: Mapping[str, Tensor],
+    settings: Amber,
+    *,
+    has_text: Tensor | None = None,
+    importance: Tensor | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Computes L = D(y, p_s) + λ Σ_t w_t D(p̄_t, p_s) + β Σ_t D(y, p_t), averaged over the batch.
+
+    s is the student, t runs over the other heads, p̄ is p without gradient, and with the agreement gate λ is scaled
+    for each utterance by 1 − JSD(p_A, p_T) / log 2.
+
+    Args:
+        probs: (B, C) target y.
+        heads: log-probabilities (B, C) by head name.
+        settings: student, divergence, weights, guidance (λ), teacher (β), temperature, agreement_gate.
+        has_text: (B,) false where an utterance has no words: there head T is neither taught nor heard.
+        importance: (B,) weight of each utterance, on average 1; None weighs all alike.
+
+    Returns:
+        The loss, and its detached parts: "student", "guidance", "teacher" (means without λ and β), and "weight_X" for
+        every teacher X.
+
+    Source: AmbER², objective (structure from the paper, the rest ours; methods §2).
+    """
+    divergence = DIVERGENCES[settings.divergence]
+
+    def supervise(name: str) -> Tensor:
+        loss = divergence(probs, heads[name])
+        return loss if name != "T" or has_text is None else loss * has_text
+
+    total = supervise(settings.student)
+    parts = {"student": total.mean().detach()}
+    names = [name for name in heads if name != settings.student]
+    if names:
+        teachers = torch.stack([heads[name] for name in names])  # (M, B, C)
+        available = None
+        if has_text is not None:
+            available = torch.stack([has_text if name == "T" else torch.ones_like(has_text) for name in names])
+        weights = teacher_weights(
+            settings.weights, probs, teachers, settings.temperature, settings.divergence, available
+        )
+        fixed = teachers.detach().exp()
+        guidance = sum(w * divergence(p, heads[settings.student]) for w, p in zip(weights, fixed, strict=True))
+        if settings.agreement_gate:
+            guidance = guidance * (1 - js_divergence(heads["A"].detach().exp(), heads["T"].detach()) / math.log(2))
+        if settings.student == "T" and has_text is not None:
+            guidance = guidance * has_text
+        supervised_teachers = sum(supervise(name) for name in names)
+        total = total + settings.guidance * guidance + settings.teacher * supervised_teachers
+        parts["guidance"] = guidance.mean().detach()
+        parts["teacher"] = supervised_teachers.mean().detach()
+        parts |= {f"weight_{name}": w.mean() for name, w in zip(names, weights, strict=True)}
+    return (total if importance is None else total * importance).mean(), parts

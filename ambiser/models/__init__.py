@@ -1,0 +1,1 @@
+"""Networks, the prototype memory and the queue."""

@@ -1,0 +1,124 @@
+"""The speech encoder and the heads: small networks on cached features."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from ambiser.config.schema import Model
+
+
+class Standardizer(nn.Module):
+    """Subtracts a mean and divides by a scale that were measured on the training part."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("scale", torch.ones(shape))
+
+    def set(self, mean: Tensor, deviation: Tensor) -> None:
+        """Takes over mean and deviation; a feature that never varies is left unscaled."""
+        self.mean.copy_(mean)
+        self.scale.copy_(torch.where(deviation > 1e-8, deviation, torch.ones_like(deviation)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardises (..., *shape)."""
+        return (x - self.mean) / self.scale
+
+
+class LayerMix(nn.Module):
+    """Standardises SSL layers and sums them with learned weights (a softmax over L), as in SUPERB.
+
+    Pooled features (B, L, D) become (B, D). Frames (B, T, D) hold one layer, so they are only standardised.
+    """
+
+    def __init__(self, layers: int, dim: int) -> None:
+        super().__init__()
+        self.standardizer = Standardizer((layers, dim))
+        self.logits = nn.Parameter(torch.zeros(layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, L, D) to (B, D), or (B, T, D) to itself where there is one layer."""
+        if len(self.logits) == 1:
+            return (x - self.standardizer.mean) / self.standardizer.scale
+        return torch.einsum("l,bld->bd", self.logits.softmax(0), self.standardizer(x))
+
+
+class AttentivePooling(nn.Module):
+    """Weighs frames by attention and maps their weighted mean and deviation back to the hidden size.
+
+    Source: attentive statistics pooling, Okabe et al. 2018 (arXiv 1803.10963).
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.score = nn.Sequential(nn.Linear(hidden, hidden // 2 + 1), nn.Tanh(), nn.Linear(hidden // 2 + 1, 1))
+        self.output = nn.Linear(2 * hidden, hidden)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Maps (B, T, H) with the (B, T) mask of real frames to (B, H)."""
+        scores = self.score(x).squeeze(2).masked_fill(~mask, float("-inf"))
+        weight = scores.softmax(dim=1)[..., None]  # (B, T, 1)
+        mean = (weight * x).sum(dim=1)
+        variance = (weight * (x - mean[:, None]) ** 2).sum(dim=1)
+        return self.output(torch.cat([mean, (variance + 1e-6).sqrt()], dim=1))
+
+
+class MeanPooling(nn.Module):
+    """Averages the real frames."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Maps (B, T, H) with the (B, T) mask of real frames to (B, H)."""
+        weight = mask[..., None].to(x.dtype)
+        return (x * weight).sum(dim=1) / weight.sum(dim=1)
+
+
+class SpeechEncoder(nn.Module):
+    """Layer weights, a linear layer, ReLU, dropout; over frames a pooling follows that sees real frames only.
+
+    With `head: linear` there is no ReLU and no dropout, which makes layer weights - linear - mean - linear, the head of
+    the SUPERB benchmark.
+    """
+
+    def __init__(self, *, layers: int, dim: int, model: Model) -> None:
+        super().__init__()
+        self.mix = LayerMix(layers, dim)
+        after = [] if model.head == "linear" else [nn.ReLU(), nn.Dropout(model.dropout)]
+        self.trunk = nn.Sequential(nn.Linear(dim, model.hidden), *after)
+        self.pooling = AttentivePooling(model.hidden) if model.pooling == "attentive" else MeanPooling()
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Encodes a batch.
+
+        Args:
+            x: (B, L, D) pooled layers, or (B, T, D) frames.
+            mask: (B, T) true where a frame is real; None for pooled features.
+
+        Returns:
+            (B, H).
+        """
+        hidden = self.trunk(self.mix(x))  # (B, H) or (B, T, H)
+        if mask is None:
+            return hidden.squeeze(1) if hidden.dim() == 3 else hidden
+        return self.pooling(hidden, mask)
+
+
+class IprNetwork(nn.Module):
+    """The network of IPR: encoder, a linear classifier, and beside it a projection to unit embeddings."""
+
+    def __init__(self, *, layers: int, dim: int, classes: int, model: Model) -> None:
+        super().__init__()
+        hidden = model.hidden
+        self.encoder = SpeechEncoder(layers=layers, dim=dim, model=model)
+        self.classifier = nn.Linear(hidden, classes)
+        self.projection = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, model.projection))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Returns logits (B, C) and unit embeddings (B, P) of a batch (see `SpeechEncoder.forward`)."""
+        hidden = self.encoder(x, mask)
+        return self.classifier(hidden), normalize(self.projection(hidden), dim=1)
+
+
+def make_head(inputs: int, classes: int, model: Model) -> nn.Sequential:
+    """Makes linear - ReLU - dropout - linear, or linear - linear."""
+    between = [] if model.head == "linear" else [nn.ReLU(), nn.Dropout(model.dropout)]
+    return nn.Sequential(nn.Linear(inputs, model.hidden), *between, nn.Linear(model.hidden, classes))

@@ -1,0 +1,134 @@
+"""The network of AmbER²: a head on speech, a head on text, and a head on both."""
+
+import torch
+from torch import Tensor, nn
+
+from ambiser.config.schema import Model
+from ambiser.models.encoder import IprNetwork, LayerMix, SpeechEncoder, Standardizer, make_head
+from ambiser.models.prototypes import PrototypeMemory, ambiguous_labels
+
+
+class IprTower(nn.Module):
+    """What IPR learned, as the speech side of AmbER²: its hidden vector and, by key, its ambiguous label.
+
+    Args:
+        network: IPR's network.
+        memory: its prototypes.
+        temperature: τ_p of the ambiguous label.
+        use_prototypes: append the C similarities to the hidden vector.
+        freeze: give no gradient to the network.
+    """
+
+    def __init__(
+        self, network: IprNetwork, memory: PrototypeMemory, temperature: float, use_prototypes: bool, freeze: bool
+    ) -> None:
+        super().__init__()
+        self.network = network.requires_grad_(not freeze)
+        self.memory = memory
+        self.temperature = temperature
+        self.use_prototypes = use_prototypes
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Maps a batch of features to (B, H) or (B, H + C)."""
+        hidden = self.network.encoder(x, mask)
+        if not self.use_prototypes:
+            return hidden
+        embeddings = nn.functional.normalize(self.network.projection(hidden), dim=1)
+        return torch.cat([hidden, ambiguous_labels(embeddings, self.memory.prototypes, self.temperature)], dim=1)
+
+
+class FeatureTower(nn.Module):
+    """The speech side without IPR: the mixed layers as they are, or encoded frames averaged over time."""
+
+    def __init__(self, *, layers: int, dim: int, frames: bool, model: Model) -> None:
+        super().__init__()
+        if frames:
+            self.encoder: nn.Module = SpeechEncoder(layers=layers, dim=dim, model=model)
+        else:
+            self.encoder = LayerMix(layers, dim)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Maps a batch of features to (B, D) or (B, H)."""
+        if mask is not None:
+            return self.encoder(x, mask)
+        mixed = self.encoder(x)
+        return mixed.squeeze(1) if mixed.dim() == 3 else mixed
+
+
+class GatedFusion(nn.Module):
+    """Mixes projections of speech and text: g ⊙ W_a a + (1 − g) ⊙ W_t t, with the gate g = σ(W [a; t])."""
+
+    def __init__(self, speech: int, text: int, hidden: int) -> None:
+        super().__init__()
+        self.speech = nn.Linear(speech, hidden)
+        self.text = nn.Linear(text, hidden)
+        self.gate = nn.Linear(speech + text, hidden)
+
+    def forward(self, speech: Tensor, text: Tensor) -> Tensor:
+        """Maps (B, width) and (B, Dt) to (B, H)."""
+        gate = torch.sigmoid(self.gate(torch.cat([speech, text], dim=1)))
+        return gate * self.speech(speech) + (1 - gate) * self.text(text)
+
+
+class Concatenation(nn.Module):
+    """Puts speech and text beside each other."""
+
+    def forward(self, speech: Tensor, text: Tensor) -> Tensor:
+        """Maps (B, width) and (B, Dt) to (B, width + Dt)."""
+        return torch.cat([speech, text], dim=1)
+
+
+class AmberNetwork(nn.Module):
+    """Heads A (speech), T (text) and AT (both) over one speech tower and standardised text features.
+
+    Args:
+        tower: maps a batch of speech features to (B, width).
+        width: size of what the tower gives.
+        encoded: the tower ends in a hidden layer of its own, so that head A is a single linear layer.
+        text_dim: size of the text features; 0 when no head reads text.
+        heads: the names of the heads that exist.
+        gated: fuse by a gate instead of concatenation.
+        classes: C.
+        model: sizes and kind of the heads.
+    """
+
+    def __init__(
+        self, *, tower: nn.Module, width: int, encoded: bool, text_dim: int, heads: tuple[str, ...], gated: bool,
+        classes: int, model: Model,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.tower = tower
+        self.text = Standardizer((text_dim,)) if text_dim else None
+        self.fusion = GatedFusion(width, text_dim, model.hidden) if gated and "AT" in heads else Concatenation()
+        inputs = {"A": width, "T": text_dim, "AT": model.hidden if gated else width + text_dim}
+        self.heads = nn.ModuleDict()
+        for name in heads:
+            if name == "A" and encoded:
+                self.heads[name] = nn.Linear(width, classes)
+            else:
+                self.heads[name] = make_head(inputs[name], classes, model)
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None, text: Tensor | None, hide: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Returns logits (B, C) by head.
+
+        An utterance without words (a row of zeros) has the mean text of the training part.
+
+        Args:
+            x: (B, L, D) pooled layers or (B, T, D) frames.
+            mask: (B, T) true where a frame is real, or None.
+            text: (B, Dt) text features, or None when no head reads text.
+            hide: (B, 2) true where speech, or text, is hidden from the fusion.
+        """
+        inputs = {}
+        if "A" in self.heads or "AT" in self.heads:
+            inputs["A"] = self.tower(x, mask)
+        if self.text is not None:
+            inputs["T"] = self.text(text) * (text.abs().sum(dim=1, keepdim=True) > 0)
+        if "AT" in self.heads:
+            speech, words = inputs["A"], inputs["T"]
+            if hide is not None:
+                speech, words = speech * ~hide[:, :1], words * ~hide[:, 1:]
+            inputs["AT"] = self.fusion(speech, words)
+        return {name: head(inputs[name]) for name, head in self.heads.items()}

@@ -1,0 +1,40 @@
+"""The two parts of momentum contrast: a queue of keys, and a slow copy of the encoder that makes them."""
+
+import torch
+from torch import Tensor, nn
+
+
+class KeyQueue(nn.Module):
+    """A ring of the latest keys and their labels; slots that were never filled are never returned."""
+
+    def __init__(self, size: int, projection: int) -> None:
+        super().__init__()
+        self.register_buffer("keys", torch.zeros(size, projection))
+        self.register_buffer("labels", torch.full((size,), -1, dtype=torch.long))
+        self.register_buffer("state", torch.zeros(2, dtype=torch.long))  # next slot, filled slots
+
+    def push(self, keys: Tensor, labels: Tensor) -> None:
+        """Puts (B, P) keys with (B,) labels in place of the oldest; of more keys than slots the last ones stay."""
+        size = len(self.keys)
+        if size == 0:
+            return
+        keys, labels = keys[-size:], labels[-size:]
+        slots = (torch.arange(len(keys), device=keys.device) + self.state[0]) % size
+        self.keys[slots] = keys
+        self.labels[slots] = labels
+        self.state[0] = (self.state[0] + len(keys)) % size
+        self.state[1] = torch.clamp(self.state[1] + len(keys), max=size)
+
+    def filled(self) -> tuple[Tensor, Tensor]:
+        """Returns the keys (F, P) and labels (F,) of the filled slots."""
+        count = int(self.state[1])
+        return self.keys[:count], self.labels[:count]
+
+
+@torch.no_grad()
+def follow(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
+    """Moves the parameters of a momentum encoder: θ_k ← m θ_k + (1−m) θ, all in one fused update.
+
+    Source: IPR, eq. 3 (a momentum encoder is inferred).
+    """
+    torch._foreach_lerp_(list(slow.parameters()), list(fast.parameters()), 1 - momentum)

@@ -1,0 +1,165 @@
+"""Intervals for every score by drawing speakers, not utterances: what one speaker says does not vary independently.
+
+No score is computed twice from scratch: means, confusion matrices and bins are sums over speakers, so that a resample
+is a product with the number of times each speaker was drawn; ranks are taken again with these numbers as weights. The
+result is exactly what scoring the repeated utterances would give.
+"""
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.stats import norm
+
+from ambiser.scoring.metrics import HARD, PROBABILITY_FLOOR, above_uniform, entropy_bits, utterance_scores
+from ambiser.scoring.ranks import rank_scores
+from ambiser.scoring.reliability import bin_numbers
+
+DEFINED_SHARE = 0.95
+
+
+def draw_speakers(speakers: int, resamples: int, seed: int) -> np.ndarray:
+    """Returns (R, S) how often each of S speakers stands in a resample of S speakers drawn with replacement.
+
+    The draw depends on the arguments alone, so that two systems scored on the same speakers are resampled alike.
+    """
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(speakers, np.full(speakers, 1 / speakers), size=resamples)
+
+
+def leave_one_out(speakers: int) -> np.ndarray:
+    """Returns (S, S) the resamples of the jackknife: row i has every speaker once but speaker i."""
+    return 1 - np.eye(speakers, dtype=int)
+
+
+def bca_intervals(
+    values: dict[str, np.ndarray], level: float, *, scores: dict[str, float | None], jackknife: dict[str, np.ndarray]
+) -> dict[str, list[float] | None]:
+    """Returns [low, high] of each score, bias-corrected and accelerated.
+
+    With z0 the normal quantile of the share of resamples below the score, and a the acceleration (the skewness of the
+    jackknife's values over six), the percentile taken for z is that of z0 + (z0 + z) / (1 - a (z0 + z)).
+
+    Args:
+        values, level: as in `percentile_intervals`, and with its rule for undefined resamples.
+        scores: the scores themselves.
+        jackknife: (S,) per score, from `leave_one_out`.
+
+    Source: Efron, Better bootstrap confidence intervals, JASA 1987.
+    """
+    intervals = percentile_intervals(values, level)
+    for name, interval in intervals.items():
+        if interval is None or scores[name] is None:
+            intervals[name] = None
+            continue
+        drawn, left = (array[np.isfinite(array)] for array in (values[name], jackknife[name]))
+        below = np.mean(drawn < scores[name]) + np.mean(drawn == scores[name]) / 2
+        if len(left) < 2 or not 0 < below < 1:
+            continue  # no correction can be had; the percentiles stand
+        gap = left.mean() - left
+        acceleration = (gap**3).sum() / max(6 * (gap**2).sum() ** 1.5, 1e-300)
+        bias, tails = norm.ppf(below), norm.ppf([(1 - level) / 2, (1 + level) / 2])
+        corrected = norm.cdf(bias + (bias + tails) / (1 - acceleration * (bias + tails)))
+        intervals[name] = [float(x) for x in np.percentile(drawn, 100 * corrected)]
+    return intervals
+
+
+def percentile_intervals(values: dict[str, np.ndarray], level: float) -> dict[str, list[float] | None]:
+    """Returns [low, high] of each score by the percentile method.
+
+    Resamples in which a score is undefined do not count; None when more than 5 % of them are.
+
+    Args:
+        values: (R,) per score, NaN where it is undefined.
+        level: for example 0.95.
+    """
+    tail = 100 * (1 - level) / 2
+    intervals: dict[str, list[float] | None] = {}
+    for name, drawn in values.items():
+        defined = drawn[np.isfinite(drawn)]
+        enough = len(defined) >= DEFINED_SHARE * len(drawn) and len(defined) > 1
+        intervals[name] = [float(x) for x in np.percentile(defined, [tail, 100 - tail])] if enough else None
+    return intervals
+
+
+def resampled_scores(
+    *,
+    probs: np.ndarray,
+    soft: np.ndarray,
+    hard: np.ndarray,
+    counts: np.ndarray,
+    speaker: np.ndarray,
+    drawn: np.ndarray,
+    bins: int,
+) -> dict[str, np.ndarray]:
+    """Returns every score of every resample, (R,) each, NaN where it is undefined.
+
+    Args:
+        probs, soft, hard, counts: as in `ambiser.scoring.metrics`.
+        speaker: (N,) which column of `drawn` an utterance belongs to.
+        drawn: (R, S) from `draw_speakers`.
+        bins: of the calibration error.
+    """
+
+    rows = np.arange(len(probs))
+    by_speaker = csr_array((np.ones(len(probs)), (speaker, rows)), shape=(drawn.shape[1], len(probs)))
+    times = drawn.astype(float)
+
+    def total(values: np.ndarray) -> np.ndarray:
+        """Sums (N, K) per speaker and then per resample: (R, K)."""
+        return times @ (by_speaker @ values)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = total(np.ones((len(probs), 1)))[:, 0]
+        each = utterance_scores(probs, soft)
+        means = total(np.stack(list(each.values()), axis=1)) / size[:, None]
+        scores = {name: means[:, i] for i, name in enumerate(each)}
+        scores |= _hard_scores(total, probs.argmax(axis=1), hard, probs.shape[1])
+        nll = -(counts * np.log(np.maximum(probs, PROBABILITY_FLOOR))).sum(axis=1)
+        votes = total(np.stack([nll, counts.sum(axis=1)], axis=1))
+        scores["nll_per_vote_nats"] = votes[:, 0] / votes[:, 1]
+        scores["r2_determination"] = _r2_determination(total, probs, soft, size)
+        scores["ece"] = _calibration_error(total, probs, hard, bins)
+        scores["multilabel_macro_f1"] = _multilabel(total, probs, soft)
+        scores |= rank_scores(entropy_bits(soft), entropy_bits(probs), without=hard < 0, speaker=speaker, drawn=drawn)
+    return scores
+
+
+def _hard_scores(total: object, predicted: np.ndarray, hard: np.ndarray, classes: int) -> dict[str, np.ndarray]:
+    cells = np.zeros((len(hard), classes * classes))
+    known = np.flatnonzero(hard >= 0)
+    cells[known, hard[known] * classes + predicted[known]] = 1
+    confusion = total(cells).reshape(-1, classes, classes)  # (R, reference, predicted)
+    right, support, guessed = np.einsum("rcc->rc", confusion), confusion.sum(axis=2), confusion.sum(axis=1)
+    known_total = support.sum(axis=1)
+    f1 = np.where(right > 0, 2 * right / (support + guessed), 0.0)
+    complete = (support > 0).all(axis=1)
+    values = (
+        right.sum(axis=1) / known_total,
+        np.where(complete, (right / support).mean(axis=1), np.nan),
+        np.where(complete, f1.mean(axis=1), np.nan),
+        (f1 * support).sum(axis=1) / known_total,
+    )
+    return dict(zip(HARD, values, strict=True))
+
+
+def _multilabel(total: object, probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
+    said, voted = above_uniform(probs), above_uniform(soft)
+    right, sizes = total((said & voted).astype(float)), total(said.astype(float) + voted)
+    f1 = np.where(right > 0, 2 * right / sizes, 0.0)
+    return np.where((total(voted.astype(float)) > 0).all(axis=1), f1.mean(axis=1), np.nan)
+
+
+def _r2_determination(total: object, probs: np.ndarray, soft: np.ndarray, size: np.ndarray) -> np.ndarray:
+    residual = total((soft - probs) ** 2)
+    centre = soft.mean(axis=0)  # the spread is the same about any origin; one near the mean loses no digits
+    first, second = total(soft - centre), total((soft - centre) ** 2)
+    spread = second - first**2 / size[:, None]
+    return np.where((spread > 1e-9).all(axis=1), (1 - residual / spread).mean(axis=1), np.nan)
+
+
+def _calibration_error(total: object, probs: np.ndarray, hard: np.ndarray, bins: int) -> np.ndarray:
+    known = np.flatnonzero(hard >= 0)
+    confidence = probs.max(axis=1)
+    where = bin_numbers(confidence, bins)
+    gap = np.zeros((len(probs), bins))
+    gap[known, where[known]] = confidence[known] - (probs.argmax(axis=1) == hard)[known]
+    return np.abs(total(gap)).sum(axis=1) / total((hard >= 0).astype(float)[:, None])[:, 0]

@@ -1,0 +1,103 @@
+"""Learning curves of all stages and folds of an experiment, laid one after the other on a single axis of epochs."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ambiser.errors import DataError
+from ambiser.io.layout import Layout
+
+Value = Callable[[dict], float | None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training stage: its name, the epochs before it, and by fold what metrics.jsonl holds, a dict an epoch."""
+
+    name: str
+    start: int
+    folds: dict[int, list[dict]]
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of the longest fold."""
+        return max(len(lines) for lines in self.folds.values())
+
+
+@dataclass(frozen=True)
+class Line:
+    """Epochs on the common axis and values, NaN where there is none."""
+
+    epochs: np.ndarray
+    values: np.ndarray
+
+
+def read_curves(layout: Layout, tag: str, stages: Iterable[str], folds: Iterable[int]) -> list[Stage]:
+    """Reads metrics.jsonl of every stage and fold; a stage or fold without one is left out.
+
+    Raises:
+        DataError: a line is no JSON object, with file and line.
+    """
+    found: list[Stage] = []
+    start = 0
+    folds = list(folds)
+    for name in stages:
+        paths = {fold: layout.training(tag, fold, name) / "metrics.jsonl" for fold in folds}
+        lines = {fold: _read_lines(path) for fold, path in paths.items() if path.is_file()}
+        lines = {fold: content for fold, content in lines.items() if content}
+        if lines:
+            found.append(Stage(name, start, lines))
+            start += found[-1].epochs
+    return found
+
+
+def fold_lines(stage: Stage, value: Value) -> list[Line]:
+    """Returns a line for each fold; `value` picks a number out of an epoch's dict, or None."""
+    lines = []
+    for content in stage.folds.values():
+        values = [value(epoch) for epoch in content]
+        numbers = np.array([np.nan if v is None else v for v in values], dtype=float)
+        lines.append(Line(stage.start + np.arange(1, len(numbers) + 1), numbers))
+    return lines
+
+
+def mean_line(stage: Stage, value: Value) -> Line:
+    """Returns the mean over folds, as far as all of them go: a mean over fewer folds would jump when one stops."""
+    lines = fold_lines(stage, value)
+    length = min(len(line.values) for line in lines)
+    return Line(lines[0].epochs[:length], np.mean([line.values[:length] for line in lines], axis=0))
+
+
+def has(stages: Iterable[Stage], key: str) -> bool:
+    """Whether any epoch of any stage has a value for a key."""
+    return any(epoch.get(key) is not None for stage in stages for lines in stage.folds.values() for epoch in lines)
+
+
+def last_matrix(stages: Iterable[Stage], key: str) -> np.ndarray | None:
+    """Returns the mean over folds of a matrix in the best epoch of the last stage that has it, or None."""
+    for stage in reversed(list(stages)):
+        matrices = [matrix for lines in stage.folds.values() if (matrix := best_epoch(lines).get(key)) is not None]
+        if matrices:
+            return np.mean(np.array(matrices, dtype=float), axis=0)
+    return None
+
+
+def best_epoch(lines: list[dict]) -> dict:
+    """Returns the epoch that was kept: the last one marked best, or the last where none is marked."""
+    return next((epoch for epoch in reversed(lines) if epoch.get("best")), lines[-1])
+
+
+def _read_lines(path: Path) -> list[dict]:
+    lines = []
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            line = json.loads(text)
+        except ValueError:
+            line = None
+        if not isinstance(line, dict):
+            raise DataError(f"{path}:{number}: is no JSON object; train the stage again")
+        lines.append(line)
+    return lines

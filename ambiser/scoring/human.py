@@ -1,0 +1,80 @@
+"""The human ceiling: every rater in turn scored as if a system, against the distribution of the others.
+
+With few raters, scores by level of ambiguity say little: of two votes to one, only the one has a majority against him,
+since the others of the two are tied.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ambiser.scoring.metrics import Scores, score_all
+
+WITHOUT = ("kl_nats", "nll_per_vote_nats")
+"""Scores that are None for a rater: a single vote gives the other classes probability 0, and its logarithm decides."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """M answers of single raters, and the utterance's other votes as reference.
+
+    probs, soft, counts (M, C) and hard (M,) are as in `ambiser.scoring.metrics`: probs what the rater said, the others
+    what the remaining raters said; row (M,) is the utterance.
+    """
+
+    probs: np.ndarray
+    soft: np.ndarray
+    hard: np.ndarray
+    counts: np.ndarray
+    row: np.ndarray
+
+    def scores(self, chosen: np.ndarray, bins: int) -> Scores:
+        """Scores the answers of a mask (M,)."""
+        parts = {name: getattr(self, name)[chosen] for name in ("probs", "soft", "hard", "counts")}
+        return score_all(**parts, bins=bins) | dict.fromkeys(WITHOUT)
+
+
+def leave_one_out_answers(votes: object, view: Callable[[object], object], utts: list[str]) -> Answers:
+    """Takes one rater after the other out of every utterance.
+
+    The policies apply to the one rater and to the others as to all: an answer outside the classes, or others whose
+    majority lies outside, do not count.
+
+    Args:
+        votes: a table of votes (`ambiser.data.votes.VoteTable`).
+        view: turns a table into labels by the policies (`ambiser.data.votes.view_labels`).
+        utts: the utterances that are scored, in the order that `row` counts.
+    """
+    row_of = {utt: i for i, utt in enumerate(utts)}
+    rows = np.fromiter((row_of.get(utt, -1) for utt in votes.utts), np.int64, len(votes.utts))[votes.utt]
+    used = np.flatnonzero(rows >= 0)
+    used = used[np.argsort(rows[used], kind="stable")]
+    rows = rows[used]
+    who = (rows * len(votes.raters) + votes.rater[used]) * 2 + votes.source[used]
+    voters, voter = np.unique(who, return_inverse=True)  # sorted by utterance, as rows are
+    voter_row = voters // (2 * len(votes.raters))
+    first = np.searchsorted(voter_row, np.arange(len(utts)))
+    size = np.bincount(voter_row, minlength=len(utts))
+
+    entry = np.repeat(np.arange(len(used)), size[rows])
+    within = np.arange(len(entry)) - np.repeat(np.cumsum(size[rows]) - size[rows], size[rows])
+    left_out = first[rows[entry]] + within  # the rater who is taken out
+    rest = left_out != voter[entry]
+    names = [f"{i:012d}" for i in range(len(voters))]
+    one = view(_table(votes, names, used, voter))
+    others = view(_table(votes, names, used[entry[rest]], left_out[rest]))
+    return _pair(one, others, voter_row)
+
+
+def _table(votes: object, names: list[str], entries: np.ndarray, utt: np.ndarray) -> object:
+    columns = {name: getattr(votes, name)[entries] for name in ("rater", "source", "slot", "label")}
+    return replace(votes, utts=names, utt=utt, **columns)
+
+
+def _pair(one: object, others: object, voter_row: np.ndarray) -> Answers:
+    numbers = [np.fromiter(map(int, view.utts), np.int64, len(view.utts)) for view in (one, others)]
+    both, a, b = np.intersect1d(*numbers, return_indices=True)
+    return Answers(
+        probs=one.soft[a], soft=others.soft[b], hard=others.hard[b], counts=others.counts[b], row=voter_row[both]
+    )

@@ -1,0 +1,250 @@
+"""The scores of one set of predictions against votes, each named with its unit and tested against another source.
+
+Arrays: probs (N, C) predicted and soft (N, C) voted distributions, rows that sum to 1; counts (N, C) vote mass;
+hard (N,) the reference class or -1 where the votes have none. A score that is undefined (no utterance with a
+reference, a class that no reference names, no variation to explain) is None and never a number that looks like one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import rel_entr, xlogy
+
+from ambiser.scoring.reliability import expected_calibration_error
+
+PROBABILITY_FLOOR = 1e-8
+"""A predicted probability below this counts as this in logarithms: the tables of predictions hold eight digits."""
+R2_EPSILON = 1e-10
+THRESHOLD_TOLERANCE = 1e-9  # a share of exactly 1 / C is not above 1 / C, whatever its last bits say
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a score is shown, and what it means in one line."""
+
+    title: str
+    better: str
+    meaning: str
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better."""
+        return {"higher": "↑", "lower": "↓"}[self.better]
+
+
+METRICS = {
+    "accuracy": Metric("accuracy", "higher", "share of the utterances with a majority whose class is right (WA)"),
+    "ua": Metric("UA", "higher", "unweighted average recall: the mean of the classes' recalls"),
+    "macro_f1": Metric("macro-F1", "higher", "mean of the classes' F1"),
+    "weighted_f1": Metric("weighted F1", "higher", "mean of the classes' F1, weighted by their share of references"),
+    "bc": Metric(
+        "BC", "higher", "Bhattacharyya coefficient, sum over classes of the root of vote share times probability"
+    ),
+    "jsd_bits": Metric("JSD (bits)", "lower", "Jensen-Shannon divergence of votes and prediction, 0 to 1 bit"),
+    "jsd_nats": Metric("JSD (nats)", "lower", "the same in nats, 0 to 0.693"),
+    "sqrt_jsd_bits": Metric(
+        "√JSD (√bits)", "lower", "mean of the root of the divergence in bits, a distance from 0 to 1"
+    ),
+    "kl_nats": Metric("KL (nats)", "lower", "Kullback-Leibler divergence from the prediction to the votes"),
+    "total_variation": Metric("total variation", "lower", "half the summed absolute difference"),
+    "brier": Metric("Brier", "lower", "summed squared difference of votes and prediction, 0 to 2"),
+    "nll_per_vote_nats": Metric("NLL (nats/vote)", "lower", "mean negative log-probability of a single vote"),
+    "r2_pearson": Metric(
+        "R² (Pearson)", "higher", "squared correlation over an utterance's classes, averaged; blind to sign"
+    ),
+    "r2_determination": Metric(
+        "R² (determination)",
+        "higher",
+        "variance of a class's vote share over utterances that is explained, averaged over classes",
+    ),
+    "multilabel_macro_f1": Metric(
+        "multi-label macro-F1",
+        "higher",
+        "mean F1 over classes when every class above 1 / C counts as said, in votes and in prediction (EMO-SUPERB)",
+    ),
+    "entropy_correlation": Metric("entropy ρ", "higher", "Spearman correlation of voted and predicted entropy"),
+    "ece": Metric("ECE", "lower", "expected calibration error, equal-width bins, utterances with a majority"),
+    "no_majority_auroc": Metric(
+        "AUROC no majority", "higher", "how well predicted entropy finds utterances without a majority"
+    ),
+    "no_majority_aupr": Metric("AUPR no majority", "higher", "the same as average precision; its floor is their share"),
+}
+HARD = ("accuracy", "ua", "macro_f1", "weighted_f1")
+"""The scores that need a class alone; the others need a distribution."""
+
+Scores = dict[str, float | None]
+
+
+def score_all(*, probs: np.ndarray, soft: np.ndarray, hard: np.ndarray, counts: np.ndarray, bins: int) -> Scores:
+    """Returns every score of METRICS.
+
+    Args:
+        probs, soft, hard, counts: as in the head of this module.
+        bins: equal-width bins of the calibration error.
+    """
+    scores = hard_scores(probs.argmax(axis=1), hard, probs.shape[1])
+    scores |= distribution_scores(probs, soft, counts)
+    scores["ece"] = expected_calibration_error(probs, hard, bins)
+    scores |= detection_scores(entropy_bits(probs), hard)
+    return {name: scores[name] for name in METRICS}
+
+
+def hard_scores(predicted: np.ndarray, hard: np.ndarray, classes: int) -> Scores:
+    """Returns accuracy, UA, macro-F1 and weighted F1 over the utterances with a reference.
+
+    UA and macro-F1 are None when a class is never the reference: a mean over fewer classes is another score.
+
+    Args:
+        predicted: (N,) predicted classes.
+        hard: (N,) reference classes or -1.
+        classes: C.
+    """
+    from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+    known = hard >= 0
+    if not known.any():
+        return dict.fromkeys(HARD)
+    reference, guess, labels = hard[known], predicted[known], np.arange(classes)
+    complete = len(np.unique(reference)) == classes
+    shared = {"labels": labels, "zero_division": 0.0}
+    return {
+        "accuracy": float(accuracy_score(reference, guess)),
+        "ua": float(recall_score(reference, guess, average="macro", **shared)) if complete else None,
+        "macro_f1": float(f1_score(reference, guess, average="macro", **shared)) if complete else None,
+        "weighted_f1": float(f1_score(reference, guess, average="weighted", **shared)),
+    }
+
+
+def confusion_counts(predicted: np.ndarray, hard: np.ndarray, classes: int) -> np.ndarray:
+    """Returns (C, C) counts: row = reference, column = prediction; utterances without a reference are left out."""
+    from sklearn.metrics import confusion_matrix
+
+    known = hard >= 0
+    if not known.any():
+        return np.zeros((classes, classes), dtype=int)
+    return confusion_matrix(hard[known], predicted[known], labels=np.arange(classes))
+
+
+def distribution_scores(probs: np.ndarray, soft: np.ndarray, counts: np.ndarray) -> Scores:
+    """Returns the scores that compare distributions: means over utterances, and those over the whole set."""
+    names = (*UTTERANCE_SCORES, "nll_per_vote_nats", "r2_determination", "multilabel_macro_f1", "entropy_correlation")
+    if len(probs) == 0:
+        return dict.fromkeys(names)
+    scores: Scores = {name: float(values.mean()) for name, values in utterance_scores(probs, soft).items()}
+    scores["nll_per_vote_nats"] = nll_per_vote_nats(probs, counts)
+    scores["r2_determination"] = r2_determination(probs, soft)
+    scores["multilabel_macro_f1"] = multilabel_macro_f1(probs, soft)
+    scores["entropy_correlation"] = entropy_correlation(probs, soft)
+    return scores
+
+
+def utterance_scores(probs: np.ndarray, soft: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns the (N,) values of the scores that are means over utterances."""
+    return {name: function(probs, soft) for name, function in UTTERANCE_SCORES.items()}
+
+
+def bhattacharyya(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
+    """Returns (N,) sum over classes of sqrt(y p); 1 when the two agree, 0 when they share no class."""
+    return np.sqrt(soft * probs).sum(axis=1)
+
+
+def jsd_nats(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
+    """Returns (N,) Jensen-Shannon divergences in nats: (KL(y||m) + KL(p||m)) / 2 with m = (y + p) / 2."""
+    middle = (probs + soft) / 2
+    return np.maximum((rel_entr(soft, middle) + rel_entr(probs, middle)).sum(axis=1) / 2, 0.0)
+
+
+def jsd_bits(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
+    """Returns (N,) Jensen-Shannon divergences in bits, 0 to 1."""
+    return jsd_nats(probs, soft) / np.log(2)
+
+
+def kl_nats(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
+    """Returns (N,) KL(y||p) in nats, with p at least PROBABILITY_FLOOR so that one zero does not swallow the mean."""
+    return rel_entr(soft, np.maximum(probs, PROBABILITY_FLOOR)).sum(axis=1)
+
+
+def r2_pearson(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
+    """Returns (N,) cov(y, p)^2 / (var y var p + 1e-10) over the C classes, with divisor C; blind to the sign."""
+    y = soft - soft.mean(axis=1, keepdims=True)
+    p = probs - probs.mean(axis=1, keepdims=True)
+    return (y * p).mean(axis=1) ** 2 / ((y**2).mean(axis=1) * (p**2).mean(axis=1) + R2_EPSILON)
+
+
+UTTERANCE_SCORES = {
+    "bc": bhattacharyya,
+    "jsd_bits": jsd_bits,
+    "jsd_nats": jsd_nats,
+    "sqrt_jsd_bits": lambda probs, soft: np.sqrt(jsd_bits(probs, soft)),
+    "kl_nats": kl_nats,
+    "total_variation": lambda probs, soft: np.abs(soft - probs).sum(axis=1) / 2,
+    "brier": lambda probs, soft: ((soft - probs) ** 2).sum(axis=1),
+    "r2_pearson": r2_pearson,
+}
+
+
+def nll_per_vote_nats(probs: np.ndarray, counts: np.ndarray) -> float | None:
+    """Returns the mean of -log p over all votes of all utterances, or None without a vote."""
+    votes = counts.sum()
+    return float(-(counts * np.log(np.maximum(probs, PROBABILITY_FLOOR))).sum() / votes) if votes > 0 else None
+
+
+def r2_determination(probs: np.ndarray, soft: np.ndarray) -> float | None:
+    """Returns 1 - residual / total sum of squares per class over utterances, averaged over classes.
+
+    None when a class has the same vote share everywhere, since there is then nothing to explain.
+    """
+    from sklearn.metrics import r2_score
+
+    if len(soft) < 2 or (np.ptp(soft, axis=0) == 0).any():
+        return None
+    return float(r2_score(soft, probs, multioutput="uniform_average"))
+
+
+def above_uniform(distribution: np.ndarray) -> np.ndarray:
+    """Returns (N, C) which classes have more than 1 / C, the labels of EMO-SUPERB's multi-label view."""
+    return distribution > 1 / distribution.shape[1] + THRESHOLD_TOLERANCE
+
+
+def multilabel_macro_f1(probs: np.ndarray, soft: np.ndarray) -> float | None:
+    """Returns the mean of the classes' F1 over the labels above 1 / C; None when a class is never voted so.
+
+    Source: EMO-SUPERB (arXiv 2402.13018), threshold 1 / C.
+    """
+    from sklearn.metrics import f1_score
+
+    voted = above_uniform(soft)
+    if not voted.any(axis=0).all():
+        return None
+    return float(f1_score(voted, above_uniform(probs), average="macro", zero_division=0.0))
+
+
+def entropy_bits(distribution: np.ndarray) -> np.ndarray:
+    """Returns (N,) entropies in bits, rounded to 1e-10 so that equal votes in another order tie."""
+    return np.round(-xlogy(distribution, distribution).sum(axis=1) / np.log(2), 10) + 0.0
+
+
+def entropy_correlation(probs: np.ndarray, soft: np.ndarray) -> float | None:
+    """Returns Spearman's rho of voted and predicted entropy, or None when one of them is constant."""
+    from scipy.stats import spearmanr
+
+    voted, predicted = entropy_bits(soft), entropy_bits(probs)
+    if len(voted) < 2 or np.ptp(voted) == 0 or np.ptp(predicted) == 0:
+        return None
+    return float(spearmanr(voted, predicted).statistic)
+
+
+def detection_scores(predicted_entropy: np.ndarray, hard: np.ndarray) -> Scores:
+    """Returns AUROC and average precision of the predicted entropy as a detector of "no majority".
+
+    None when all or no utterances have a majority, or the entropy is constant.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    without = hard < 0
+    if without.all() or not without.any() or np.ptp(predicted_entropy) == 0:
+        return {"no_majority_auroc": None, "no_majority_aupr": None}
+    return {
+        "no_majority_auroc": float(roc_auc_score(without, predicted_entropy)),
+        "no_majority_aupr": float(average_precision_score(without, predicted_entropy)),
+    }

@@ -1,0 +1,91 @@
+"""Style of the figures, and their three forms: SVG for the page, PNG and PDF for papers; the same bytes every time."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ambiser.io.files import atomic_open
+
+INK = "#1f2328"
+"""Colour of text and axes."""
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's colours, which colour-blind readers can tell apart; lines differ in dashes as well."""
+PAGE_COLORS = {INK: "currentColor", COLORS[0]: "var(--blue)", COLORS[1]: "var(--orange)"}
+"""What becomes of colours on the page, whose style makes them dark on light and light on dark."""
+DASHES = ("-", "--", ":", "-.")
+WIDTH = 4.2
+STYLE = {
+    "axes.edgecolor": INK,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
+    "figure.facecolor": "none",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "grid.alpha": 0.15,
+    "grid.color": INK,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 200,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure: name without ending, what it shows in words, and its SVG for the page."""
+
+    name: str
+    caption: str
+    svg: str
+
+
+def new_figure(height: float, rows: int = 1, columns: int = 1, **options: object) -> tuple[Figure, object]:
+    """Returns a figure of the common width (inches) and its axes."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def take_picture(draw: Callable[[], Figure], *, name: str, caption: str, folder: Path) -> Picture:
+    """Draws a figure in the common style, writes folder/NAME.png and .pdf, and returns its SVG."""
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+        figure = draw()
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # the layout is found once and kept for all three forms
+        for ending, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Producer": None})):
+            paper = {"facecolor": "white"} if ending == "png" else {}
+            with atomic_open(folder / f"{name}.{ending}", "wb") as stream:
+                figure.savefig(stream, format=ending, metadata=metadata, **paper)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return Picture(name, caption, page_svg(buffer.getvalue(), caption))
+
+
+def page_svg(svg: str, caption: str) -> str:
+    """Makes matplotlib's SVG part of a page: no prologue, no fixed size, no clashing ids, ink in the text's colour."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    label = caption.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    svg = re.sub(r'^<svg([^>]*?) width="[^"]*"', r"<svg\1", re.sub(r'^<svg([^>]*?) height="[^"]*"', r"<svg\1", svg))
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    for color, on_page in PAGE_COLORS.items():
+        svg = re.sub(color, on_page, svg, flags=re.IGNORECASE)
+    return svg.strip()

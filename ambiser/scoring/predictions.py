@@ -1,0 +1,74 @@
+"""Reading of predictions.tsv: nothing is guessed, nothing is averaged over in silence."""
+
+import math
+from collections.abc import Container
+from pathlib import Path
+
+import numpy as np
+
+from ambiser.errors import DataError
+from ambiser.io.tables import read_tsv
+
+SUM_TOLERANCE = 1e-4
+
+
+def read_predictions(
+    path: Path, classes: list[str], utts: list[str], others: Container[str] = frozenset()
+) -> np.ndarray:
+    """Reads the class probabilities of the utterances of a fold.
+
+    Args:
+        path: columns utt and then one per class, in the order of the classes.
+        classes: the classes of the configuration.
+        utts: the utterances that must be there, each once.
+        others: utterances that may be there and do not count; any that is in neither is a fault.
+
+    Returns:
+        (N, C) in the order of `utts`, rows scaled to sum to 1 exactly.
+
+    Raises:
+        DataError: with file and line: other columns, no number, a probability outside [0, 1], a sum that is off by
+            more than 1e-4, an utterance that is unknown, doubled or missing.
+    """
+    rows = read_tsv(path, ["utt", *classes])
+    header = list(rows[0]) if rows else ["utt", *classes]
+    if header != ["utt", *classes]:
+        raise DataError(f"{path}:1: the columns must be utt {' '.join(classes)}, in this order; got {' '.join(header)}")
+    known = {utt: i for i, utt in enumerate(utts)}
+    lines: dict[str, int] = {}
+    probs = np.empty((len(utts), len(classes)))
+    for number, row in enumerate(rows, start=2):
+        utt = row["utt"]
+        if utt in lines:
+            raise DataError(f"{path}:{number}: '{utt}' stands twice (first in line {lines[utt]}); keep one")
+        lines[utt] = number
+        if utt not in known and utt in others:
+            continue
+        if utt not in known:
+            raise DataError(
+                f"{path}:{number}: '{utt}' is no utterance with votes of this fold's test part; remove the line"
+            )
+        probs[known[utt]] = _row(path, number, utt, [row[name] for name in classes])
+    missing = [utt for utt in utts if utt not in lines]
+    if missing:
+        raise DataError(
+            f"{path}:{len(rows) + 1}: {len(missing)} of {len(utts)} utterances are missing, first '{missing[0]}'; "
+            "remove the file and run stage 7 again"
+        )
+    return probs
+
+
+def _row(path: Path, number: int, utt: str, fields: list[str]) -> list[float]:
+    values = []
+    for field in fields:
+        try:
+            value = float(field)
+        except ValueError:
+            raise DataError(f"{path}:{number}: {field!r} of '{utt}' is no number") from None
+        if not (math.isfinite(value) and 0 <= value <= 1):
+            raise DataError(f"{path}:{number}: the probability {field} of '{utt}' is outside 0 to 1")
+        values.append(value)
+    total = math.fsum(values)
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise DataError(f"{path}:{number}: the probabilities of '{utt}' sum to {total:.6g}, not to 1")
+    return [value / total for value in values]

@@ -1,0 +1,110 @@
+"""Scores that depend on ranks, for many resamples at once: correlation of entropies, and finding "no majority".
+
+Ranks are no sums over speakers, so they are taken again for every resample: utterances are sorted once, and a running
+sum of how often each was drawn gives their ranks. Ties share their middle rank.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+CELLS = 65536  # numbers an array of a chunk may hold, so that a processor's cache holds a few of them
+THREADS = min(2, os.cpu_count() or 1)
+RANK_SCORES = ("entropy_correlation", "no_majority_auroc", "no_majority_aupr")
+
+
+def rank_scores(
+    voted: np.ndarray, predicted: np.ndarray, *, without: np.ndarray, speaker: np.ndarray, drawn: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns the scores of every resample, (R,) each, NaN where they are undefined.
+
+    Args:
+        voted, predicted: (N,) entropies.
+        without: (N,) which utterances have no majority.
+        speaker: (N,) which column of `drawn` an utterance belongs to.
+        drawn: (R, S) how often each speaker was drawn.
+    """
+    plan = _Plan(voted, predicted, without, speaker)
+    with ThreadPoolExecutor(THREADS) as pool:
+        parts = list(pool.map(plan.scores, _chunks(drawn, len(voted))))
+    values = np.concatenate(parts, axis=1) if parts else np.zeros((len(RANK_SCORES), 0))
+    return dict(zip(RANK_SCORES, values, strict=True))
+
+
+def _chunks(drawn: np.ndarray, utterances: int) -> Iterator[np.ndarray]:
+    step = max(1, CELLS // max(utterances, 1))
+    for start in range(0, len(drawn), step):
+        yield drawn[start : start + step].astype(float)
+
+
+class _Plan:
+    """What is the same for all resamples: utterances in the order of their predicted entropy, and their ties."""
+
+    def __init__(self, voted: np.ndarray, predicted: np.ndarray, without: np.ndarray, speaker: np.ndarray) -> None:
+        order = np.argsort(predicted, kind="stable")
+        self.speaker = speaker[order]
+        self.first, self.last = _ties(predicted[order])
+        self.positives = np.flatnonzero(without[order])
+        self.first_positive, _ = _ties(predicted[order][self.positives])
+        distinct, self.group = np.unique(voted[order], return_inverse=True)
+        self.members = np.zeros((int(speaker.max(initial=0)) + 1, len(distinct)))  # (S, G) utterances
+        np.add.at(self.members, (self.speaker, self.group), 1)
+
+    def scores(self, drawn: np.ndarray) -> np.ndarray:
+        """Returns (3, r) from the (r, S) rows of a chunk."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weights = drawn.take(self.speaker, axis=1)  # (r, N)
+            total = weights.sum(axis=1, keepdims=True)
+            low, high = _before_and_through(weights, self.first, self.last)
+            rank = (low + high + 1) / 2
+            rho, varied = self._correlation(drawn, weights, rank - (total + 1) / 2)
+            return np.stack([rho, *self._areas(weights, rank, total[:, 0], low, varied)])
+
+    def _correlation(self, drawn: np.ndarray, weights: np.ndarray, centred: np.ndarray) -> tuple:
+        mass = drawn[:, : len(self.members)] @ self.members  # (r, G) utterances of each voted entropy
+        rank = np.cumsum(mass, axis=1) - (mass - 1) / 2 - (weights.sum(axis=1, keepdims=True) + 1) / 2
+        spread_voted = (mass * rank**2).sum(axis=1)
+        weighted = weights * centred
+        spread = np.einsum("rn,rn->r", weighted, centred)
+        product = np.einsum("rn,rn->r", weighted, rank.take(self.group, axis=1))
+        varied = spread > 1e-9
+        rho = np.where(varied & (spread_voted > 1e-9), product / np.sqrt(spread * spread_voted), np.nan)
+        return rho, varied
+
+    def _areas(
+        self, weights: np.ndarray, rank: np.ndarray, total: np.ndarray, low: np.ndarray, varied: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns AUROC by the sum of the positives' ranks, and average precision."""
+        own = weights.take(self.positives, axis=1)  # (r, P)
+        positives = own.sum(axis=1)
+        negatives = total - positives
+        above = np.einsum("rn,rn->r", own, rank.take(self.positives, axis=1)) - positives * (positives + 1) / 2
+        hits = positives[:, None] - _before(own, self.first_positive)
+        reached = total[:, None] - low.take(self.positives, axis=1)
+        precision = np.where(reached > 0, hits / reached, 0.0)
+        defined = (positives > 0) & (negatives > 0) & varied
+        aupr = np.einsum("rn,rn->r", own, precision) / positives
+        return np.where(defined, above / (positives * negatives), np.nan), np.where(defined, aupr, np.nan)
+
+
+def _ties(ordered: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Returns for every place the first and the last place with the same value; None, None when all differ."""
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else np.array([])
+    if len(starts) == len(ordered):
+        return None, None
+    lengths = np.diff([*starts, len(ordered)])
+    return np.repeat(starts, lengths), np.repeat(starts + lengths - 1, lengths)
+
+
+def _before_and_through(weights: np.ndarray, first: np.ndarray | None, last: np.ndarray | None) -> tuple:
+    """Returns the weight before the ties of every place, and that through their end, (r, N) each."""
+    through = np.cumsum(weights, axis=1)
+    before = through - weights
+    return (before, through) if first is None else (before.take(first, axis=1), through.take(last, axis=1))
+
+
+def _before(weights: np.ndarray, first: np.ndarray | None) -> np.ndarray:
+    before = np.cumsum(weights, axis=1) - weights
+    return before if first is None else before.take(first, axis=1)

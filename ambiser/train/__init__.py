@@ -1,0 +1,1 @@
+"""Training of one stage on one fold: data, loop, checkpoints."""

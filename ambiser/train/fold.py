@@ -1,0 +1,133 @@
+"""The data of one fold in memory: features and labels of the training, dev and test utterances."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ambiser.config import Config
+from ambiser.data.votes import LabelView, read_votes, view_labels, view_unlabelled
+from ambiser.errors import DataError
+from ambiser.features.store import load_frames, load_pooled, load_text
+from ambiser.io.layout import Layout, require
+from ambiser.io.tables import read_list
+
+LEARNED_OR_SCORED = ("train", "dev", "test")
+"""The parts of every fold; a release may have others beside them (Test3 of MSP-Podcast, whose votes are withheld)."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The utterances of one part of a fold that have a soft label.
+
+    Attributes:
+        utts: N names, sorted.
+        speech: (N, L, D) pooled layers, or a list of N (T, D) frame matrices.
+        text: (N, Dt), or None when no head reads text.
+        soft: (N, C) votes.
+        counts: (N, C) vote mass; soft labels are its shares.
+        hard: (N,) majority class, -1 where there is none.
+        kind: (N,) 0 precise, 1 ambiguous, 2 neither.
+    """
+
+    utts: list[str]
+    speech: Tensor | list[np.ndarray]
+    text: Tensor | None
+    soft: Tensor
+    counts: Tensor
+    hard: Tensor
+    kind: Tensor
+
+    def __len__(self) -> int:
+        return len(self.utts)
+
+    def has_text(self) -> Tensor | None:
+        """Returns (N,) false where an utterance has no words (its text features are zeros), or None without text."""
+        return None if self.text is None else self.text.abs().sum(dim=1) > 0
+
+    def inputs(self, index: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Gathers a batch: speech (B, L, D) or padded frames (B, T, D), their mask (B, T) or None, text or None."""
+        text = None if self.text is None else self.text[index]
+        if isinstance(self.speech, Tensor):
+            return self.speech[index], None, text
+        frames = [torch.from_numpy(np.array(self.speech[i])) for i in index.tolist()]
+        padded = torch.nn.utils.rnn.pad_sequence(frames, batch_first=True)
+        lengths = torch.tensor([len(f) for f in frames])
+        mask = torch.arange(padded.shape[1])[None, :] < lengths[:, None]
+        return padded.to(self.soft.device), mask.to(self.soft.device), text
+
+    def speech_statistics(self) -> tuple[Tensor, Tensor]:
+        """Returns mean and deviation of every feature, (L, D) each, over the utterances or over their frames."""
+        if isinstance(self.speech, Tensor):
+            return self.speech.mean(dim=0), self.speech.std(dim=0, unbiased=False)
+        count = sum(len(frames) for frames in self.speech)
+        mean = sum(frames.sum(axis=0, dtype=np.float64) for frames in self.speech) / count
+        square = sum(((frames - mean) ** 2).sum(axis=0) for frames in self.speech) / count
+        return (torch.from_numpy(np.asarray(v, dtype=np.float32))[None] for v in (mean, np.sqrt(square)))
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The sizes a network is built with."""
+
+    layers: int
+    dim: int
+    text_dim: int
+    classes: tuple[str, ...]
+
+
+def load_part(config: Config, layout: Layout, fold: int, part: str, device: torch.device) -> tuple[Part, Shapes]:
+    """Loads the utterances of a part that have a soft label; where a release withholds all votes, all.
+
+    Raises:
+        DataError: a file of an earlier stage is missing, or no utterance is left.
+    """
+    require(layout.corpus_record(), "prepare_data")
+    names = read_list(require(layout.fold_list(fold, part), "prepare_data"))
+    votes = read_votes(require(layout.table("votes.tsv"), "prepare_data"))
+    view = view_labels(votes, config.labels, names)
+    if part not in LEARNED_OR_SCORED and not set(names) & set(votes.utts):
+        view = view_unlabelled(config.labels, names)
+    if not view.utts:
+        raise DataError(f"fold {fold} has no {part} utterance with a vote for {', '.join(view.classes)}")
+    speech_scp = require(layout.speech_dir(config.ssl, config.speech_features.form) / "feats.scp", "extract_features")
+    speech, layers, dim = _load_speech(config, speech_scp, view, device)
+    text = None
+    if config.needs_text():
+        text_scp = require(layout.text_dir(config.text) / "feats.scp", "extract_features")
+        text = torch.from_numpy(load_text(text_scp, view.utts)).to(device)
+    loaded = Part(
+        utts=list(view.utts),
+        speech=speech,
+        text=text,
+        soft=torch.from_numpy(view.soft).float().to(device),
+        counts=torch.from_numpy(view.counts).float().to(device),
+        hard=torch.from_numpy(view.hard).to(device),
+        kind=torch.from_numpy(view.kind).to(device),
+    )
+    return loaded, Shapes(layers, dim, 0 if text is None else text.shape[1], tuple(view.classes))
+
+
+def _load_speech(
+    config: Config, scp: Path, view: LabelView, device: torch.device
+) -> tuple[Tensor | list[np.ndarray], int, int]:
+    if config.speech_features.form == "pooled":
+        pooled = load_pooled(scp, view.utts)  # (N, L, D)
+        if not np.isfinite(pooled).all():
+            raise DataError(f"{scp}: holds values that are not finite; extract the features again (stage 2)")
+        return torch.from_numpy(pooled).to(device), pooled.shape[1], pooled.shape[2]
+    frames = load_frames(scp, view.utts)
+    return frames, 1, frames[0].shape[1]
+
+
+def pick_device(name: str) -> torch.device:
+    """Returns the device for `train.device`; "auto" takes a GPU when there is one.
+
+    Raises:
+        DataError: a GPU is asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DataError("train.device is 'cuda' and torch sees no GPU; use --set train.device=auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

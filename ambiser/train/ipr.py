@@ -1,0 +1,257 @@
+"""The three phases of IPR as tasks for the training loop: prototype learning, updating, contrastive fine-tuning."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from ambiser.config import Config
+from ambiser.config.schema import Optimization
+from ambiser.errors import DataError
+from ambiser.losses.contrastive import supervised_contrast
+from ambiser.losses.divergence import soft_cross_entropy
+from ambiser.models.encoder import IprNetwork
+from ambiser.models.momentum import KeyQueue, follow
+from ambiser.models.prototypes import (
+    PrototypeMemory,
+    ambiguous_labels,
+    class_means,
+    move_hard,
+    move_soft,
+    move_targets,
+    prototype_cosines,
+)
+from ambiser.train.evaluate import dev_scores, forward_ipr
+from ambiser.train.fold import Part, Shapes
+from ambiser.train.sampling import paired_batches
+from ambiser.train.views import draw_view
+
+PRECISE, AMBIGUOUS = 0, 1
+
+
+def build_network(config: Config, shapes: Shapes) -> IprNetwork:
+    """Builds the network of IPR with fresh weights from the global generator."""
+    return IprNetwork(layers=shapes.layers, dim=shapes.dim, classes=len(shapes.classes), model=config.model)
+
+
+class IprTask:
+    """What the phases share: data, network, prototypes, views and what is measured after an epoch.
+
+    The majority label of an ambiguous utterance is withheld: `labels` holds -1 for it. Only `_agreement` sees it, and
+    its result goes nowhere but into the curves.
+    """
+
+    def __init__(self, config: Config, optim: Optimization, shapes: Shapes, train: Part, dev: Part, fold: int) -> None:
+        self.config, self.optim, self.train, self.dev = config, optim, train, dev
+        self.classes = len(shapes.classes)
+        self.precise = torch.nonzero((train.kind == PRECISE) & (train.hard >= 0)).flatten().cpu()
+        self.ambiguous = torch.nonzero(train.kind == AMBIGUOUS).flatten().cpu()
+        self.labels = torch.where(train.kind == PRECISE, train.hard, torch.full_like(train.hard, -1))
+        counts = torch.bincount(self.labels[self.precise].cpu(), minlength=self.classes)
+        if (counts == 0).any():
+            empty = ", ".join(name for name, count in zip(shapes.classes, counts.tolist(), strict=True) if count == 0)
+            raise DataError(
+                f"fold {fold}: no precise training utterance for {empty}; "
+                f"lower labels.precise (it is {config.labels.precise})"
+            )
+        self.network = build_network(config, shapes)
+        if config.model.standardize:
+            self.network.encoder.mix.standardizer.set(*train.speech_statistics())
+        self.memory = PrototypeMemory(self.classes, config.model.projection, len(train))
+        self.modules = nn.ModuleDict({"network": self.network, "memory": self.memory})
+
+    def view(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Draws a view of the utterances: speech features with masks, and the mask of real frames."""
+        speech, mask, _ = self.train.inputs(index)
+        return draw_view(speech, mask, self.config.ipr, generator), mask
+
+    def after_step(self) -> None:
+        """Nothing, unless a phase has a momentum encoder."""
+
+    @torch.no_grad()
+    def after_epoch(self) -> dict[str, object]:
+        """Returns dev scores, cosines between the prototypes, and agreement on the ambiguous training utterances."""
+        logits, embeddings = forward_ipr(self.network, self.dev)
+        if self.config.ipr.predict_by == "prototypes":
+            probs = ambiguous_labels(embeddings, self.memory.prototypes, self.config.ipr.prototype_temperature)
+        else:
+            probs = logits.softmax(dim=1)
+        scores = dev_scores(probs, self.dev)
+        return {**scores, "prototype_cosine": prototype_cosines(self.memory.prototypes), **self._agreement()}
+
+    def _agreement(self) -> dict[str, float | None]:
+        """Compares classifier and prototypes with the withheld reference (IPR, figure 3)."""
+        known = self.ambiguous[(self.train.hard[self.ambiguous] >= 0).cpu()]
+        if len(known) == 0:
+            return {"agreement_classifier": None, "agreement_prototypes": None}
+        logits, embeddings = forward_ipr(self.network, self.train, known)
+        reference = self.train.hard[known]
+        by_prototypes = (embeddings @ self.memory.prototypes.T).argmax(dim=1)
+        return {
+            "agreement_classifier": (logits.argmax(dim=1) == reference).float().mean().item(),
+            "agreement_prototypes": (by_prototypes == reference).float().mean().item(),
+        }
+
+
+class LearnTask(IprTask):
+    """Phase 1: the encoder learns from precise utterances, and prototypes are the means of their embeddings (eq. 2).
+
+    Beside the cross-entropy of the classifier, two views of the batch are contrasted by label, because nothing else
+    would train the projection before phase 3 (decided here; `ipr.contrastive_weight: 0` leaves it out).
+    """
+
+    def steps(self) -> int:
+        """All precise utterances once an epoch."""
+        return -(-len(self.precise) // self.optim.batch)
+
+    def batches(self, epoch: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """Yields indices of precise utterances."""
+        pairs = paired_batches(
+            self.precise, self.labels[self.precise].cpu(), self.ambiguous, batch=self.optim.batch, share=0.0,
+            balanced=self.config.ipr.class_balanced, steps=self.steps(), generator=generator,
+        )  # fmt: skip
+        return (precise for precise, _ in pairs)
+
+    def loss(self, batch: Tensor, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Computes cross-entropy plus λ times the contrast between two views."""
+        labels = self.labels[batch]
+        logits, first = self.network(*self.view(batch, generator))
+        loss = cross_entropy(logits, labels)
+        weight = self.config.ipr.contrastive_weight
+        if weight > 0:
+            _, second = self.network(*self.view(batch, generator))
+            contrast, _ = supervised_contrast(first, second, labels, self.config.ipr.temperature)
+            loss = loss + weight * contrast
+        return loss, {}
+
+    @torch.no_grad()
+    def after_epoch(self) -> dict[str, object]:
+        """Sets the prototypes to the class means of the precise utterances, then measures."""
+        _, embeddings = forward_ipr(self.network, self.train, self.precise)
+        self.memory.prototypes.copy_(class_means(embeddings, self.labels[self.precise], self.classes))
+        return super().after_epoch()
+
+
+class RefineTask(IprTask):
+    """Phases 2 and 3: ambiguous utterances move the prototypes and learn from them; phase 3 adds the contrast (eq. 6).
+
+    In a step, keys of the ambiguous utterances get an ambiguous label from the prototypes (eq. 3) and a pseudo label
+    (eq. 4), running targets move towards what the prototypes see, and after the losses the keys move the prototypes
+    (eq. 5) and enter the queue.
+    """
+
+    def __init__(
+        self, config: Config, optim: Optimization, shapes: Shapes, train: Part, dev: Part, fold: int, *,
+        contrast: bool, epochs_before: int, epochs_in_all: int,
+    ) -> None:  # fmt: skip
+        super().__init__(config, optim, shapes, train, dev, fold)
+        if config.ipr.ambiguous_share > 0 and len(self.ambiguous) == 0:
+            raise DataError(
+                f"fold {fold}: no ambiguous training utterance; raise labels.precise or set ipr.ambiguous_share=0"
+            )
+        self.contrast = contrast
+        self.epochs_before, self.epochs_in_all = epochs_before, epochs_in_all
+        self.key = None
+        if config.ipr.key_encoder == "momentum":
+            self.key = build_network(config, shapes).requires_grad_(False)
+            self.modules["key"] = self.key
+        self.queue = KeyQueue(config.ipr.queue if contrast else 0, config.model.projection)
+        self.modules["queue"] = self.queue
+
+    @torch.no_grad()
+    def start_from(self, state: dict[str, Tensor], stage: str) -> None:
+        """Takes over what the stage before left: everything after phase 2; after phase 1 keys and targets start here.
+
+        The first running target of an ambiguous utterance is its ambiguous label (decided here).
+        """
+        kept = {name: tensor for name, tensor in state.items() if not name.startswith("queue.")}
+        self.modules.load_state_dict(kept, strict=False)
+        if self.key is not None and stage == "prototypes":
+            self.key.load_state_dict(self.network.state_dict())
+        if stage == "prototypes" and len(self.ambiguous):
+            self.modules.eval()
+            _, embeddings = forward_ipr(self.network, self.train, self.ambiguous)
+            first = ambiguous_labels(embeddings, self.memory.prototypes, self.config.ipr.prototype_temperature)
+            self.memory.targets[self.ambiguous] = first
+
+    def steps(self) -> int:
+        """As many as all utterances of both kinds fill."""
+        total = len(self.precise) + (len(self.ambiguous) if self.config.ipr.ambiguous_share > 0 else 0)
+        return -(-total // self.optim.batch)
+
+    def batches(self, epoch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields pairs of indices: precise utterances, ambiguous utterances."""
+        return paired_batches(
+            self.precise, self.labels[self.precise].cpu(), self.ambiguous, batch=self.optim.batch,
+            share=self.config.ipr.ambiguous_share, balanced=self.config.ipr.class_balanced, steps=self.steps(),
+            generator=generator,
+        )  # fmt: skip
+
+    def target_momentum(self, epoch: int) -> float:
+        """Returns φ of an epoch: linear from the first to the last epoch of phases 2 and 3 together."""
+        first, last = self.config.ipr.target_momentum
+        position = (self.epochs_before + epoch - 1) / max(1, self.epochs_in_all - 1)
+        return first + (last - first) * position
+
+    def loss(
+        self, batch: tuple[Tensor, Tensor], epoch: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Computes L_cls + λ L_cont (eq. 6) and moves targets, prototypes and queue."""
+        precise, ambiguous = batch
+        both = torch.cat([precise, ambiguous])
+        logits, queries = self.network(*self.view(both, generator))
+        key_logits, keys = self._keys(both, generator)
+        labels, soft = self._assign(len(precise), self.labels[precise], key_logits, keys)
+        targets = one_hot(labels, self.classes).to(logits.dtype)
+        targets[len(precise) :] = self._move_targets(ambiguous, queries.detach()[len(precise) :], epoch)
+        loss = soft_cross_entropy(targets, logits.log_softmax(dim=1)).mean()
+        parts = {"classification": loss.item()}
+        if self.contrast:
+            contrast, lonely = supervised_contrast(
+                queries, keys, labels, self.config.ipr.temperature, *self.queue.filled()
+            )
+            loss = loss + self.config.ipr.contrastive_weight * contrast
+            parts |= {"contrast": contrast.item(), "without_positive": float(lonely)}
+        self._move_prototypes(len(precise), keys, labels, soft)
+        self.queue.push(keys, labels)
+        return loss, parts
+
+    def after_step(self) -> None:
+        """Lets the momentum encoder follow."""
+        if self.key is not None:
+            follow(self.key, self.network, self.config.ipr.key_momentum)
+
+    @torch.no_grad()
+    def _keys(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Encodes a second view without dropout."""
+        encoder = self.network if self.key is None else self.key
+        encoder.eval()
+        encoded = encoder(*self.view(index, generator))
+        self.network.train()
+        return encoded
+
+    @torch.no_grad()
+    def _assign(self, precise: int, known: Tensor, key_logits: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns class (B,) and ambiguous label (B, C) of the batch; precise utterances keep their own label."""
+        soft = ambiguous_labels(keys, self.memory.prototypes, self.config.ipr.prototype_temperature)
+        pseudo = (soft if self.config.ipr.assign_by == "prototypes" else key_logits).argmax(dim=1)
+        soft[:precise] = one_hot(known, self.classes).to(soft.dtype)
+        return torch.cat([known, pseudo[precise:]]), soft
+
+    @torch.no_grad()
+    def _move_targets(self, ambiguous: Tensor, queries: Tensor, epoch: int) -> Tensor:
+        seen = (queries @ self.memory.prototypes.T).argmax(dim=1)
+        moved = move_targets(self.memory.targets[ambiguous], seen, self.target_momentum(epoch))
+        self.memory.targets[ambiguous] = moved
+        return moved
+
+    @torch.no_grad()
+    def _move_prototypes(self, precise: int, keys: Tensor, labels: Tensor, soft: Tensor) -> None:
+        settings = self.config.ipr
+        first = 0 if settings.prototypes_from == "all" else precise
+        if settings.update == "hard":
+            moved = move_hard(self.memory.prototypes, keys[first:], labels[first:], settings.prototype_momentum)
+        else:
+            moved = move_soft(self.memory.prototypes, keys[first:], soft[first:], settings.prototype_momentum)
+        self.memory.prototypes.copy_(moved)

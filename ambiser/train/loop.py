@@ -1,0 +1,204 @@
+"""The loop of every training stage: epochs, dev scores, the best epoch, curves, and a checkpoint after each epoch.
+
+A stage describes itself as a `Task`; whatever it remembers lives in `task.modules` (parameters and buffers), so one
+state dict is all there is to save. Every epoch seeds the generators from (seed, stage, epoch), so a training that was
+killed and run again passes through the same numbers as one that was not.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ambiser.config.schema import Optimization
+from ambiser.errors import DataError
+from ambiser.io.console import log, progress
+from ambiser.io.files import digest, write_text
+from ambiser.train.checkpoint import load_progress, save_best, save_progress
+
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+LOWER_IS_BETTER = {"jsd"}
+
+
+class Task(Protocol):
+    """What a stage brings to the loop."""
+
+    modules: nn.Module
+
+    def steps(self) -> int:
+        """Number of steps an epoch."""
+
+    def batches(self, epoch: int, generator: torch.Generator) -> Iterator[object]:
+        """Draws the batches of an epoch (1..) with the generator and nothing else."""
+
+    def loss(self, batch: object, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Returns the loss of a batch and what is worth a curve."""
+
+    def after_step(self) -> None:
+        """Does what follows the optimiser's step (a momentum encoder)."""
+
+    def after_epoch(self) -> dict[str, object]:
+        """Returns the dev scores ("dev_ua", ...) and whatever else is worth a line in metrics.jsonl."""
+
+
+def fit(
+    task: Task, optim: Optimization, folder: Path, *, stage: str, seed: int, facts: dict[str, object], tensorboard: bool
+) -> None:
+    """Trains until the last epoch or until patience runs out, then writes best.safetensors as the last file.
+
+    Args:
+        task: the stage.
+        optim: its optimisation settings.
+        folder: where metrics.jsonl, last.pt (while it runs), tensorboard/ and best.safetensors go.
+        stage: name of the stage; part of the seed of every epoch.
+        seed: seed of the experiment.
+        facts: what the header of best.safetensors says beside epoch and dev score.
+        tensorboard: also write curves for TensorBoard.
+
+    Raises:
+        DataError: the loss is not finite.
+    """
+    parameters = [p for p in task.modules.parameters() if p.requires_grad]
+    optimizer = OPTIMIZERS[optim.optimizer](parameters, lr=optim.learning_rate, weight_decay=optim.weight_decay)
+    state = _resume(task, optimizer, folder / "last.pt")
+    curves = _Curves(folder, state["history"], tensorboard)
+    for epoch in range(state["epoch"] + 1, optim.epochs + 1):
+        if _out_of_patience(state["history"], optim.patience):
+            break
+        line = _train_epoch(task, optim, optimizer, parameters, stage, seed, epoch)
+        line |= task.after_epoch()
+        _keep_best(state, line, task, optim.select, stage)
+        state["epoch"] = epoch
+        state["history"].append(line)
+        curves.add(line)
+        save_progress(
+            folder / "last.pt", {**state, "model": task.modules.state_dict(), "optimizer": optimizer.state_dict()}
+        )
+        log.info(_describe(line, optim.epochs))
+    curves.close()
+    best = state["best_epoch"]
+    chosen = state["history"][best - 1]
+    save_best(
+        folder / "best.safetensors",
+        state["best"],
+        {**facts, "epoch": best, "select": optim.select, "dev": chosen[f"dev_{optim.select}"]},
+    )
+    (folder / "last.pt").unlink(missing_ok=True)
+    log.info(f"best epoch {best} of {state['epoch']} by dev {optim.select} {chosen[f'dev_{optim.select}']:.4f}")
+
+
+def epoch_seed(seed: int, stage: str, epoch: int) -> int:
+    """Derives the seed of an epoch."""
+    return int(digest(str(seed), stage, str(epoch))[:15], 16)
+
+
+def rate_factor(step: int, steps: int, warmup: float) -> float:
+    """Returns the learning rate of a step (0..steps-1) as a share of its peak: a linear rise, then half a cosine."""
+    rising = warmup * steps
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
+
+
+def _train_epoch(
+    task: Task,
+    optim: Optimization,
+    optimizer: torch.optim.Optimizer,
+    parameters: list,
+    stage: str,
+    seed: int,
+    epoch: int,
+) -> dict[str, object]:
+    number = epoch_seed(seed, stage, epoch)
+    torch.manual_seed(number)
+    generator = torch.Generator().manual_seed(number)
+    steps = task.steps()
+    sums: dict[str, float] = {}
+    task.modules.train()
+    for index, batch in enumerate(
+        progress(task.batches(epoch, generator), f"{stage} epoch {epoch}/{optim.epochs}", steps)
+    ):
+        factor = rate_factor((epoch - 1) * steps + index, optim.epochs * steps, optim.warmup)
+        for group in optimizer.param_groups:
+            group["lr"] = optim.learning_rate * factor
+        loss, parts = task.loss(batch, epoch, generator)
+        if not torch.isfinite(loss):
+            raise DataError(
+                f"{stage}: the loss is {loss.item()} in epoch {epoch}, step {index + 1}; lower {stage}.learning_rate"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, optim.clip)
+        optimizer.step()
+        task.after_step()
+        for name, value in {"train_loss": loss.item(), **parts}.items():
+            sums[name] = sums.get(name, 0.0) + value
+    task.modules.eval()
+    return {"epoch": epoch, "learning_rate": optim.learning_rate * factor, **{k: v / steps for k, v in sums.items()}}
+
+
+def _resume(task: Task, optimizer: torch.optim.Optimizer, path: Path) -> dict:
+    state = load_progress(path)
+    if state is None:
+        return {"epoch": 0, "history": [], "best": {}, "best_epoch": 0}
+    task.modules.load_state_dict(state.pop("model"))
+    optimizer.load_state_dict(state.pop("optimizer"))
+    log.info(f"continues after epoch {state['epoch']}")
+    return state
+
+
+def _keep_best(state: dict, line: dict, task: Task, select: str, stage: str) -> None:
+    score = line[f"dev_{select}"]
+    if score is None:
+        raise DataError(f"no dev utterance has a majority label, so dev {select} has no value; set {stage}.select=jsd")
+    before = [old[f"dev_{select}"] for old in state["history"]]
+    better = not before or (score < min(before) if select in LOWER_IS_BETTER else score > max(before))
+    line["best"] = better
+    if better:
+        state["best"] = {name: tensor.detach().clone() for name, tensor in task.modules.state_dict().items()}
+        state["best_epoch"] = line["epoch"]
+
+
+def _out_of_patience(history: list[dict], patience: int) -> bool:
+    return patience > 0 and len(history) > patience and not any(line["best"] for line in history[-patience:])
+
+
+def _describe(line: dict, epochs: int) -> str:
+    shown = [f"epoch {line['epoch']:>3}/{epochs}", f"loss {line['train_loss']:7.4f}"]
+    shown += [f"{name.removeprefix('dev_')} {line[name]:.4f}" for name in ("dev_accuracy", "dev_ua", "dev_jsd")]
+    if "agreement_prototypes" in line and line["agreement_prototypes"] is not None:
+        shown.append(f"agreement {line['agreement_classifier']:.3f} / {line['agreement_prototypes']:.3f}")
+    return "  ".join([*shown, "*" if line["best"] else ""]).rstrip()
+
+
+class _Curves:
+    """metrics.jsonl, written anew by rename after each epoch, and TensorBoard's copy of its numbers."""
+
+    def __init__(self, folder: Path, history: list[dict], tensorboard: bool) -> None:
+        self.path = folder / "metrics.jsonl"
+        self.lines: list[dict] = []
+        self.writer = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            for old in sorted((folder / "tensorboard").glob("events.*")):
+                old.unlink()
+            self.writer = SummaryWriter(str(folder / "tensorboard"))
+        for line in history:
+            self.add(line)
+
+    def add(self, line: dict) -> None:
+        self.lines.append(line)
+        write_text(self.path, "".join(json.dumps(item, sort_keys=True) + "\n" for item in self.lines))
+        if self.writer is not None:
+            for name, value in line.items():
+                if isinstance(value, float):
+                    self.writer.add_scalar(name, value, line["epoch"])
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()

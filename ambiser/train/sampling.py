@@ -1,0 +1,58 @@
+"""Which utterances make a batch."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+
+def cycle(items: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Draws `count` items in shuffled rounds, so that none comes a second time before all came once."""
+    rounds = -(-count // len(items))
+    return torch.cat([items[torch.randperm(len(items), generator=generator)] for _ in range(rounds)])[:count]
+
+
+def cycle_balanced(items: Tensor, labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Draws `count` items so that all classes come equally often (to within one) and are mixed."""
+    present = labels.unique().tolist()
+    share = -(-count // len(present))
+    columns = [cycle(items[labels == label], share, generator) for label in present]
+    rows = torch.stack(columns, dim=1)  # (share, classes): one of each class a row
+    order = torch.rand(rows.shape, generator=generator).argsort(dim=1)
+    return rows.gather(1, order).flatten()[:count]
+
+
+def paired_batches(
+    precise: Tensor,
+    labels: Tensor,
+    ambiguous: Tensor,
+    *,
+    batch: int,
+    share: float,
+    balanced: bool,
+    steps: int,
+    generator: torch.Generator,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields `steps` batches of precise and ambiguous utterances.
+
+    Args:
+        precise: (P,) indices of precise utterances.
+        labels: (P,) their classes.
+        ambiguous: (A,) indices of ambiguous utterances; may be empty when share is 0.
+        batch: utterances a step.
+        share: share of ambiguous utterances in a batch; both kinds get at least one slot when share > 0.
+        balanced: draw the classes of the precise utterances equally often.
+        steps: number of batches.
+        generator: source of randomness.
+    """
+    slots = min(batch - 1, max(1, round(batch * share))) if share > 0 else 0
+    wanted = steps * (batch - slots)
+    first = cycle_balanced(precise, labels, wanted, generator) if balanced else cycle(precise, wanted, generator)
+    second = cycle(ambiguous, steps * slots, generator) if slots else ambiguous[:0]
+    for step in range(steps):
+        yield first[step * (batch - slots) : (step + 1) * (batch - slots)], second[step * slots : (step + 1) * slots]
+
+
+def shuffled_batches(items: Tensor, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yields every item once, in shuffled batches; the last one may be smaller."""
+    yield from items[torch.randperm(len(items), generator=generator)].split(batch)

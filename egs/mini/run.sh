@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Made-up voices and raters in IEMOCAP's layout: the whole recipe on a laptop, no download, no licence.
+#
+#   ./run.sh                              four experiments on five folds, and a table of their results
+#   ./run.sh --config ipr --folds 1       one experiment on one fold
+#   ./run.sh --stage 7                    score and report again
+#   ./run.sh --help                       all stages and options
+
+set -euo pipefail
+cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")"
+
+recipe=(
+  --config "ce ipr amber2 ipr_amber2"
+)
+
+exec ../../tools/recipe.sh "${recipe[@]}" -- "$@"

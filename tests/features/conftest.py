@@ -1,0 +1,68 @@
+"""Made-up audio, and tiny random Hugging Face models."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+
+def make_wavs(folder: Path, lengths: list[int], seed: int = 0) -> dict[str, str]:
+    """Writes colored noise of so many samples each; returns the paths by utterance."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(seed)
+    wavs = {}
+    for number, length in enumerate(lengths):
+        samples = np.convolve(generator.standard_normal(length + 8), generator.standard_normal(9), "valid")
+        path = folder / f"utt{number:03d}.wav"
+        soundfile.write(path, samples * 0.05 * generator.uniform(0.1, 1), 16000)
+        wavs[path.stem] = str(path)
+    return wavs
+
+
+@pytest.fixture(scope="session")
+def speech_folders(tmp_path_factory) -> dict[str, Path]:
+    """Random models of two layers of 16: folders by model type."""
+    import torch
+    from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model, WavLMConfig, WavLMModel
+
+    state = torch.get_rng_state()
+    torch.manual_seed(3)
+    kinds = {
+        "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
+        "hubert": (HubertConfig, HubertModel),
+        "wavlm": (WavLMConfig, WavLMModel),
+    }
+    small = {
+        "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
+        "conv_dim": (8,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4,
+    }  # fmt: skip
+    folders = {}
+    for kind, (config, model) in kinds.items():
+        folder = tmp_path_factory.mktemp(kind)
+        model(config(**small)).save_pretrained(folder)
+        processor = {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": True, "sampling_rate": 16000}
+        (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+        folders[kind] = folder
+    torch.set_rng_state(state)
+    return folders
+
+
+@pytest.fixture(scope="session")
+def text_folder(tmp_path_factory) -> Path:
+    """A random BERT of one layer of 16 with a vocabulary of a few words."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder = tmp_path_factory.mktemp("bert")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "i", "am", "so", "happy", "sad"]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(4)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=12,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
+    return folder

@@ -1,0 +1,155 @@
+"""Stage 2 as a program: claims, skips, refusals and Ctrl-C."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+from features.conftest import make_wavs
+
+from ambiser.io.tables import write_table
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def write_data(folder, wavs):
+    write_table(folder / "all" / "wav.scp", wavs)
+    write_table(folder / "all" / "utt2dur", {utt: f"{soundfile.info(path).duration:.4f}" for utt, path in wavs.items()})
+    write_table(folder / "all" / "text", dict.fromkeys(wavs, "so happy"))
+    (folder / "corpus.json").write_text("{}\n")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recipe")
+    write_data(folder / "data", make_wavs(folder / "wavs", [9000, 8000, 7000]))
+    (folder / "both.yaml").write_text("stages: [distill]\n")
+    (folder / "speech.yaml").write_text("stages: [distill]\namber: {student: A, guidance: 0, teacher: 0}\n")
+    return folder
+
+
+def program(*options):
+    return [sys.executable, "-m", "ambiser.bin.extract_features", *map(str, options)]
+
+
+def run(folder, *options, configs=("both.yaml",)):
+    return subprocess.run(
+        program("--configs", *configs, *options), cwd=folder, env=ENVIRONMENT,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_every_kind_is_extracted_once_and_then_skipped(recipe):
+    done = run(recipe, "--nj", 1, "--seeds", 1, 2, "--folds", 1, configs=("both.yaml", "speech.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("features of 3 utterances") == 2
+    assert (recipe / "dump/fbank/feats.scp").is_file() and (recipe / "dump/hashing/feats.scp").is_file()
+    assert (recipe / "dump/fbank/feats.scp").read_text().splitlines()[0].split()[1].startswith("feats.0001.ark:")
+    again = run(recipe)
+    assert again.returncode == 0 and again.stderr.count("are there already") == 2
+    assert len(again.stderr.splitlines()) == 2
+
+
+def test_a_part_leaves_text_and_the_last_file_to_the_run_that_joins(recipe):
+    done = run(recipe, "--dump_dir", "parts", "--part", 1, 1)
+    assert done.returncode == 0, done.stderr
+    assert (recipe / "parts/fbank/parts/1-of-1").is_file()
+    assert not (recipe / "parts/fbank/feats.scp").exists() and not (recipe / "parts/hashing").exists()
+    assert run(recipe, "--dump_dir", "parts").returncode == 0
+    assert (recipe / "parts/fbank/feats.scp").is_file() and (recipe / "parts/hashing/feats.scp").is_file()
+    assert "--part K N must be 1 <= K <= N, got 3 2" in run(recipe, "--part", 3, 2).stderr
+
+
+def test_an_experiment_on_speech_alone_needs_no_text(recipe):
+    run(recipe)
+    shutil.copytree(recipe / "dump/fbank", recipe / "speech/fbank")
+    done = run(recipe, "--dump_dir", "speech", configs=("speech.yaml",))
+    assert done.returncode == 0 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert sorted(path.name for path in (recipe / "speech").iterdir()) == ["fbank"]
+
+
+def test_other_settings_stop_with_the_differing_keys(recipe):
+    run(recipe)
+    done = run(recipe, "--set", "speech_features.statistics=mean", "text_features.dim=64")
+    assert done.returncode == 2
+    assert "speech_features.statistics: mean_std -> mean" in done.stderr and "Traceback" not in done.stderr
+    done = run(recipe, "--set", "text_features.dim=64")
+    assert done.returncode == 2 and "text_features.dim: 256 -> 64" in done.stderr
+
+
+def test_other_audio_stops_when_finished_and_goes_on_when_not(recipe, tmp_path):
+    shutil.copytree(recipe / "data", tmp_path / "data")
+    shutil.copy(recipe / "both.yaml", tmp_path)
+    wavs = make_wavs(tmp_path / "wavs", [9000, 8000, 7000])
+    whole = Path(wavs["utt001"]).read_bytes()
+    write_data(tmp_path / "data", wavs)
+    Path(wavs["utt001"]).write_bytes(whole[:999])
+    done = run(tmp_path)
+    assert done.returncode == 2 and f"utt001: {wavs['utt001']}: is truncated" in done.stderr
+    Path(wavs["utt001"]).write_bytes(whole)
+    assert run(tmp_path).returncode == 0
+    soundfile.write(wavs["utt002"], soundfile.read(wavs["utt002"])[0][:5000], 16000)
+    done = run(tmp_path)
+    assert done.returncode == 2 and "data.audio_digest: " in done.stderr and "remove dump/fbank" in done.stderr
+
+
+def test_features_that_lost_an_ark_are_made_again(recipe):
+    run(recipe)
+    shutil.copytree(recipe / "dump", recipe / "lost")
+    ark = recipe / "lost/fbank/feats.0001.ark"
+    content = ark.read_bytes()
+    ark.unlink()
+    assert run(recipe, "--dump_dir", "lost").returncode == 0
+    assert ark.read_bytes() == content
+
+
+def test_missing_tables_and_bad_options_are_one_line(recipe):
+    done = run(recipe, "--data_dir", "nowhere")
+    assert done.returncode == 2 and "stage 1 (prepare_data)" in done.stderr and len(done.stderr.splitlines()) == 1
+    done = run(recipe, "--nj", 0)
+    assert done.returncode == 2 and "--nj must be 1 or more, got 0" in done.stderr
+
+
+def test_help_is_quick(recipe):
+    begin = time.monotonic()
+    done = subprocess.run(program("--help"), cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and "--nj" in done.stdout
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, ambiser.bin.extract_features; print('torch' in sys.modules)"],
+        cwd=ROOT, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert loaded.stdout == "False\n" and time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_a_stopped_run_leaves_no_process_and_can_go_on(recipe, name):
+    dump = f"stopped_{name}"
+    process = subprocess.Popen(
+        program("--configs", "both.yaml", "--dump_dir", dump, "--nj", "2"),
+        cwd=recipe, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    until = time.monotonic() + 20
+    while not (recipe / dump / "fbank/config.yaml").is_file() and time.monotonic() < until:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT) if name == "INT" else process.terminate()
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 130 and "Traceback" not in stderr, stderr
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("a process of the run is still there")
+    if name == "INT":
+        done = run(recipe, "--dump_dir", dump)
+        assert done.returncode == 0, done.stderr

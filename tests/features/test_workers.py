@@ -1,0 +1,99 @@
+"""Imports no torch, since every worker process imports this module too."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ambiser.errors import UserError
+from ambiser.features.workers import run_tasks
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make_square(argument):
+    if argument == "bug":
+        raise KeyError("a bug")
+    return lambda task: iter([task * task] if task >= 0 else os.kill(os.getpid(), signal.SIGKILL)), os.getpid()
+
+
+def test_workers_work_off_all_tasks():
+    pids = []
+    squares = list(run_tasks(make_square, "", [1, 2, 3, 4, 5], processes=2, start=lambda pid: pids.append(pid)))
+    assert sorted(squares) == [1, 4, 9, 16, 25]
+    assert len(pids) == 1 and pids[0] != os.getpid()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_killed_worker_is_said_and_leaves_no_process():
+    with pytest.raises(UserError, match=r"killed by signal 9.*run the same command again"):
+        list(run_tasks(make_square, "", [1, -1, 2, 3], processes=2, start=lambda pid: None))
+    assert multiprocessing.active_children() == []
+
+
+def test_a_bug_in_a_worker_keeps_its_traceback():
+    with pytest.raises(RuntimeError, match="KeyError: 'a bug'"):
+        list(run_tasks(make_square, "bug", [1], processes=2, start=lambda pid: None))
+
+
+SLOW = """
+import sys, time, pathlib
+sys.path.insert(0, {root!r})
+from ambiser.features.workers import run_tasks
+from ambiser.io.console import run_main
+def make(argument):
+    import os
+    def work(task):
+        pathlib.Path(argument, str(os.getpid())).touch()
+        time.sleep(60)
+        yield 1
+    return work, None
+def main():
+    list(run_tasks(make, sys.argv[1], [1, 2, 3], processes=2, start=lambda facts: None))
+if __name__ == "__main__":
+    run_main(main)
+"""
+
+
+def start_slow(tmp_path):
+    program = tmp_path / "slow.py"
+    program.write_text(SLOW.format(root=str(ROOT)))
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, program, pids], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    until = time.monotonic() + 30
+    while len(list(pids.iterdir())) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    return process, [int(path.name) for path in pids.iterdir()]
+
+
+def all_gone(pids, seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not any(Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text() for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_ctrl_c_stops_at_once_with_130_and_no_orphans(tmp_path):
+    process, pids = start_slow(tmp_path)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 130 and len(pids) == 2
+    assert "Traceback" not in stderr and "run the same command again" in stderr
+    assert all_gone(pids, 2)
+
+
+def test_workers_of_a_parent_that_was_killed_end_with_it(tmp_path):
+    process, pids = start_slow(tmp_path)
+    process.kill()
+    process.communicate(timeout=10)
+    assert len(pids) == 2 and all_gone(pids, 3)

@@ -1,0 +1,321 @@
+"""The pool of jobs: how many run at a time, what their logs say, what failures and signals do."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ambiser.launch import local, resources
+from ambiser.launch.local import run_tasks
+from ambiser.launch.tasks import Task, split_done
+
+GIB = 2**30
+NOTE = "import sys, time, pathlib; p = pathlib.Path(sys.argv[1]); "
+WORK = NOTE + "a = time.time(); time.sleep(0.3); p.write_text(f'{a} {time.time()}')"
+
+
+def python(name: str, folder: Path, code: str = WORK, *more: str) -> Task:
+    done = folder / f"{name}.done"
+    return Task(name, (sys.executable, "-S", "-c", code, str(done), *more), folder / "logs" / f"{name}.log", done)
+
+
+def run(tasks, slots=(None, None), memory_bytes=1):
+    return run_tasks(tasks, slots=slots, memory_bytes=memory_bytes, description="test")
+
+
+def most_at_a_time(tasks) -> int:
+    spans = [tuple(map(float, task.done.read_text().split())) for task in tasks]
+    return max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
+
+
+def test_all_tasks_run_so_many_at_a_time(tmp_path):
+    tasks = [python(f"t{i}", tmp_path) for i in range(5)]
+    assert run(tasks, slots=(None,) * 3) == 0
+    assert 2 <= most_at_a_time(tasks) <= 3
+
+
+def test_one_at_a_time_where_memory_holds_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "available_memory_bytes", lambda: int(1.5 * GIB))
+    tasks = [python(f"t{i}", tmp_path) for i in range(3)]
+    assert run(tasks, slots=(None,) * 3, memory_bytes=GIB) == 0
+    assert most_at_a_time(tasks) == 1
+
+
+def test_what_running_tasks_have_not_taken_yet_is_promised_to_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "available_memory_bytes", lambda: int(2.5 * GIB))
+    tasks = [python(f"t{i}", tmp_path) for i in range(4)]
+    assert run(tasks, slots=(None,) * 4, memory_bytes=GIB) == 0
+    assert most_at_a_time(tasks) == 2
+
+
+def test_a_task_runs_even_where_memory_holds_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "available_memory_bytes", lambda: 0)
+    assert run([python("t", tmp_path)], memory_bytes=1000) == 0
+
+
+def test_the_log_has_command_host_start_end_seconds_and_exit(tmp_path):
+    task = python("t", tmp_path, NOTE + "print('hello'); print('oops', file=sys.stderr); p.touch()")
+    assert run([task]) == 0
+    log = task.log.read_text()
+    for line in (
+        "# command: ",
+        "# host: ",
+        "# start: 20",
+        "hello\n",
+        "oops\n",
+        "# end: 20",
+        "# seconds: ",
+        "# exit: 0\n",
+    ):
+        assert line in log
+
+
+def test_a_second_attempt_is_added_to_the_log(tmp_path):
+    task = python("t", tmp_path)
+    run([task])
+    run([task])
+    assert task.log.read_text().count("# exit: 0\n") == 2
+
+
+ODD = ["a b", "$HOME", "`id`", "x;y", "JOB", "MYJOBS_dir", "it's", '"', ">out", "*", "", "ä\n", "--x=$(id)"]
+
+
+def test_odd_arguments_and_paths_arrive_as_they_are(tmp_path):
+    folder = tmp_path / "a folder; with $signs"
+    code = NOTE + "p.write_text(repr(sys.argv[2:]))"
+    task = python("t", folder, code, *ODD)
+    assert run([task]) == 0
+    assert task.done.read_text() == repr(ODD)
+
+
+def test_jobs_get_one_thread_and_the_user_may_give_more(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    code = NOTE + "import os; p.write_text(os.environ['OMP_NUM_THREADS'] + os.environ['MKL_NUM_THREADS'])"
+    task = python("t", tmp_path, code)
+    run([task])
+    assert task.done.read_text() == "13"
+
+
+def test_devices_are_given_in_turn_and_given_back(tmp_path):
+    code = NOTE + "import os, time; time.sleep(0.3); p.write_text(os.environ['CUDA_VISIBLE_DEVICES'])"
+    tasks = [python(f"t{i}", tmp_path, code) for i in range(4)]
+    assert run(tasks, slots=("GPU-a", "GPU-b")) == 0
+    assert sorted(task.done.read_text() for task in tasks) == ["GPU-a", "GPU-a", "GPU-b", "GPU-b"]
+
+
+def test_a_failure_shows_the_end_of_the_first_log_and_starts_nothing_more(tmp_path, capsys):
+    bad = python("bad", tmp_path, "print('\\n'.join(f'line {i}' for i in range(40))); 1 / 0")
+    slow = python("slow", tmp_path)
+    after = python("after", tmp_path)
+    assert run([slow, bad, after]) == 1
+    text = capsys.readouterr().err
+    assert "1 of 3 jobs failed, 1 were not started" in text
+    assert f"bad, exit status 1; log: {bad.log}" in text
+    shown = [line for line in text.splitlines() if line.startswith("  | ")]
+    assert len(shown) == 15
+    assert shown[-1] == "  | ZeroDivisionError: division by zero"
+    assert slow.done.exists()
+    assert not after.log.exists()
+
+
+def test_only_the_last_attempt_is_shown(tmp_path, capsys):
+    task = python("t", tmp_path, "raise SystemExit('first')")
+    run([task])
+    run([python("t", tmp_path, "raise SystemExit('second')")])
+    assert "first" not in capsys.readouterr().err.split("jobs failed")[2]
+
+
+USER_FAULT = "import sys; print('learning'); print('prog: error: a.yaml:3: no', file=sys.stderr); sys.exit(2)"
+
+
+def test_a_fault_of_the_user_shows_its_line_and_ends_with_2(tmp_path, capsys):
+    assert run([python("t", tmp_path, USER_FAULT)]) == 2
+    shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("  | ")]
+    assert shown == ["  | prog: error: a.yaml:3: no"]
+
+
+def test_a_bug_beside_a_fault_of_the_user_ends_with_1(tmp_path):
+    assert run([python("t", tmp_path, USER_FAULT), python("u", tmp_path, "1 / 0")]) == 1
+
+
+def test_a_killed_job_is_named_with_its_signal(tmp_path, capsys):
+    assert run([python("t", tmp_path, "import os; os.kill(os.getpid(), 9)")]) == 1
+    assert "exit status 137 (SIGKILL; out of memory?)" in capsys.readouterr().err
+
+
+def test_a_job_that_ends_well_without_its_file_has_failed(tmp_path, capsys):
+    task = python("t", tmp_path, "pass")
+    assert run([task]) == 1
+    assert f"{task.done} is not there" in capsys.readouterr().err
+
+
+def test_a_program_that_is_not_there_has_failed(tmp_path, capsys):
+    task = Task("t", ("no-such-program",), tmp_path / "t.log", tmp_path / "t.done")
+    assert run([task]) == 1
+    assert "no-such-program: cannot be run: No such file" in capsys.readouterr().err
+
+
+def test_done_tasks_are_told_from_those_to_run(tmp_path):
+    tasks = [python("a", tmp_path), python("b", tmp_path)]
+    tasks[1].done.touch()
+    assert split_done(tasks) == ([tasks[1]], [tasks[0]])
+
+
+# A launcher with two jobs, each with a child of its own; they write down their process ids and sleep.
+LAUNCHER = """
+import sys
+from pathlib import Path
+from ambiser.io.console import run_main
+from ambiser.launch.local import run_tasks
+from ambiser.launch.tasks import Task
+folder = Path(sys.argv[1])
+job = '''
+import os, signal, subprocess, sys, time
+if sys.argv[2] == "deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(100)"])
+open(sys.argv[1] + ".tmp", "w").write(f"{os.getpid()} {child.pid}")
+os.rename(sys.argv[1] + ".tmp", sys.argv[1])
+time.sleep(100)
+'''
+tasks = [Task(n, (sys.executable, "-S", "-c", job, str(folder / n), sys.argv[2]), folder / f"{n}.log", folder / "never")
+         for n in ("a", "b")]
+run_main(lambda: run_tasks(tasks, slots=[None, None], memory_bytes=1, description="test"))
+"""
+
+
+@pytest.fixture
+def launcher(tmp_path, environment):
+    started = []
+
+    def start(how: str = "normal") -> tuple[subprocess.Popen, list[int]]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCHER, str(tmp_path), how], env=environment, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        notes = [tmp_path / "a", tmp_path / "b"]
+        wait_until(lambda: all(note.exists() for note in notes))
+        pids = [int(pid) for note in notes for pid in note.read_text().split()]
+        assert all(map(psutil.pid_exists, pids))
+        return process, pids
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(condition, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_the_launcher_leaves_no_job_and_no_child_of_a_job(launcher, tmp_path, signum):
+    process, pids = launcher()
+    process.send_signal(signum)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1].endswith("run the same command again to continue")
+    wait_until(lambda: all(map(is_gone, pids)))
+    assert "# exit: 143 (SIGTERM)" in (tmp_path / "a.log").read_text()
+
+
+def test_a_second_ctrl_c_ends_jobs_that_do_not_listen(launcher):
+    process, pids = launcher("deaf")
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=local.GRACE_S / 2)
+    assert process.returncode == 130
+    wait_until(lambda: all(map(is_gone, pids)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+def test_jobs_die_with_a_launcher_that_is_killed(launcher):
+    process, pids = launcher()
+    process.kill()
+    process.communicate(timeout=20)
+    jobs = pids[::2]
+    wait_until(lambda: all(map(is_gone, jobs)))
+    for pid in pids[1::2]:
+        if not is_gone(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_gpus_are_shared_in_turn_by_their_free_memory(monkeypatch):
+    big, small = 5 * GIB, GIB
+    monkeypatch.setattr(resources, "free_gpus", lambda: [("a", big), ("b", small)])
+    assert resources.device_slots(10) == ["a", "b", "a"]
+    assert resources.device_slots(2) == ["a", "b"]
+    assert resources.device_slots(3, use_gpus=False) == [None, None, None]
+    monkeypatch.setattr(resources, "free_gpus", lambda: [("a", big)])
+    assert resources.device_slots(10) == [None, None]
+    monkeypatch.setattr(resources, "free_gpus", lambda: [])
+    assert resources.device_slots(3) == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        (None, ["GPU-1111", "GPU-2222"]),
+        ("1", ["GPU-2222"]),
+        ("GPU-11", ["GPU-1111"]),
+        ("0,1", ["GPU-1111", "GPU-2222"]),
+        ("", []),
+        ("-1", []),
+    ],
+)
+def test_gpus_are_those_that_the_user_made_visible(monkeypatch, tmp_path, visible, expected):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho '0, GPU-1111, 1000'; echo '1, GPU-2222, 3000'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [name for name, _ in resources.free_gpus()] == expected
+    if visible == "1":
+        assert resources.free_gpus()[0][1] == 3000 * 2**20
+
+
+@pytest.mark.parametrize("script", ["exit 9", "echo nonsense", "echo '0, GPU-1, [N/A]'"])
+def test_no_gpu_where_nvidia_smi_fails(monkeypatch, tmp_path, script):
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert resources.free_gpus() == []
+
+
+def test_memory_is_what_the_container_has_left(tmp_path):
+    whole = resources.available_memory_bytes(tmp_path)
+    assert whole == pytest.approx(psutil.virtual_memory().available, rel=0.2)
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("700\n")
+    (tmp_path / "memory.stat").write_text("anon 600\ninactive_file 100\nfile 5\n")
+    assert resources.available_memory_bytes(tmp_path) == 400
+    (tmp_path / "memory.max").write_text("max\n")
+    assert resources.available_memory_bytes(tmp_path) == pytest.approx(whole, rel=0.2)
+
+
+def test_the_disk_of_a_folder_that_is_not_there_yet_is_that_of_its_nearest_parent(tmp_path):
+    place, free = resources.disk_of(tmp_path / "a" / "b")
+    assert place == tmp_path
+    assert free > 0

@@ -1,0 +1,124 @@
+"""The invariants of AmbER²'s objective (methods, section 2)."""
+
+import math
+
+import pytest
+import torch
+
+from ambiser.config.schema import Amber
+from ambiser.losses.divergence import DIVERGENCES, js_divergence
+from ambiser.losses.guidance import amber_loss, teacher_weights
+
+RULES = ["gt_divergence", "inverse_divergence", "confidence", "uniform"]
+Y = torch.tensor([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0], [0.4, 0.3, 0.3]], dtype=torch.float64)
+
+
+def _logits(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def _heads(seed: int = 0) -> dict[str, torch.Tensor]:
+    return {name: _logits(3, 3, seed=seed + i).log_softmax(1) for i, name in enumerate(("A", "T", "AT"))}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_weights_sum_to_one_and_equal_teachers_weigh_the_same(rule):
+    different = _logits(2, 3, 3).log_softmax(-1)
+    assert torch.allclose(teacher_weights(rule, Y, different, 0.1).sum(0), torch.ones(3, dtype=torch.float64))
+    same = different[:1].expand(2, 3, 3)
+    assert torch.allclose(teacher_weights(rule, Y, same, 0.1), torch.full((2, 3), 0.5, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("rule", ["gt_divergence", "inverse_divergence"])
+def test_the_better_teacher_weighs_more(rule):
+    good = (Y * 0.98 + 0.02 / 3).log()
+    bad = Y.flip(1).mul(0.98).add(0.02 / 3).log()
+    weights = teacher_weights(rule, Y, torch.stack([good, bad]), 0.1)
+    assert (weights[0, :2] > weights[1, :2]).all()
+
+
+def test_gt_divergence_weights_by_hand():
+    teachers = _logits(2, 3, 3).log_softmax(-1)
+    weights = teacher_weights("gt_divergence", Y, teachers, 0.1)
+    distance = [js_divergence(Y, t)[0].item() for t in teachers]
+    first = math.exp(-distance[0] / 0.1) / (math.exp(-distance[0] / 0.1) + math.exp(-distance[1] / 0.1))
+    assert weights[0, 0].item() == pytest.approx(first, abs=1e-12)
+
+
+@pytest.mark.parametrize("student", ["A", "T", "AT"])
+@pytest.mark.parametrize("divergence", sorted(DIVERGENCES))
+def test_loss_equals_a_slow_loop(student, divergence):
+    heads = _heads()
+    settings = Amber(student=student, divergence=divergence, guidance=0.7, teacher=0.3, agreement_gate=True)
+    loss, _ = amber_loss(Y, heads, settings)
+    measure, expected = DIVERGENCES[divergence], 0.0
+    teachers = [name for name in heads if name != student]
+    for i in range(3):
+        y, row = Y[i : i + 1], {name: head[i : i + 1] for name, head in heads.items()}
+        total = measure(y, row[student]).item()
+        scores = [math.exp(-measure(y, row[t]).item() / 0.1) for t in teachers]
+        gate = 1 - js_divergence(row["A"].exp(), row["T"]).item() / math.log(2)
+        for t, score in zip(teachers, scores, strict=True):
+            total += 0.7 * gate * score / sum(scores) * measure(row[t].exp(), row[student]).item()
+            total += 0.3 * measure(y, row[t]).item()
+        expected += total / 3
+    assert loss.item() == pytest.approx(expected, abs=1e-10)
+
+
+def test_guidance_sends_no_gradient_into_a_teacher():
+    logits = {name: _logits(3, 3, seed=i).requires_grad_() for i, name in enumerate(("A", "T", "AT"))}
+    heads = {name: value.log_softmax(1) for name, value in logits.items()}
+    loss, _ = amber_loss(Y, heads, Amber(guidance=0.5, teacher=0.0))
+    loss.backward()
+    assert logits["AT"].grad.abs().sum() > 0
+    for name in ("A", "T"):
+        assert logits[name].grad is None or logits[name].grad.abs().sum() == 0
+
+
+def test_without_guidance_and_teachers_it_is_plain_jsd():
+    heads = _heads()
+    loss, _ = amber_loss(Y, heads, Amber(guidance=0.0, teacher=0.0))
+    assert loss.item() == pytest.approx(js_divergence(Y, heads["AT"]).mean().item(), abs=1e-15)
+
+
+def test_loss_is_zero_when_all_heads_say_the_votes():
+    y = Y[[0, 2]]
+    loss, _ = amber_loss(y, {name: y.log() for name in ("A", "T", "AT")}, Amber())
+    assert loss.item() == pytest.approx(0, abs=1e-14)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_gradient_of_the_whole_objective(rule):
+    # Weights and teachers are constants of the objective, so only the student's gradient is that of the value.
+    settings = Amber(weights=rule, teacher=0.0)
+    fixed = {"A": _logits(3, 3, seed=1).log_softmax(1), "T": _logits(3, 3, seed=2).log_softmax(1)}
+    student = _logits(3, 3, seed=3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: amber_loss(Y, {**fixed, "AT": x.log_softmax(1)}, settings)[0], (student,))
+
+
+def test_a_teacher_that_is_not_available_weighs_nothing():
+    teachers = _logits(2, 3, 3).log_softmax(-1)
+    available = torch.tensor([[True, True, True], [True, False, True]])
+    for rule in RULES:
+        weights = teacher_weights(rule, Y, teachers, 0.1, available=available)
+        assert weights[:, 1].tolist() == pytest.approx([1.0, 0.0])
+        assert torch.allclose(weights.sum(0), torch.ones(3, dtype=torch.float64))
+
+
+def test_without_words_head_t_is_neither_taught_nor_heard():
+    logits = {name: _logits(3, 3, seed=i).requires_grad_() for i, name in enumerate(("A", "T", "AT"))}
+    heads = {name: value.log_softmax(1) for name, value in logits.items()}
+    has_text = torch.tensor([True, False, True])
+    loss, _ = amber_loss(Y, heads, Amber(), has_text=has_text)
+    loss.backward()
+    assert logits["T"].grad[1].abs().sum() == 0
+    assert logits["T"].grad[0].abs().sum() > 0
+    same, _ = amber_loss(Y, heads, Amber(), has_text=torch.ones(3, dtype=torch.bool))
+    assert same.item() == pytest.approx(amber_loss(Y, heads, Amber())[0].item(), abs=1e-15)
+
+
+def test_importance_weighs_utterances():
+    heads = _heads()
+    alone = [amber_loss(Y[i : i + 1], {n: h[i : i + 1] for n, h in heads.items()}, Amber())[0].item() for i in range(3)]
+    weighted, _ = amber_loss(Y, heads, Amber(), importance=torch.tensor([0.0, 1.0, 2.0]))
+    assert weighted.item() == pytest.approx((alone[1] + 2 * alone[2]) / 3, abs=1e-12)

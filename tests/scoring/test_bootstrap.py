@@ -1,0 +1,116 @@
+import time
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from ambiser.scoring.bootstrap import (
+    bca_intervals,
+    draw_speakers,
+    leave_one_out,
+    percentile_intervals,
+    resampled_scores,
+)
+from ambiser.scoring.metrics import METRICS, score_all
+
+ARRAYS = ("probs", "soft", "hard", "counts")
+
+
+def _repeat(arrays, speaker, times):
+    rows = np.concatenate([np.repeat(np.flatnonzero(speaker == s), n) for s, n in enumerate(times)])
+    return {name: arrays[name][rows] for name in ARRAYS}
+
+
+def test_a_resample_equals_scoring_the_repeated_utterances(votes_and_predictions):
+    arrays = votes_and_predictions(120, seed=3)
+    speaker = np.arange(120) % 7
+    drawn = draw_speakers(7, 8, seed=1)
+    resampled = resampled_scores(**arrays, speaker=speaker, drawn=drawn, bins=10)
+    assert set(resampled) == set(METRICS)
+    for i, times in enumerate(drawn):
+        slow = score_all(**_repeat(arrays, speaker, times), bins=10)
+        for name in METRICS:
+            assert resampled[name][i] == pytest.approx(slow[name], abs=1e-9), name
+
+
+def test_tied_predictions_are_ranked_as_in_slow_scoring(votes_and_predictions):
+    arrays = votes_and_predictions(90, seed=8)
+    arrays["probs"] = arrays["probs"][np.arange(90) % 12]
+    speaker = np.arange(90) % 5
+    drawn = draw_speakers(5, 6, seed=2)
+    resampled = resampled_scores(**arrays, speaker=speaker, drawn=drawn, bins=10)
+    for i, times in enumerate(drawn):
+        slow = score_all(**_repeat(arrays, speaker, times), bins=10)
+        for name in ("entropy_correlation", "no_majority_auroc", "no_majority_aupr"):
+            assert resampled[name][i] == pytest.approx(slow[name], abs=1e-9), name
+
+
+def test_bca_agrees_with_scipy_and_differs_from_the_percentiles():
+    rng = np.random.default_rng(3)
+    values = rng.exponential(size=40)
+    drawn, left = draw_speakers(40, 20000, seed=1), leave_one_out(40)
+    means = {"m": drawn @ values / 40}
+    jackknife = {"m": left @ values / 39}
+    low, high = bca_intervals(means, 0.95, scores={"m": values.mean()}, jackknife=jackknife)["m"]
+    theirs = scipy.stats.bootstrap((values,), np.mean, n_resamples=20000, method="BCa", rng=7).confidence_interval
+    assert [low, high] == pytest.approx([theirs.low, theirs.high], rel=0.01)
+    plain = percentile_intervals(means, 0.95)["m"]
+    assert low > plain[0] and high > plain[1], "the skewed tail is longer"
+
+
+def test_bca_without_a_jackknife_or_a_score_falls_back():
+    values = {"a": np.arange(101.0), "b": np.arange(101.0)}
+    jackknife = {"a": np.array([np.nan, 1.0]), "b": np.array([1.0, 2.0])}
+    intervals = bca_intervals(values, 0.95, scores={"a": 50.0, "b": None}, jackknife=jackknife)
+    assert intervals == {"a": pytest.approx([2.5, 97.5]), "b": None}
+
+
+def test_undefined_resamples_are_nan_as_in_slow_scoring(votes_and_predictions):
+    arrays = votes_and_predictions(30, seed=5)
+    arrays["hard"] = np.where(np.arange(30) < 10, 0, np.where(np.arange(30) < 20, -1, arrays["hard"]))
+    speaker = np.repeat([0, 1, 2], 10)
+    drawn = np.array([[3, 0, 0], [0, 3, 0], [1, 2, 0], [0, 0, 0]])
+    resampled = resampled_scores(**arrays, speaker=speaker, drawn=drawn, bins=5)
+    for i, times in enumerate(drawn):
+        slow = score_all(**_repeat(arrays, speaker, times), bins=5)
+        for name in METRICS:
+            expected = np.nan if slow[name] is None else slow[name]
+            assert resampled[name][i] == pytest.approx(expected, abs=1e-9, nan_ok=True), (i, name)
+
+
+def test_the_draw_has_the_right_size_and_depends_on_the_seed_alone():
+    drawn = draw_speakers(10, 500, seed=4)
+    assert drawn.shape == (500, 10) and (drawn.sum(axis=1) == 10).all()
+    assert (drawn == draw_speakers(10, 500, seed=4)).all() and (drawn != draw_speakers(10, 500, seed=5)).any()
+
+
+def test_percentiles_of_known_values_and_none_where_too_much_is_undefined():
+    values = np.arange(101.0)
+    mostly = values.copy()
+    mostly[:10] = np.nan
+    intervals = percentile_intervals({"a": values, "b": mostly, "c": values[:1]}, 0.95)
+    assert intervals["a"] == pytest.approx([2.5, 97.5])
+    assert intervals["b"] is None and intervals["c"] is None
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    rng = np.random.default_rng(0)
+    covered = []
+    for trial in range(60):
+        skill = rng.normal(0.6, 0.08, size=40)
+        speaker = np.repeat(np.arange(40), 10)
+        right = rng.random(400) < skill[speaker]
+        probs = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9])
+        arrays = {"probs": probs, "soft": np.tile([1.0, 0.0], (400, 1)), "hard": np.zeros(400, dtype=int)}
+        drawn = draw_speakers(40, 300, seed=trial)
+        values = resampled_scores(**arrays, counts=arrays["soft"], speaker=speaker, drawn=drawn, bins=10)
+        low, high = percentile_intervals({"accuracy": values["accuracy"]}, 0.95)["accuracy"]
+        covered.append(low <= 0.6 <= high)
+    assert 0.83 <= np.mean(covered) <= 1.0
+
+
+def test_a_thousand_resamples_of_a_small_corpus_take_less_than_a_second(votes_and_predictions):
+    arrays = votes_and_predictions(640)
+    begin = time.process_time()
+    resampled_scores(**arrays, speaker=np.arange(640) % 10, drawn=draw_speakers(10, 1000, seed=0), bins=10)
+    assert time.process_time() - begin < 1.0

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+from ambiser.scoring.calibration import fit_calibration
+
+
+@pytest.fixture
+def sharp():
+    """Votes, and predictions that are right on average but three times too sure of themselves."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 4))
+    soft = np.stack([rng.multinomial(6, p) for p in softmax(logits, axis=1)]) / 6
+    return softmax(3 * logits, axis=1), soft
+
+
+def test_temperature_undoes_what_was_too_sure_and_is_the_best_one(sharp):
+    probs, soft = sharp
+    fitted = fit_calibration("temperature", probs, soft)
+    assert fitted.scale == pytest.approx(np.full(4, 1 / 3), rel=0.06) and not fitted.bias.any()
+    by_scan = minimize_scalar(lambda t: -(soft * log_softmax(np.log(probs) * t, axis=1)).sum(), bounds=(0.01, 5))
+    assert fitted.scale[0] == pytest.approx(by_scan.x, rel=1e-3)
+    assert (fitted.apply(probs).argmax(axis=1) == probs.argmax(axis=1)).all(), "the class does not change"
+    assert fitted.apply(probs).sum(axis=1) == pytest.approx(np.ones(4000))
+
+
+def test_vector_scaling_finds_scales_and_offsets_of_classes():
+    rng = np.random.default_rng(1)
+    logits = log_softmax(rng.normal(size=(60000, 3)), axis=1)
+    truth, bias = np.array([0.5, 1.0, 1.5]), np.array([0.6, 0.0, -0.6])
+    soft = softmax(truth * logits + bias, axis=1)
+    fitted = fit_calibration("vector", np.exp(logits), soft)
+    assert fitted.scale == pytest.approx(truth, abs=0.01) and fitted.bias == pytest.approx(bias, abs=0.01)
+
+
+def test_probabilities_of_zero_stay_finite(sharp):
+    probs, soft = np.eye(4)[[0, 1, 2, 3, 0]], np.eye(4)[[0, 1, 2, 3, 1]]
+    for kind in ("temperature", "vector"):
+        assert np.isfinite(fit_calibration(kind, probs, soft).apply(probs)).all()

@@ -1,0 +1,114 @@
+"""Imports go down, never up and never sideways; torch and s3prl stay where they belong."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "ambiser"
+FLOORS = {
+    "errors": 0, "config": 0, "io": 0,
+    "data": 1, "scoring": 1, "launch": 1,
+    "features": 2, "models": 2, "losses": 2,
+    "train": 3,
+    "bin": 4,
+}  # fmt: skip
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+PROGRAMS = sorted(path.stem for path in (PACKAGE / "bin").glob("*.py") if "run_main(main)" in path.read_text())
+HEAVY = {"torch", "torchaudio", "s3prl", "transformers", "safetensors"}
+
+
+def imports(tree: ast.AST, top_level_only: bool = False) -> set[str]:
+    """Returns the dotted names that a module imports, in functions too."""
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def place_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def parse(path: Path) -> ast.AST:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def test_every_module_has_a_floor():
+    assert {place_of(path) for path in MODULES} == FLOORS.keys()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_down(path):
+    own = place_of(path)
+    others = {name.split(".")[1] for name in imports(parse(path)) if name.startswith("ambiser.")} - {own}
+    # On the ground floor the errors are below configuration and files, which may use each other's.
+    level = {name: floor if floor else (-1 if name == "errors" else 0) for name, floor in FLOORS.items()}
+    for other in others:
+        assert level[other] < level[own], f"{name_of(path)} imports ambiser.{other}"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if FLOORS[place_of(p)] < 2], ids=name_of)
+def test_nothing_heavy_below_floor_2(path):
+    assert {name.split(".")[0] for name in imports(parse(path))} & HEAVY == set()
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if place_of(p) == "bin"], ids=name_of)
+def test_programs_import_nothing_heavy_before_they_have_parsed_their_options(path):
+    assert {name.split(".")[0] for name in imports(parse(path), top_level_only=True)} & HEAVY == set()
+
+
+def test_only_one_file_imports_s3prl():
+    by = [name_of(path) for path in MODULES if any(name.split(".")[0] == "s3prl" for name in imports(parse(path)))]
+    assert set(by) <= {"features/upstream.py"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_reads_pickles_or_evaluates_text(path):
+    for node in ast.walk(parse(path)):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        words = {word.arg: ast.unparse(word.value) for word in node.keywords}
+        assert called not in {"eval", "exec", "os.system", "os.popen"}
+        assert not called.startswith(("pickle.", "joblib.", "shelve.", "marshal."))
+        assert called != "torch.load" or words.get("weights_only") == "True"
+        assert words.get("allow_pickle", "False") == "False"
+        assert words.get("shell", "False") == "False"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_does_not_load_torch(program, run, root):
+    code = (
+        "import sys, runpy, atexit\n"
+        f"sys.argv = ['{program}', '--help']\n"
+        f"atexit.register(lambda: print('HEAVY', sorted({HEAVY!r} & sys.modules.keys())))\n"
+        f"runpy.run_module('ambiser.bin.{program}', run_name='__main__')\n"
+    )
+    done = run(sys.executable, "-c", code, cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert "usage: " in done.stdout
+    assert "HEAVY []" in done.stdout
+
+
+def test_help_comes_within_a_second(environment, root):
+    """The best of three, so that a busy machine does not fail it."""
+    import time
+
+    times = []
+    for _ in range(3):
+        start = time.monotonic()
+        subprocess.run([sys.executable, "-m", "ambiser.bin.launch", "--help"], env=environment, cwd=root, check=True)
+        times.append(time.monotonic() - start)
+    assert min(times) < 1

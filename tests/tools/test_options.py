@@ -1,0 +1,181 @@
+"""The options of run.sh: what is refused, what is taken, and that the help tells the truth."""
+
+import re
+import shlex
+
+import pytest
+
+PROGRAM = re.compile(r"^\S*python\S* -m ambiser\.bin\.(\w+)")
+
+
+@pytest.fixture
+def mini(run, root):
+    def mini(*options):
+        return run(root / "egs/mini/run.sh", *options)
+
+    return mini
+
+
+def commands(done) -> list[list[str]]:
+    assert done.returncode == 0, done.stderr
+    return [shlex.split(line) for line in done.stdout.splitlines() if PROGRAM.match(line)]
+
+
+def values(command: list[str], name: str) -> list[str]:
+    start = command.index(name) + 1
+    end = next((i for i in range(start, len(command)) if command[i].startswith("--")), len(command))
+    return command[start:end]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--stag", "3"], "there is no option --stag; did you mean --stage?"),
+        (["--sedes=1"], "there is no option --sedes; did you mean --seeds?"),
+        (["--corpus-dri", "x"], "there is no option --corpus_dri; did you mean --corpus_dir?"),
+        (["--stage"], "--stage has no value"),
+        (["--stage", "--nj", "2"], "--stage has no value"),
+        (["--config"], "--config has no value"),
+        (["--corpus_dir", ""], "--corpus_dir has an empty value"),
+        (["--tag="], "--tag has an empty value"),
+        (["--stage", "three"], "--stage must be a whole number from 0 to 8, not three"),
+        (["--stage", "9"], "--stage must be a whole number from 0 to 8, not 9"),
+        (["--nj", "0"], "--nj must be a whole number from 1 to 4096, not 0"),
+        (["--nj", "2.5"], "--nj must be a whole number"),
+        (["--nj", "99999999999999999999"], "--nj must be a whole number"),
+        (["--seeds", "1", "x"], "--seeds must be a whole number"),
+        (["--folds", "1,two"], "--folds must be a whole number"),
+        (["--dry_run", "yes"], "--dry_run must be one of true,false, not yes"),
+        (["--launcher", "pbs"], "--launcher must be one of local,slurm, not pbs"),
+        (["--wait", "false"], "--wait false needs --launcher slurm"),
+        (["--launcher", "slurm", "--wait", "false", "--publish", "true"], "--publish true cannot go with --wait false"),
+        (["--set", "ipr.queue"], "--set ipr.queue must look like key=value"),
+        (["--stage", "1", "2"], "stray word 2"),
+        (["ipr"], "stray word ipr"),
+        (["-x"], "stray word -x"),
+        (["--"], "stray word --"),
+        (["--stage", "1", "--stage", "2"], "--stage is given twice"),
+        (["--dry_run", "true", "--dry-run=true"], "--dry_run is given twice"),
+        (["--stage", "4", "--stop_stage", "3"], "--stage 4 comes after --stop_stage 3"),
+        (["--tag", "../up"], "--tag may hold letters"),
+        (["--tag", "a\nb"], "holds a line end"),
+    ],
+)
+def test_a_faulty_option_is_one_line_and_exit_2(mini, options, message):
+    done = mini(*options)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_no_word_is_executed_or_expanded(run, root, tmp_path):
+    trap = tmp_path / "trap"
+    for word in (f"$(touch {trap})", f"`touch {trap}`", f"x;touch {trap}", f"a[$(touch {trap})]"):
+        for option in ("--stage", "--folds", "--config", "--set=x=", f"--{word}", f"--{word}="):
+            run(root / "egs/mini/run.sh", "--dry_run", "true", option, word)
+    assert not trap.exists()
+
+
+def test_help_names_every_declared_option_and_no_other(mini, root):
+    done = mini("--help")
+    assert done.returncode == 0
+    assert done.stdout == mini("-h").stdout
+    driver = (root / "tools/recipe.sh").read_text()
+    block = driver[driver.index("\ndeclare_options") : driver.index('\nparse_options "$@"')]
+    declared = re.findall(r'"(\w+) (?:text|integer|integers|folds|one_of|words|settings)\b', block)
+    assert len(declared) > 15
+    assert re.findall(r"^  --(\w+)", done.stdout, re.MULTILINE) == [*declared, "help"]
+
+
+def test_help_names_every_stage(mini):
+    done = mini("--help")
+    stages = dict(re.findall(r"^  (\d)  (.*?)   ", done.stdout, re.MULTILINE))
+    assert list(stages) == list("012345678")
+    for line in mini("--dry_run", "true").stdout.splitlines():
+        if line.startswith("== stage"):
+            number, name = re.fullmatch(r"== stage (\d): (.*)", line).groups()
+            assert name in stages.pop(number)
+    assert stages == {}
+
+
+def test_a_dry_run_prints_every_command_and_makes_nothing(mini, root, tmp_path):
+    folders = ["--data_dir", tmp_path / "data", "--dump_dir", tmp_path / "dump", "--exp_dir", tmp_path / "exp"]
+    programs = [command[2] for command in commands(mini("--dry_run", "true", *folders))]
+    short = [name.removeprefix("ambiser.bin.") for name in programs]
+    assert short == ["check", "prepare_data", "extract_features", *["launch"] * 4, "score", "report"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_program_of_the_recipe_is_there(mini, root):
+    for command in commands(mini("--dry_run", "true")):
+        assert (root / command[2].replace(".", "/")).with_suffix(".py").is_file()
+
+
+def test_the_first_and_the_last_stage_bound_what_runs(mini):
+    found = commands(mini("--dry_run", "true", "--stage", "3", "--stop-stage=4"))
+    assert [values(command, "--stage") for command in found] == [["prototypes"], ["update"]]
+
+
+@pytest.mark.parametrize(
+    "words", [["ce ipr"], ["ce,ipr"], ["ce", "ipr"], ["conf/ce.yaml", "ipr.yaml"], ["ce, ipr"], ["ce", "conf/ipr.yaml"]]
+)
+def test_lists_are_divided_by_blanks_commas_or_words(mini, words):
+    (command,) = commands(mini("--dry_run", "true", "--stage", 3, "--stop_stage", 3, "--config", *words, "--nj", 1))
+    assert values(command, "--configs") == ["conf/ce.yaml", "conf/ipr.yaml"]
+
+
+def test_what_the_user_says_takes_the_place_of_what_the_recipe_says(mini):
+    (command,) = commands(mini("--dry_run=true", "--stage=8", "--config=jsd"))
+    assert values(command, "--configs") == ["conf/jsd.yaml"]
+
+
+def test_an_existing_file_with_a_blank_in_its_path_stays_whole(mini, tmp_path):
+    config = tmp_path / "my own.yaml"
+    config.touch()
+    (command,) = commands(mini("--dry_run=true", "--stage=8", "--config", config, "ce"))
+    assert values(command, "--configs") == [str(config), "conf/ce.yaml"]
+
+
+def test_settings_may_be_repeated_and_are_never_split(mini):
+    odd = "labels.classes={a: [neu], b: [hap, exc]}"
+    (command,) = commands(
+        mini("--dry_run=true", "--stage=8", "--set", odd, "ipr.queue=0", "--set", "data.version=it's")
+    )
+    assert values(command, "--set") == [odd, "ipr.queue=0", "data.version=it's"]
+
+
+def test_seeds_folds_and_folders_reach_the_programs(mini):
+    options = ["--seeds", "1,2", "--folds", "2", "3", "--exp_dir", "a b/c", "--ssl", "fbank", "--tag", "x", "--nj", "3"]
+    (command,) = commands(mini("--dry_run=true", "--stage=3", "--stop_stage=3", *options))
+    for name, expected in {
+        "--seeds": ["1", "2"],
+        "--folds": ["2", "3"],
+        "--exp_dir": ["a b/c"],
+        "--ssl": ["fbank"],
+        "--tag": ["x"],
+        "--nj": ["3"],
+    }.items():
+        assert values(command, name) == expected
+
+
+def test_all_folds_are_named_by_naming_none(mini):
+    for options in ([], ["--folds", "all"]):
+        (command,) = commands(mini("--dry_run=true", "--stage=7", "--stop_stage=7", *options))
+        assert "--folds" not in command
+
+
+@pytest.mark.parametrize("recipe", ["mini", "iemocap", "msp_podcast"])
+def test_run_scripts_are_names_and_one_call(root, recipe):
+    lines = (root / f"egs/{recipe}/run.sh").read_text().splitlines()
+    assert len(lines) <= 25
+    assert lines[-1] == 'exec ../../tools/recipe.sh "${recipe[@]}" -- "$@"'
+
+
+def test_a_recipe_runs_from_anywhere_through_a_path_with_a_blank(run, copy_checkout, tmp_path):
+    checkout = copy_checkout(tmp_path / "a folder")
+    (tmp_path / "link.sh").symlink_to(checkout / "egs/mini/run.sh")
+    for script in (checkout / "egs/mini/run.sh", "a folder/egs/mini/run.sh", "./link.sh"):
+        done = run(script, "--stop_stage", "0", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "mini: stage 1 makes it up" in done.stdout

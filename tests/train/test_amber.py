@@ -1,0 +1,162 @@
+"""AmbER² and its baselines on a toy fold."""
+
+import dataclasses
+
+import pytest
+import torch
+from train.toy import CLASSES, SHAPES, make_part
+
+from ambiser.config import Config
+from ambiser.errors import DataError
+from ambiser.models.prototypes import ambiguous_labels
+from ambiser.train.amber import DistillTask, build_amber, start_from_ipr
+from ambiser.train.checkpoint import load_best
+from ambiser.train.evaluate import forward_amber, forward_ipr
+from ambiser.train.fold import Shapes
+from ambiser.train.ipr import LearnTask
+from ambiser.train.loop import fit
+
+
+def _config(stages=("distill",), model=None, **amber) -> Config:
+    return Config.model_validate(
+        {
+            "stages": list(stages),
+            "model": {"hidden": 12, "projection": 5, **(model or {})},
+            "amber": amber,
+            "distill": {"epochs": 8, "batch": 8, "patience": 0, "learning_rate": 3e-3, "select": "jsd"},
+        }
+    )
+
+
+SPEECH_ONLY = {"student": "A", "guidance": 0, "teacher": 0}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {},
+        SPEECH_ONLY,
+        {**SPEECH_ONLY, "target": "majority", "divergence": "soft_ce"},
+        {"student": "T"},
+        {"weights": "confidence", "agreement_gate": True},
+        {"weights": "uniform", "divergence": "kl"},
+        {"fusion": "gated", "modality_dropout": 0.4},
+        {"class_weights": "effective_number"},
+        {**SPEECH_ONLY, "evidential": True},
+        {**SPEECH_ONLY, "evidential": True, "target": "majority", "class_weights": "effective_number"},
+    ],
+)
+def test_every_choice_learns_the_toy_fold(choice, tmp_path):
+    config, train, dev = _config(**choice), make_part(), make_part(40, seed=5)
+    torch.manual_seed(0)
+    task = DistillTask(config, config.distill, SHAPES, train, dev, fold=1)
+    before = task.after_epoch()["dev_jsd"]
+    fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
+    state, facts = load_best(tmp_path / "best.safetensors")
+    if choice.get("student") != "T":  # the toy's text is noise
+        assert facts["dev"] < before
+    assert all(torch.isfinite(tensor).all() for tensor in state.values())
+
+
+def test_heads_that_nothing_needs_are_not_built():
+    network = build_amber(_config(**SPEECH_ONLY), Shapes(2, 6, 0, CLASSES))
+    assert list(network.heads) == ["A"]
+    assert network.text is None
+
+
+def test_superb_head_has_no_nonlinearity():
+    network = build_amber(_config(model={"head": "linear"}, **SPEECH_ONLY), Shapes(2, 6, 0, CLASSES)).eval()
+    x, y = torch.randn(1, 2, 6), torch.randn(1, 2, 6)
+
+    def logits(z: torch.Tensor) -> torch.Tensor:
+        return network.heads["A"](network.tower(z, None))
+
+    assert torch.allclose(logits((x + y) / 2), (logits(x) + logits(y)) / 2, atol=1e-5)
+
+
+def test_majority_target_leaves_out_utterances_without_one():
+    train = make_part()
+    config = _config(target="majority")
+    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
+    assert (train.hard[task.items] >= 0).all()
+    assert len(task.items) == int((train.hard >= 0).sum())
+    nobody = dataclasses.replace(train, hard=torch.full_like(train.hard, -1))
+    with pytest.raises(DataError, match="no training utterance has a majority"):
+        DistillTask(config, config.distill, SHAPES, nobody, train, fold=1)
+
+
+def test_after_ipr_head_a_starts_as_its_classifier_and_sees_its_prototypes():
+    stages = ("prototypes", "distill")
+    config, train = _config(stages), make_part()
+    torch.manual_seed(0)
+    ipr = LearnTask(config, config.prototypes, SHAPES, train, train, fold=1)
+    ipr.after_epoch()
+    network = build_amber(config, SHAPES)
+    start_from_ipr(network, ipr.modules.state_dict())
+    logits, embeddings = forward_ipr(ipr.network, train)
+    assert torch.allclose(forward_amber(network, train)["A"], logits.softmax(1), atol=1e-5)
+    seen = network.tower(train.speech, None)[:, -4:]
+    assert torch.allclose(seen, ambiguous_labels(embeddings, ipr.memory.prototypes, 0.1), atol=1e-5)
+
+
+def test_frozen_speech_stays_as_ipr_left_it(tmp_path):
+    config, train = _config(("prototypes", "distill"), freeze_speech=True), make_part()
+    torch.manual_seed(0)
+    ipr = LearnTask(config, config.prototypes, SHAPES, train, train, fold=1)
+    ipr.after_epoch()
+    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
+    start_from_ipr(task.network, ipr.modules.state_dict())
+    fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
+    state, _ = load_best(tmp_path / "best.safetensors")
+    for name, tensor in ipr.network.state_dict().items():
+        assert torch.equal(state[f"tower.network.{name}"], tensor)
+
+
+def test_frames_train(tmp_path):
+    config = _config().model_copy(
+        update={"speech_features": Config().speech_features.model_copy(update={"form": "frames"})}
+    )
+    train = make_part(frames=True)
+    task = DistillTask(config, config.distill, Shapes(1, 6, 5, CLASSES), train, train, fold=1)
+    fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
+    assert (tmp_path / "best.safetensors").is_file()
+
+
+def test_hidden_modalities_change_the_fusion_alone():
+    network = build_amber(_config(), SHAPES).eval()
+    part = make_part(4)
+    inputs = part.inputs(torch.arange(4))
+    hide = torch.tensor([[True, False], [False, True], [False, False], [True, True]])
+    seen, hidden = network(*inputs), network(*inputs, hide)
+    for head in ("A", "T"):
+        assert torch.equal(seen[head], hidden[head])
+    changed = (seen["AT"] != hidden["AT"]).any(dim=1)
+    assert changed.tolist() == [True, True, False, True]
+
+
+def test_modality_dropout_hides_its_share_one_modality_at_a_time():
+    train = make_part()
+    config = _config(modality_dropout=0.5)
+    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
+    hide = task._hide(4000, torch.Generator().manual_seed(0))
+    assert 0.47 < hide.any(dim=1).float().mean() < 0.53
+    assert not hide.all(dim=1).any()
+    assert 0.22 < hide[:, 0].float().mean() < 0.28
+
+
+def test_head_a_answers_for_t_where_there_are_no_words():
+    train = make_part()
+    train.text[3] = 0
+    network = build_amber(_config(), SHAPES)
+    probs = forward_amber(network, train)
+    assert torch.equal(probs["T"][3], probs["A"][3])
+    assert not torch.equal(probs["T"][4], probs["A"][4])
+    assert train.has_text().tolist() == [i != 3 for i in range(60)]
+
+
+@pytest.mark.parametrize(
+    "choice", [{"evidential": True}, {**SPEECH_ONLY, "modality_dropout": 0.1}], ids=["teachers", "no fusion"]
+)
+def test_objectives_that_do_not_fit_are_refused(choice):
+    with pytest.raises(ValueError, match="needs"):
+        _config(**choice)

@@ -1,0 +1,147 @@
+"""The loop: learning rate, best epoch, patience, and a resumed training that ends in the same bytes."""
+
+import json
+
+import pytest
+import torch
+from train.toy import SHAPES, make_part
+
+from ambiser.config import Config
+from ambiser.config.schema import Optimization
+from ambiser.errors import DataError
+from ambiser.train import loop
+from ambiser.train.ipr import LearnTask, RefineTask
+
+
+class _Killed(Exception):
+    """Stands for a process that ends here."""
+
+
+def _config() -> Config:
+    return Config.model_validate(
+        {
+            "stages": ["prototypes", "contrastive"],
+            "model": {"hidden": 12, "projection": 5},
+            "ipr": {"queue": 30, "key_momentum": 0.9},
+            "prototypes": {"epochs": 4, "batch": 8},
+            "contrastive": {"epochs": 4, "batch": 8},
+        }
+    )
+
+
+def _task(kind: str, config: Config):
+    torch.manual_seed(0)
+    train, dev = make_part(), make_part(20, seed=5)
+    learn = LearnTask(config, config.prototypes, SHAPES, train, dev, fold=1)
+    if kind == "prototypes":
+        return learn
+    learn.after_epoch()
+    state = {name: tensor.clone() for name, tensor in learn.modules.state_dict().items()}
+    refine = RefineTask(
+        config, config.contrastive, SHAPES, train, dev, fold=1, contrast=True, epochs_before=0, epochs_in_all=4
+    )
+    refine.start_from(state, "prototypes")
+    return refine
+
+
+def _fit(kind: str, folder, monkeypatch=None, die_after: int | None = None) -> None:
+    config = _config()
+    task = _task(kind, config)
+    if die_after is not None:
+        steps = iter(range(10_000))
+        original = task.loss
+
+        def dying(*args):
+            if next(steps) == die_after:
+                raise _Killed
+            return original(*args)
+
+        monkeypatch.setattr(task, "loss", dying)
+    loop.fit(task, getattr(config, kind), folder, stage=kind, seed=7, facts={}, tensorboard=False)
+
+
+@pytest.mark.parametrize("kind", ["prototypes", "contrastive"])
+@pytest.mark.parametrize("die_after", [0, 4, 8, 11])
+def test_killed_and_resumed_ends_in_the_same_bytes(kind, die_after, tmp_path, monkeypatch):
+    _fit(kind, tmp_path / "whole")
+    with pytest.raises(_Killed):
+        _fit(kind, tmp_path / "broken", monkeypatch, die_after)
+    assert not (tmp_path / "broken" / "best.safetensors").exists()
+    _fit(kind, tmp_path / "broken")
+    names = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert (
+        names == sorted(path.name for path in (tmp_path / "broken").iterdir()) == ["best.safetensors", "metrics.jsonl"]
+    )
+    for name in names:
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "broken" / name).read_bytes()
+
+
+class _FixedScores:
+    """A task that learns nothing and scores as told."""
+
+    def __init__(self, scores: list[float]) -> None:
+        self.modules = torch.nn.Linear(1, 1)
+        self.scores = iter(scores)
+
+    def steps(self):
+        return 1
+
+    def batches(self, epoch, generator):
+        yield torch.ones(2, 1)
+
+    def loss(self, batch, epoch, generator):
+        return self.modules(batch).pow(2).mean(), {}
+
+    def after_step(self):
+        pass
+
+    def after_epoch(self):
+        score = next(self.scores)
+        return {"dev_ua": score, "dev_accuracy": score, "dev_jsd": 1 - score}
+
+
+@pytest.mark.parametrize(("select", "best"), [("ua", 2), ("jsd", 2)])
+def test_best_epoch_is_the_first_with_the_best_dev_score(select, best, tmp_path):
+    optim = Optimization(epochs=4, select=select)
+    loop.fit(_FixedScores([0.3, 0.8, 0.8, 0.5]), optim, tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines if line["best"]][-1] == best
+
+
+def test_patience_stops_early(tmp_path):
+    optim = Optimization(epochs=9, patience=2)
+    loop.fit(_FixedScores([0.3, 0.8, 0.1, 0.2, 0.9]), optim, tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 4
+
+
+def test_rate_rises_then_falls_to_zero():
+    factors = [loop.rate_factor(step, 100, 0.1) for step in range(100)]
+    assert factors[0] == pytest.approx(1 / 11)
+    assert factors[10] == pytest.approx(1.0)
+    assert factors[:11] == sorted(factors[:11])
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert factors[-1] < 0.001
+    assert loop.rate_factor(0, 100, 0.0) == 1.0
+
+
+def test_a_loss_that_is_not_finite_stops_with_one_line(tmp_path):
+    task = _FixedScores([0.1])
+    task.loss = lambda *args: (torch.tensor(float("nan"), requires_grad=True), {})
+    with pytest.raises(DataError, match="the loss is nan in epoch 1, step 1; lower x.learning_rate"):
+        loop.fit(task, Optimization(epochs=1), tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
+
+
+def test_a_dev_part_without_a_majority_is_said(tmp_path):
+    task = _FixedScores([0.1])
+    task.after_epoch = lambda: {"dev_ua": None, "dev_accuracy": None, "dev_jsd": 0.3}
+    with pytest.raises(DataError, match="x.select"):
+        loop.fit(task, Optimization(epochs=1), tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
+
+
+def test_tensorboard_gets_the_curves(tmp_path):
+    loop.fit(_FixedScores([0.3, 0.8]), Optimization(epochs=2), tmp_path, stage="x", seed=1, facts={}, tensorboard=True)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [round(event.value, 4) for event in events.Scalars("dev_ua")] == [0.3, 0.8]

@@ -1,0 +1,47 @@
+"""Masked views."""
+
+import torch
+
+from ambiser.config.schema import Ipr
+from ambiser.train.views import draw_view
+
+
+def test_zero_shares_change_nothing():
+    x = torch.randn(3, 2, 5)
+    assert torch.equal(draw_view(x, None, Ipr(time_mask=0.5, feature_mask=0.0), torch.Generator().manual_seed(0)), x)
+
+
+def test_feature_mask_replaces_about_its_share_by_the_mean():
+    x = torch.randn(40, 1, 100, generator=torch.Generator().manual_seed(1))
+    view = draw_view(x, None, Ipr(time_mask=0.0, feature_mask=0.3), torch.Generator().manual_seed(2))
+    changed = view != x
+    assert 0.27 < changed.float().mean() < 0.33
+    assert torch.allclose(view[changed], x.mean(0, keepdim=True).expand_as(x)[changed])
+
+
+def test_time_mask_hides_one_span_of_real_frames():
+    x = torch.randn(2, 10, 3, generator=torch.Generator().manual_seed(3))
+    mask = torch.arange(10)[None] < torch.tensor([10, 5])[:, None]
+    view = draw_view(x, mask, Ipr(time_mask=0.4, feature_mask=0.0), torch.Generator().manual_seed(4))
+    changed = (view != x).any(dim=2)
+    assert changed.sum(1).tolist() == [4, 2]
+    assert not changed[1, 5:].any()
+    for row in changed:
+        hidden = torch.nonzero(row).flatten()
+        assert hidden[-1] - hidden[0] + 1 == len(hidden)
+
+
+def test_layer_mask_hides_its_share_of_layers_and_never_all():
+    x = torch.randn(500, 4, 3, generator=torch.Generator().manual_seed(5))
+    view = draw_view(x, None, Ipr(feature_mask=0, layer_mask=0.5), torch.Generator().manual_seed(6))
+    changed = (view != x).all(dim=2)
+    assert torch.equal(changed, (view != x).any(dim=2))
+    assert 0.42 < changed.float().mean() < 0.52  # a row with all four drawn keeps one
+    assert (changed.sum(dim=1) < 4).all()
+
+
+def test_noise_is_in_deviations_of_each_feature():
+    scale = torch.tensor([1.0, 10.0])
+    x = torch.randn(20000, 1, 2, generator=torch.Generator().manual_seed(7)) * scale
+    view = draw_view(x, None, Ipr(feature_mask=0, noise=0.3), torch.Generator().manual_seed(8))
+    assert torch.allclose((view - x).std(dim=0)[0], 0.3 * scale, rtol=0.05)

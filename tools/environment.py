@@ -1,0 +1,67 @@
+"""Says whether a Python has what setup.py asks for; standard library only, imports nothing heavy.
+
+    python tools/environment.py version          exit 0 when this Python is new enough
+    python tools/environment.py packages [test]  exit 0 when the packages are there, else lines with what is wrong
+    python tools/environment.py digest           a digest of setup.py, this Python and the place of the checkout
+"""
+
+import ast
+import hashlib
+import re
+import sys
+
+OLDEST = (3, 10)
+SETUP = __file__.replace("\\", "/").rsplit("/", 2)[0] + "/setup.py"
+
+
+def main(command, *extras):
+    """Runs one of the commands above and returns the exit status."""
+    if sys.version_info < OLDEST:
+        print("Python %d.%d or newer is needed, this is %s" % (OLDEST + (sys.version.split()[0],)))
+        return 2
+    if command == "digest":
+        with open(SETUP, "rb") as stream:
+            content = stream.read() + sys.version.encode() + SETUP.encode()
+        print(hashlib.sha256(content).hexdigest())
+    elif command == "packages":
+        lists = read_lists(SETUP)
+        names = ["REQUIRES"] + [extra.upper() for extra in extras]
+        faults = [fault for name in names for fault in map(missing, lists[name]) if fault]
+        print("\n".join(faults))
+        return 2 if faults else 0
+    return 0
+
+
+def read_lists(path):
+    """Returns the lists of strings that a Python file assigns at its top, without running it."""
+    with open(path, encoding="utf-8") as stream:
+        tree = ast.parse(stream.read())
+    assigned = (node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.List))
+    return {node.targets[0].id: ast.literal_eval(node.value) for node in assigned}
+
+
+def missing(requirement):
+    """Returns a line when an installed package does not meet 'name>=1.2,<2', else an empty string."""
+    import importlib.metadata
+
+    name, ranges = re.match(r"([A-Za-z0-9_.-]+)(.*)", requirement).groups()
+    try:
+        found = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "%s is not installed" % requirement
+    for operator, bound in re.findall(r"(>=|<)([\d.]+)", ranges):
+        if (numbers(found) >= numbers(bound)) != (operator == ">="):
+            return "%s is needed, %s is installed" % (requirement, found)
+    return ""
+
+
+def numbers(version):
+    """Turns '2.11.0+cpu' into [2, 11] for comparing: trailing zeros do not count."""
+    parts = [int(part) for part in re.match(r"\d+(?:\.\d+)*", version).group().split(".")]
+    while parts and parts[-1] == 0:
+        parts.pop()
+    return parts
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
