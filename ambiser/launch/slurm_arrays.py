@@ -62,10 +62,10 @@ class Array:
         return {index: status for index, (_, status) in self._seen.items()}
 
     def said(self, index: int) -> str:
-        """Returns the last error of Slurm itself in a task, such as a memory limit; mostly there is none."""
+        """Returns the last error before or around the command, such as a memory limit; mostly there is none."""
         with contextlib.suppress(OSError):
             text = (self.folder / f"slurm-{index}.out").read_text(errors="replace")
-            errors = re.findall(r"^(?:slurmstepd\S*: error: |(?=/))(?!\*)(.+)", text, re.MULTILINE)
+            errors = re.findall(r"^(?:slurmstepd\S*: error: |ambiser: |(?=/))(?!\*)(.+)", text, re.MULTILINE)
             return errors[-1] if errors else ""
         return ""
 
@@ -110,7 +110,10 @@ def prepare(folder: Path, tasks: Sequence[Task], job: Job, requeues: int) -> Arr
 
 def script(folder: Path, job: Job) -> str:
     """Returns the script that Slurm runs for each task."""
-    loads = [f"module load {shlex.quote(module)}" for module in job.modules]
+    loads = [
+        f"module load {module} || {{ echo 'ambiser: module load {module} failed' >&2; exit 1; }}"
+        for module in job.modules
+    ]
     worker = shlex.join([sys.executable, "-I", "-S", str(WORKER), str(folder)])
     return "\n".join(["#!/bin/bash", *loads, f"exec {worker}", ""])
 

@@ -44,9 +44,12 @@ JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill,UsePss
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 GresTypes=gpu
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{ports[1]}-{ports[2]}] CPUs=2 RealMemory=4000 Gres=gpu:2
 PartitionName=cpu Nodes=n[1-2] Default=YES DefMemPerCPU=500
 PartitionName=gpu Nodes=n[1-2] DefMemPerCPU=500
+PartitionName=urgent Nodes=n[1-2] DefMemPerCPU=500 PriorityTier=10
 """
 
 

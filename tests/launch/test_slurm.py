@@ -347,6 +347,37 @@ def test_a_task_of_a_dead_node_runs_again(tmp_path, launch, fresh_cluster):
     assert (tmp_path / "t0.done.runs").read_text() == "xx"
 
 
+def test_a_preempted_task_runs_again(tmp_path, launch, cluster):
+    process = launch(TICK + f"time.sleep(0 if os.path.getsize(done + '.runs') > 1 else 100); {WRITE}", 1)
+    job_of(tmp_path)
+    wait_until((tmp_path / "t0.done.runs").exists)
+    cluster.client("sbatch", "-p", "urgent", "-N", "2", "-n", "4", "-o", str(tmp_path / "urgent.out"), "--wrap", "true")
+    status, text = end(process)
+    assert status == 0, text
+    assert (tmp_path / "t0.done.runs").read_text() == "xx"
+    assert "restart 1" in (tmp_path / "logs/t0.log").read_text()
+
+
+@pytest.fixture
+def modules(tmp_path, monkeypatch):
+    """A site whose only environment module is cuda/12.4."""
+    site = tmp_path / "modules.sh"
+    site.write_text("""module() { [[ $1 == load && $2 == cuda/12.4 ]] && export LOADED="$2"; }""")
+    monkeypatch.setenv("BASH_ENV", str(site))
+
+
+def test_modules_are_loaded_and_the_container_goes_before_the_command(tmp_path, modules):
+    job = JOB.model_copy(update={"modules": ["cuda/12.4"], "container": ["/usr/bin/env", "INSIDE=a container"]})
+    task = python("t0", tmp_path, "open(done, 'w').write(os.environ['LOADED'] + ' in ' + os.environ['INSIDE'])")
+    assert run([task], tmp_path, job=job) == 0
+    assert task.done.read_text() == "cuda/12.4 in a container"
+
+
+def test_a_module_that_is_not_there_is_named(tmp_path, modules, capsys):
+    assert run([python("t0", tmp_path)], tmp_path, job=JOB.model_copy(update={"modules": ["cuda/13"]})) == 1
+    assert "module load cuda/13 failed" in capsys.readouterr().err
+
+
 def test_a_time_limit_is_a_failure(time_limit):
     status, text = end(time_limit, 150)
     assert status == 1

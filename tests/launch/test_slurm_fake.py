@@ -85,7 +85,7 @@ def test_what_the_user_does_not_set_is_left_to_the_site(fake, tmp_path):
 def test_a_dry_run_shows_script_and_line_and_submits_nothing(fake, tmp_path):
     job = Job(modules=["cuda/12"], container=["apptainer", "exec", "a b.sif"], memory="1G")
     text = describe_submission(tasks_of(tmp_path), folder=tmp_path / "jobs", slurm=SITE, job=job)
-    assert "#!/bin/bash\nmodule load cuda/12\nexec " in text
+    assert "#!/bin/bash\nmodule load cuda/12 || { " in text
     assert "\nsbatch --job-name=ambiser-RUN " in text
     assert " --mem=1G " in text
     assert "# 0: apptainer exec 'a b.sif' true 0" in text
