@@ -70,7 +70,11 @@ class Experiment:
         """The folders of the features that the experiment reads."""
         config = self.config
         speech = self.layout.speech_dir(config.ssl, config.speech_features.form)
-        return [speech, self.layout.text_dir(config.text)] if config.needs_text() else [speech]
+        return [speech, self.text_dir()] if config.needs_text() else [speech]
+
+    def text_dir(self) -> Path:
+        """The folder of the text features."""
+        return self.layout.text_dir(self.config.text, self.config.text_features.form)
 
 
 def layout_of(args: argparse.Namespace) -> Layout:

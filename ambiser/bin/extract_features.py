@@ -36,8 +36,8 @@ def _speech(experiment: Experiment, nj: int, part: tuple[int, int] | None) -> No
 def _text(experiment: Experiment) -> None:
     from ambiser.features.text import extract_text
 
-    folder = experiment.layout.text_dir(experiment.config.text)
-    extract_text(transcripts(experiment.layout), experiment.config.text_features, folder=folder)
+    text = experiment.config.text_features
+    extract_text(transcripts(experiment.layout, text), text, folder=experiment.text_dir())
 
 
 if __name__ == "__main__":

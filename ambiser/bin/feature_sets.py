@@ -4,6 +4,8 @@ from pathlib import Path
 
 from ambiser.bin.arguments import Experiment, claim_folder, read_yaml_text
 from ambiser.config import differing_keys, dump_yaml, read_yaml
+from ambiser.config.schema import TextFeatures
+from ambiser.errors import DataError
 from ambiser.features.shards import are_finished
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
@@ -24,11 +26,12 @@ def unfinished_text(experiments: list[Experiment]) -> list[Experiment]:
     from ambiser.features.text import describe_text
 
     distinct = _distinct([e for e in experiments if e.config.needs_text()], "text", "text_features")
-    texts = transcripts(experiments[0].layout) if distinct else {}
-    return [
-        e for e in distinct
-        if not _is_done(e.layout.text_dir(e.config.text), describe_text(texts, e.config.text_features))
-    ]  # fmt: skip
+    left = []
+    for experiment in distinct:
+        text = experiment.config.text_features
+        if not _is_done(experiment.text_dir(), describe_text(transcripts(experiment.layout, text), text)):
+            left.append(experiment)
+    return left
 
 
 def speech_dir(experiment: Experiment) -> Path:
@@ -42,10 +45,19 @@ def wav_paths(layout: Layout) -> dict[str, str]:
     return read_table(require(layout.table("wav.scp"), "prepare_data"))
 
 
-def transcripts(layout: Layout) -> dict[str, str]:
-    """Returns the words of every utterance; there may be none."""
-    table = read_table(require(layout.table("text"), "prepare_data"), allow_empty_value=True)
-    return {utt: table.get(utt, "") for utt in wav_paths(layout)}
+def transcripts(layout: Layout, text: TextFeatures) -> dict[str, str]:
+    """Returns the words of every utterance, of the corpus or of the user's own table; there may be none.
+
+    Raises:
+        DataError: the table is missing, or names no utterance of the corpus.
+    """
+    own = Path(text.transcripts)
+    path = own if text.transcripts else require(layout.table("text"), "prepare_data")
+    table = read_table(path, allow_empty_value=True)
+    wavs = wav_paths(layout)
+    if text.transcripts and not table.keys() & wavs.keys():
+        raise DataError(f"{own}: names no utterance of {layout.table('wav.scp')}; its lines must be 'utt words'")
+    return {utt: table.get(utt, "") for utt in wavs}
 
 
 def _distinct(experiments: list[Experiment], *keys: str) -> list[Experiment]:

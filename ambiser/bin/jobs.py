@@ -46,7 +46,7 @@ def features(args: argparse.Namespace, experiments: list[Experiment], parts: int
             tasks.append(Task(name, _program(args, FEATURES, words), log, part_file(folder, (number, parts))))
     if not speech and not text:
         return [], []
-    last = text[-1].layout.text_dir(text[-1].config.text) if text else speech_dir(speech[-1])
+    last = text[-1].text_dir() if text else speech_dir(speech[-1])
     words = ["--configs", *map(str, args.configs), "--nj", str(nj)]
     return tasks, [Task("join features", _program(args, FEATURES, words), logs / "join.log", last / "feats.scp")]
 

@@ -128,7 +128,18 @@ class TextFeatures(Section):
         "hashing", description="hashed word n-grams (offline), or a pre-trained encoder"
     )
     model: str = Field("", description="for huggingface: a name or a folder")
-    pooling: Literal["mean", "cls"] = Field("mean", description="for huggingface: mean over tokens, or the first token")
+    form: Literal["pooled", "tokens"] = Field(
+        "pooled", description="a vector per utterance, or one per token (huggingface) or word (hashing)"
+    )
+    pooling: Literal["mean", "cls"] = Field(
+        "mean", description="for huggingface, pooled: mean over tokens, or the first token"
+    )
+    layer: int = Field(
+        -1, description="for huggingface: the hidden states that are kept; 0 is the embeddings, -1 the last layer"
+    )
+    transcripts: str = Field(
+        "", description="a table 'utt words' in place of the corpus's transcripts, such as hypotheses of a recognizer"
+    )
     dim: Annotated[int, Field(ge=8, le=2**20)] = Field(256, description="for hashing: number of features")
     ngram: Annotated[int, Field(ge=1, le=5)] = Field(2, description="for hashing: longest word n-gram")
 

@@ -31,19 +31,16 @@ def load_pooled(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
 
 
 def load_text(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
-    """Returns text features, (N, Dt) float32, in the order of `utts`.
+    """Returns text features, (N, Dt) float32, in the order of `utts`; tokens are averaged.
 
     Raises:
-        DataError: as `load_pooled`, or a matrix has several rows.
+        DataError: as `load_frames`.
     """
-    loaded = load_pooled(feats_scp, utts)
-    if loaded.shape[1] != 1:
-        raise DataError(f"{feats_scp}: holds matrices of {loaded.shape[1]} rows; text features have one")
-    return loaded[:, 0]
+    return np.stack([rows.mean(axis=0, dtype=np.float64) for rows in load_frames(feats_scp, utts)]).astype(np.float32)
 
 
 def load_frames(feats_scp: Path, utts: Sequence[str]) -> list[np.ndarray]:
-    """Returns the (T, D) frames of each utterance as read-only views of the mapped arks; nothing is read yet.
+    """Returns the (T, D) frames, or tokens, of each utterance as read-only views of the mapped arks, not read yet.
 
     Raises:
         DataError: feats.scp or an utterance is missing, or widths differ.

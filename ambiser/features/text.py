@@ -14,7 +14,7 @@ from ambiser.io.tables import write_table
 
 # A word, with what stands behind an apostrophe; single letters ("I", "a") are words.
 _WORD = r"(?u)\b\w+(?:['’]\w+)*"
-Encoder = Callable[[str], np.ndarray]
+Encoder = Callable[[str], np.ndarray]  # words to (1, Dt), or (tokens, Dt)
 
 
 def describe_text(texts: Mapping[str, str], text: TextFeatures) -> dict:
@@ -25,7 +25,7 @@ def describe_text(texts: Mapping[str, str], text: TextFeatures) -> dict:
 
 
 def extract_text(texts: Mapping[str, str], text: TextFeatures, *, folder: Path) -> None:
-    """Writes a (1, Dt) matrix an utterance to feats.ark and feats.scp; an empty transcript gives zeros.
+    """Writes a (1, Dt) matrix an utterance, or (tokens, Dt), to feats.ark and feats.scp; no words give a row of zeros.
 
     Args:
         texts: transcript by utterance; may be empty.
@@ -44,34 +44,46 @@ def extract_text(texts: Mapping[str, str], text: TextFeatures, *, folder: Path) 
     for utt in progress(sorted(texts, key=lambda utt: utt.encode("utf-8")), f"text {folder.name}"):
         words = texts[utt].strip()
         empty += not words
-        matrices.append((utt, (encode(words) if words else np.zeros(dim, np.float32)).reshape(1, -1)))
+        matrices.append((utt, encode(words) if words else np.zeros((1, dim), np.float32)))
     write_table(folder / "feats.scp", write_ark(folder / "feats.ark", iter(matrices)))
     zeros = f", {empty} of them without words: zeros" if empty else ""
     log.info("%s: text features of %d utterances (%d dimensions)%s", folder, len(texts), dim, zeros)
 
 
 def make_hashing(text: TextFeatures) -> tuple[Encoder, int]:
-    """Returns the encoder by hashed word n-grams: signed counts of 1 to `ngram` lower-case words, of unit length."""
+    """Returns the encoder by hashed word n-grams: signed counts of 1 to `ngram` lower-case words, of unit length.
+
+    With `form: tokens` the row of a word counts the n-grams that end with it, on the same scale: the rows sum to the
+    pooled vector.
+    """
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    vectorizer = HashingVectorizer(
-        n_features=text.dim,
-        ngram_range=(1, text.ngram),
-        token_pattern=_WORD,
-        lowercase=True,
-        norm="l2",
-        alternate_sign=True,
-    )
-    return lambda words: vectorizer.transform([words]).toarray()[0].astype(np.float32), text.dim
+    options = {"n_features": text.dim, "lowercase": True, "norm": None, "alternate_sign": True}
+    vectorizer = HashingVectorizer(ngram_range=(1, text.ngram), token_pattern=_WORD, **options)
+    split = vectorizer.build_analyzer()
+    rows_of = HashingVectorizer(analyzer=lambda grams: grams, **options).transform
+
+    def encode(words: str) -> np.ndarray:
+        if text.form == "pooled":
+            counts = vectorizer.transform([words]).toarray()
+            return _unit(counts, counts.sum(axis=0))
+        singles = [gram for gram in split(words) if " " not in gram]
+        ends = range(1, len(singles) + 1)
+        grams = [[" ".join(singles[max(0, end - n) : end]) for n in range(1, min(text.ngram, end) + 1)] for end in ends]
+        counts = rows_of(grams).toarray() if grams else np.zeros((1, text.dim))
+        return _unit(counts, counts.sum(axis=0))
+
+    return encode, text.dim
 
 
 def make_hugging_face(text: TextFeatures) -> tuple[Encoder, int]:
-    """Returns the encoder by a pre-trained model: last hidden states, their mean over all tokens or the first one.
+    """Returns the encoder by a pre-trained model: the hidden states of a layer, all tokens', their mean or the first's.
 
-    Text longer than the model takes is cut at its end. No code that comes with a model is run.
+    Tokens are those of the model, with the ones that it puts at the beginning and end. Text longer than the model
+    takes is cut at its end. No code that comes with a model is run.
 
     Raises:
-        ConfigError: no model is named, or it is neither here nor to be fetched.
+        ConfigError: no model is named, it is neither here nor to be fetched, or it has no such layer.
     """
     import torch
 
@@ -79,6 +91,12 @@ def make_hugging_face(text: TextFeatures) -> tuple[Encoder, int]:
         raise ConfigError("text_features.model: encoder huggingface needs the name or the folder of a model")
     torch.set_num_threads(1)
     tokenizer, model = _load_hugging_face(text.model)
+    layers = model.config.num_hidden_layers + 1
+    if not -layers <= text.layer < layers:
+        raise ConfigError(
+            f"text_features.layer: must be 0 to {layers - 1} (or from the end, -1 to {-layers}) for {text.model}, "
+            f"got {text.layer}"
+        )
     positions = getattr(model.config, "max_position_embeddings", 512)
     # RoBERTa's positions begin behind that of the padding, so two fewer tokens fit.
     longest = min(tokenizer.model_max_length, positions - 2 if "roberta" in model.config.model_type else positions)
@@ -86,10 +104,17 @@ def make_hugging_face(text: TextFeatures) -> tuple[Encoder, int]:
     def encode(words: str) -> np.ndarray:
         with torch.inference_mode():
             tokens = tokenizer(words, return_tensors="pt", truncation=True, max_length=longest)
-            hidden = model(**tokens).last_hidden_state[0].double()  # (tokens, Dt)
-        return (hidden.mean(dim=0) if text.pooling == "mean" else hidden[0]).float().numpy()
+            hidden = model(**tokens, output_hidden_states=True).hidden_states[text.layer][0].double()  # (tokens, Dt)
+        if text.form == "pooled":
+            hidden = hidden.mean(dim=0, keepdim=True) if text.pooling == "mean" else hidden[:1]
+        return hidden.float().numpy()
 
     return encode, model.config.hidden_size
+
+
+def _unit(rows: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Divides rows by the length of their sum, unless that is 0."""
+    return (rows / (np.linalg.norm(total) or 1.0)).astype(np.float32)
 
 
 def _load_hugging_face(name: str) -> tuple[object, object]:

@@ -43,9 +43,9 @@ class Layout:
         """The folder of the speech features; its last file is feats.scp."""
         return self.dump_dir / (ssl if form == "pooled" else f"{ssl}_{form}")
 
-    def text_dir(self, text: str) -> Path:
+    def text_dir(self, text: str, form: str) -> Path:
         """The folder of the text features; its last file is feats.scp."""
-        return self.dump_dir / text
+        return self.dump_dir / (text if form == "pooled" else f"{text}_{form}")
 
     def experiment(self, tag: str) -> Path:
         """The folder of one experiment with one seed."""

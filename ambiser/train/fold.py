@@ -96,7 +96,7 @@ def load_part(config: Config, layout: Layout, fold: int, part: str, device: torc
     speech, layers, dim = _load_speech(config, speech_scp, view, device)
     text = None
     if config.needs_text():
-        text_scp = require(layout.text_dir(config.text) / "feats.scp", "extract_features")
+        text_scp = require(layout.text_dir(config.text, config.text_features.form) / "feats.scp", "extract_features")
         text = torch.from_numpy(load_text(text_scp, view.utts)).to(device)
     loaded = Part(
         utts=list(view.utts),

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from features.conftest import make_wavs
 
+from ambiser.features.store import load_frames
 from ambiser.io.tables import write_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +73,18 @@ def test_an_experiment_on_speech_alone_needs_no_text(recipe):
     done = run(recipe, "--dump_dir", "speech", configs=("speech.yaml",))
     assert done.returncode == 0 and len(done.stderr.splitlines()) == 1, done.stderr
     assert sorted(path.name for path in (recipe / "speech").iterdir()) == ["fbank"]
+
+
+def test_tokens_of_a_table_of_hypotheses_stand_in_a_folder_of_their_own(recipe):
+    (recipe / "hypotheses").write_text("other never said\nutt001 so very sad\n")
+    options = ("--dump_dir", "tokens", "--set", "text_features.form=tokens", "text_features.transcripts=hypotheses")
+    done = run(recipe, *options)
+    assert done.returncode == 0 and "2 of them without words" in done.stderr, done.stderr
+    shapes = [len(rows) for rows in load_frames(recipe / "tokens/hashing_tokens/feats.scp", ["utt000", "utt001"])]
+    assert shapes == [1, 3]
+    (recipe / "hypotheses").write_text("other never said\n")
+    done = run(recipe, *options)
+    assert done.returncode == 2 and "hypotheses: names no utterance" in done.stderr
 
 
 def test_other_settings_stop_with_the_differing_keys(recipe):

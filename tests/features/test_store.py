@@ -40,11 +40,13 @@ def test_frames_are_read_only_views_of_any_length(tmp_path):
     np.testing.assert_array_equal(views[1], matrices["a"])
 
 
-def test_text_has_one_row(tmp_path, matrices):
+def test_text_is_a_row_or_the_mean_of_its_tokens(tmp_path, matrices):
     scp = store(tmp_path, {utt: matrix[:1] for utt, matrix in matrices.items()})
-    assert load_text(scp, ["u1", "u2"]).shape == (2, 5)
-    with pytest.raises(DataError, match="3 rows; text features have one"):
-        load_text(store(tmp_path, matrices), ["u1"])
+    np.testing.assert_array_equal(load_text(scp, ["u1", "u2"]), np.stack([matrices["u1"][0], matrices["u2"][0]]))
+    tokens = {"a": matrices["u0"], "b": matrices["u1"][:2]}
+    loaded = load_text(store(tmp_path, tokens), ["b", "a"])
+    np.testing.assert_allclose(loaded, np.stack([tokens["b"].mean(0), tokens["a"].mean(0)]), rtol=1e-6)
+    assert loaded.dtype == np.float32
 
 
 @pytest.mark.parametrize("load", [load_pooled, load_text, load_frames])
