@@ -1,9 +1,11 @@
 """Reads the header of every wav, many at a time, and finds wavs that are byte-identical."""
 
 import hashlib
+import os
 import struct
 import zlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,10 +68,14 @@ def measure_audio(corpus: Corpus) -> Measured:
 def _look(path: Path) -> tuple[AudioInfo | None, tuple[int, int], str]:
     """Returns the header, a probe of the content (size, checksum of the middle), and the fault if there is one."""
     try:
-        with open(path, "rb") as stream:
-            info = _read_plain_header(stream.read(_PLAIN_HEADER.size), size := stream.seek(0, 2))
-            stream.seek(max(size // 2 - _PROBE_BYTES // 2, 0))
-            probe = size, zlib.crc32(stream.read(_PROBE_BYTES))
+        descriptor = os.open(path, os.O_RDONLY)  # open() takes as long again, and there may be hundreds of thousands
+        try:
+            size = os.fstat(descriptor).st_size
+            info = _read_plain_header(os.pread(descriptor, _PLAIN_HEADER.size, 0), size)
+            middle = max(size // 2 - _PROBE_BYTES // 2, 0)
+            probe = size, zlib.crc32(os.pread(descriptor, _PROBE_BYTES, middle))
+        finally:
+            os.close(descriptor)
     except OSError:
         info, probe = None, (0, 0)
     try:
@@ -101,17 +107,15 @@ def _find_twins(wavs: dict[str, Path], probes: dict[str, tuple[int, int]]) -> di
 
     Only wavs that agree in size and in a probe of the middle are read as a whole.
     """
-    suspects = _of_several(probes, wavs)
+    suspects = _of_several(probes, list(wavs))
     digests = dict(zip(suspects, in_threads(_digest, [wavs[utt] for utt in suspects]), strict=True))
     return {utt: digests[utt] for utt in _of_several(digests, suspects)}
 
 
-def _of_several(key_of: dict[str, object], utts: Iterable[str]) -> list[str]:
+def _of_several(key_of: Mapping[str, object], utts: Sequence[str]) -> list[str]:
     """Returns the utterances whose key another one has as well."""
-    holders: dict[object, list[str]] = {}
-    for utt in utts:
-        holders.setdefault(key_of[utt], []).append(utt)
-    return [utt for group in holders.values() if len(group) > 1 for utt in group]
+    holders = Counter(key_of[utt] for utt in utts)
+    return [utt for utt in utts if holders[key_of[utt]] > 1]
 
 
 def _digest(path: Path) -> str:

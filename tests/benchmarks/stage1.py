@@ -9,6 +9,7 @@ a temporary folder (see TMPDIR), about 1.2 GB for the whole MSP-Podcast with blo
 
 import csv
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def run_msp_podcast(share: float) -> None:
         summarize(record, collect_statistics(record, Labels(), [0.0, 0.95], layout), layout)
         seconds["count tables"] = time.perf_counter() - start
         start = time.perf_counter()
-        n = sum(1 for _ in (root / "Audios").iterdir())
+        n = sum(entry.stat().st_size > 0 for entry in os.scandir(root / "Audios"))
         seconds["(listing and stat of the wavs)"] = time.perf_counter() - start
         rows = (root / "Labels/labels_detailed.csv").read_bytes().count(b"\n") - 1
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
