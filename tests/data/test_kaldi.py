@@ -73,6 +73,28 @@ def test_utterances_without_votes_or_audio(folder):
     assert corpus.findings.left_out == {"Ses01F_impro01_F000": "has no votes", "Zes": "has votes and no audio"}
 
 
+def test_lines_that_stand_twice_count_once(folder):
+    plain = read_kaldi(folder, DATA).utterances
+    for name in ("votes.tsv", "attributes.tsv"):
+        path = folder / name
+        header, first, *rest = path.read_text().splitlines()
+        path.write_text("\n".join([header, first, first, *rest, ""]))
+    corpus = read_kaldi(folder, DATA)
+    assert [(u.votes, str(u.ratings)) for u in corpus.utterances] == [(u.votes, str(u.ratings)) for u in plain]
+    assert corpus.findings.places == [
+        ("lines that stand twice (counted once)", f"{folder}/votes.tsv:3"),
+        ("second ratings of a rater on an utterance (not counted)", f"{folder}/attributes.tsv:3"),
+    ]
+
+
+def test_a_speaker_without_audio_is_listed(folder):
+    path = folder / "utt2spk"
+    path.write_text(path.read_text() + "Zes nobody\n")
+    assert read_kaldi(folder, DATA).findings.left_out == {
+        "Zes": "has a speaker or ratings, and neither audio nor votes"
+    }
+
+
 def test_a_folder_that_is_none(tmp_path):
     with pytest.raises(DataError, match="is no data directory with votes: wav.scp, utt2spk, votes.tsv not found"):
         read_kaldi(tmp_path, DATA)

@@ -32,7 +32,7 @@ def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
     wavs, speakers = read_table(folder / "wav.scp"), read_table(folder / "utt2spk")
     there = [name for name in OPTIONAL if (folder / name).is_file()]
     tables = {name: read_table(folder / name, allow_empty_value=name == "text") for name in there}
-    votes, ratings = _read_votes(folder / "votes.tsv"), _read_ratings(folder / "attributes.tsv")
+    votes, ratings = _read_votes(folder / "votes.tsv", findings), _read_ratings(folder / "attributes.tsv", findings)
     utterances = []
     for utt, entry in wavs.items():
         said = {name: table.get(utt, "") for name, table in tables.items()}
@@ -56,26 +56,37 @@ def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
             )  # fmt: skip
     for utt in sorted(votes.keys() - wavs.keys()):
         findings.leave_out(utt, "has votes and no audio", folder / "votes.tsv")
+    for utt in sorted((speakers.keys() | ratings.keys()) - wavs.keys() - votes.keys()):
+        findings.drop(utt, "has a speaker or ratings, and neither audio nor votes")
     return Corpus("kaldi", utterances, findings)
 
 
-def _read_votes(path: Path) -> dict[str, list[Vote]]:
+def _read_votes(path: Path, findings: Findings) -> dict[str, list[Vote]]:
     votes: dict[str, list[Vote]] = {}
     for line, row in enumerate(read_tsv(path, ["utt", "rater", "label"]), start=2):
         source, slot = row.get("source", SOURCES[0]), row.get("slot", SLOTS[0])
         for name, value, known in (("label", row["label"], LABELS), ("source", source, SOURCES), ("slot", slot, SLOTS)):
             if value not in known:
                 raise DataError(f"{path}:{line}: {name} must be one of {', '.join(known)}; got {value!r}")
-        votes.setdefault(row["utt"], []).append(Vote(row["rater"], source, row["label"], slot))
+        vote, given = Vote(row["rater"], source, row["label"], slot), votes.setdefault(row["utt"], [])
+        if vote in given:
+            findings.warn("lines that stand twice (counted once)", where=f"{path}:{line}")
+        else:
+            given.append(vote)
     return votes
 
 
-def _read_ratings(path: Path) -> dict[str, list[Rating]]:
+def _read_ratings(path: Path, findings: Findings) -> dict[str, list[Rating]]:
     ratings: dict[str, list[Rating]] = {}
     for line, row in enumerate(read_tsv(path, ["utt", "rater", *_NUMBERS]) if path.is_file() else [], start=2):
         try:
             numbers = [float(row[name]) for name in _NUMBERS]
         except ValueError as error:
             raise DataError(f"{path}:{line}: {error}; a missing value is nan") from error
-        ratings.setdefault(row["utt"], []).append(Rating(row["rater"], row.get("source", SOURCES[0]), *numbers))
+        rating = Rating(row["rater"], row.get("source", SOURCES[0]), *numbers)
+        given = ratings.setdefault(row["utt"], [])
+        if (rating.rater, rating.source) in {(other.rater, other.source) for other in given}:
+            findings.warn("second ratings of a rater on an utterance (not counted)", where=f"{path}:{line}")
+        else:
+            given.append(rating)
     return ratings
