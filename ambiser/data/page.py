@@ -30,7 +30,7 @@ def render_page(record: dict, statistics: Statistics, take_picture: Take) -> str
     pictures = [
         take_picture(lambda: _draw_classes(statistics.tables[0]), name="data_classes", caption=_CLASSES),
         take_picture(lambda: _draw_entropies(statistics.entropies), name="data_entropy", caption=_ENTROPY),
-        take_picture(lambda: _draw_votes(statistics.votes_per_utterance), name="data_votes", caption=_VOTES),
+        take_picture(lambda: _draw_votes(statistics.raters_per_utterance), name="data_votes", caption=_VOTES),
     ]
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)

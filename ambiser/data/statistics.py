@@ -35,14 +35,14 @@ class Statistics:
     Attributes:
         tables: counts; the first is by session, part or tested set.
         entropies: (N,) bits of the soft labels of the utterances with labels.
-        votes_per_utterance: (M,) raters of every utterance with votes.
+        raters_per_utterance: (M,) outside raters of every utterance that has some.
         facts: names and values of single numbers.
         reasons: titles, and rows of count and reason, of what was left out or looked odd.
     """
 
     tables: list[Table]
     entropies: np.ndarray
-    votes_per_utterance: np.ndarray
+    raters_per_utterance: np.ndarray
     facts: dict[str, str]
     reasons: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
@@ -83,8 +83,9 @@ def collect_statistics(record: dict, labels: Labels, levels: Sequence[float], la
         "odd, but kept": _ranked(record["warnings"]),
     }
     raw = _primary_counts(votes)
-    facts = _facts(raw, view, entropies) | _agreement(votes, labels)
-    return Statistics(tables, entropies, raw.sum(axis=1), facts, reasons)
+    raters = _raters(votes)
+    facts = _facts(raters, raw, view, entropies) | _agreement(votes, labels)
+    return Statistics(tables, entropies, raters, facts, reasons)
 
 
 def entropy_bits(soft: np.ndarray) -> np.ndarray:
@@ -92,16 +93,15 @@ def entropy_bits(soft: np.ndarray) -> np.ndarray:
     return -(soft * np.log2(np.where(soft > 0, soft, 1))).sum(axis=1)
 
 
-def _facts(raw: np.ndarray, view: LabelView, entropies: np.ndarray) -> dict[str, str]:
+def _facts(raters: np.ndarray, raw: np.ndarray, view: LabelView, entropies: np.ndarray) -> dict[str, str]:
     """Describes agreement on all labels as they were given, by outside raters' primary votes, and on the classes."""
     given, best = raw.sum(axis=1), raw.max(axis=1)
     tied = (raw == best[:, None]).sum(axis=1) > 1
     shares = {
         "unanimous": best == given, "absolute majority": best > given / 2, "tie for first": tied,
     }  # fmt: skip
-    few = f"{given.min()} to {given.max()}, mean {given.mean():.2f}"
     return {
-        "votes an utterance": few,
+        "raters an utterance": f"{raters.min()} to {raters.max()}, mean {raters.mean():.2f}",
         "on all labels": ", ".join(f"{name} {100 * hit.mean():.1f} %" for name, hit in shares.items()),
         "mean entropy": f"{entropy_bits(raw / given[:, None]).mean():.3f} bits on all labels, "
         f"{entropies.mean():.3f} bits on the classes",
@@ -122,6 +122,14 @@ def _agreement(votes: VoteTable, labels: Labels) -> dict[str, str]:
     total = max(int(hard) + none, 1)
     parts = (("unanimous", kinds[0]), ("majority only", kinds[1]), ("no majority", none))
     return {"agreement": ", ".join(f"{name} {n} ({100 * n / total:.1f} %)" for name, n in parts)}
+
+
+def _raters(votes: VoteTable) -> np.ndarray:
+    """Returns how many outside raters every utterance has that has any; several labels of one count once."""
+    chosen = (votes.source == 0) & (votes.slot == 0)
+    pairs = np.unique(votes.utt[chosen].astype(np.int64) * len(votes.raters) + votes.rater[chosen])
+    counts = np.bincount(pairs // len(votes.raters))
+    return counts[counts > 0]
 
 
 def _primary_counts(votes: VoteTable) -> np.ndarray:
