@@ -57,12 +57,11 @@ def look_into(systems: list[System], folds: list[int]) -> tuple[dict[str, list],
     """Returns what the figures of representation need, by tag, and the list of utterances."""
     from ambiser.scoring.listing import list_utterances
 
-    loaded = {s.tag: {k: load_scored(s, k, predictions_of(s, k))[0] for k in folds} for s in systems}
+    scored = {s.tag: {k: load_scored(s, k, predictions_of(s, k)) for k in folds} for s in systems}
+    loaded = {tag: {k: fold for k, (fold, _, _) in of.items()} for tag, of in scored.items()}
     details = {s.tag: [load_detail(s, k, loaded[s.tag][k]) for k in folds] for s in systems}
     words, audio = load_words_and_audio(systems[0].experiment.layout)
-    classes, levels = list(systems[0].experiment.config.labels.classes), systems[0].experiment.config.score.levels
-    if systems[0].experiment.config.labels.other_votes == "extra_class":
-        classes.append("other")
+    classes, levels = scored[systems[0].tag][folds[0]][1].classes, systems[0].experiment.config.score.levels
     return details, list_utterances(loaded, classes=classes, levels=levels, words=words, audio=audio)
 
 

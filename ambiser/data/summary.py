@@ -39,7 +39,7 @@ def heading(record: dict) -> str:
         f"{len(record['speakers'])} speakers", f"{record['votes']} votes",
     )  # fmt: skip
     protocol = f"{record['protocol']}, {len(record['folds'])} folds, dev: {record['dev']}"
-    leaks = ", LEAKS: not for comparison with speaker-independent results" if record["leaks_speakers"] else ""
+    leaks = ", LEAKS: not for comparison with speaker-independent results" if record["leaks"] else ""
     return f"corpus {record['corpus']}{made_up}: {', '.join(counts)}; {protocol}{leaks}"
 
 

@@ -13,7 +13,7 @@ from ambiser.scoring.predictions import read_predictions
 
 
 class Labels(Protocol):
-    """What is needed of a view of the votes (`ambiser.data.votes.LabelView`)."""
+    """What is needed of `ambiser.data.votes.LabelView`; rooms of one floor do not import each other."""
 
     classes: tuple[str, ...]
     utts: list[str]

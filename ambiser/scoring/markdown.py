@@ -19,6 +19,7 @@ from ambiser.scoring.summary import (
     named,
     pooled,
     show,
+    show_leaks,
     tables,
     warnings,
 )
@@ -202,7 +203,7 @@ def shared_stamp(table: Table) -> list[tuple[str, str]]:
         ("classes", ", ".join(classes)),
         ("policies", ", ".join(f"{key} {show(value)}" for key, value in sorted(stamp["policies"].items()))),
         ("split", f"{stamp['protocol']}, dev {stamp['dev']}, folds {show(stamp['folds'])}"),
-        ("speakers shared between training and test", show(stamp["leaks_speakers"])),
+        ("shared between training, dev and test", show_leaks(stamp)),
         ("utterances", f"{group['utterances']:,} by {group['speakers']} speakers, {known:,} with a majority"),
         ("left out", "; ".join(left_out) or "none"),
         ("test set", stamp["test_set"]),

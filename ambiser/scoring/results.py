@@ -10,7 +10,7 @@ from ambiser.errors import ConfigError, DataError
 from ambiser.io.files import digest, read_json
 from ambiser.io.provenance import git_state, versions
 
-FORMAT = 2
+FORMAT = 3
 HASH_DIGITS = 12
 IMPORTED = "imported"
 INPUTS = {"A": "speech", "T": "text", "AT": "speech + text"}
@@ -86,7 +86,7 @@ def make_stamp(
         "policies": labels,
         "protocol": corpus["protocol"],
         "dev": corpus["dev"],
-        "leaks_speakers": bool(corpus["leaks_speakers"]),
+        "leaks": sorted(corpus["leaks"]),
         "folds": sorted(folds),
         "all_folds": sorted(corpus["folds"]),
         "test_set": test_set,

@@ -12,7 +12,7 @@ import numpy as np
 from ambiser.errors import DataError
 from ambiser.scoring.results import Results
 
-APART = ("corpus", "version", "made_up", "classes", "class_names", "protocol", "dev", "leaks_speakers", "folds",
+APART = ("corpus", "version", "made_up", "classes", "class_names", "protocol", "dev", "leaks", "folds",
          "all_folds", "test_set", "software", "score.ece_bins", "score.levels", "policies.other_votes",
          "policies.other_majority", "policies.no_majority", "policies.ties", "policies.include_self",
          "policies.multi_label", "policies.secondary_weight", "policies.aggregate")  # fmt: skip
@@ -23,6 +23,7 @@ NOTED = ("policies.precise", "policies.ambiguous", "policies.smoothing", "score.
 CLASS_SCORES = ("accuracy", "ua", "macro_f1", "weighted_f1", "ece")
 DISTRIBUTION_SCORES = ("bc", "jsd_bits", "r2_pearson", "r2_determination", "entropy_correlation")
 LEVEL_SCORES = ("accuracy", "bc", "jsd_bits")
+LEAKED = {"recording": "recordings", "speaker": "speakers", "wav": "byte-identical wavs"}
 FLOORS = {"uniform": "uniform", "prior": "class prior", "majority": "majority class"}
 HUMAN = "single raters"
 """The row of the ceiling: each rater in turn against the distribution of the others."""
@@ -134,11 +135,16 @@ def describe_folds(stamp: Mapping[str, object]) -> str:
 def warnings(table: Table) -> list[str]:
     """Returns what keeps the scores of a table from being compared with those of others."""
     stamp, lines = table.first["stamp"], []
-    if stamp["leaks_speakers"]:
-        lines.append("Speakers are shared between training and test: these scores are too good.")
+    if stamp["leaks"]:
+        lines.append(f"The split leaks: {show_leaks(stamp)} stand in several parts, so these scores are too good.")
     if stamp["folds"] != stamp["all_folds"]:
         lines.append(f"Pooled over {describe_folds(stamp)}: not comparable with a full run.")
     return lines
+
+
+def show_leaks(stamp: Mapping[str, object]) -> str:
+    """Says of what kind of thing some stand in more than one of training, dev and test part."""
+    return " and ".join(LEAKED[kind] for kind in stamp["leaks"]) or "nothing"
 
 
 def pooled(results: Results) -> Group:

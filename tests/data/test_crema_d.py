@@ -188,4 +188,4 @@ def test_stage_1_makes_actor_disjoint_folds_and_keeps_the_acted_emotion(made, la
     assert all({ACTORS[int(a)] for a in part} == {"Male", "Female"} for part in actors)
     assert read_table(layout.table("utt2acted"))["1001_IEO_ANG_XX"] == "ang"
     assert [row["utt"] for row in read_tsv(layout.table("left_out.tsv"))] == ["1006_TIE_HAP_XX"]
-    assert not record["leaks_speakers"]
+    assert record["leaks"] == {}

@@ -46,7 +46,7 @@ def test_tables_follow_the_contract(mini_corpus, data, layout):
     assert "xxx" in read_table(layout.table("utt2label")).values()
     assert read_table(layout.table("text"), allow_empty_value=True).keys() == wavs.keys()
     assert record["made_up"] is True
-    assert record["leaks_speakers"] is False
+    assert record["leaks"] == {}
     assert record["folds"] == [1, 2, 3, 4, 5]
     assert record["data"] == data.model_dump()
     assert json.loads(layout.corpus_record().read_text()) == record
@@ -229,10 +229,9 @@ def test_check_tables_names_an_utterance_that_is_missing_or_foreign(mini_corpus,
 def test_another_protocol_leaks_or_does_not(mini_corpus, data, layout, tmp_path):
     speakers = data.model_copy(update={"protocol": "leave_one_speaker_out"})
     record = prepare_data(mini_corpus, speakers, layout)
-    assert (len(record["folds"]), record["leaks_speakers"], record["leaks"]) == (10, False, {})
+    assert (len(record["folds"]), record["leaks"]) == (10, {})
     other = Layout(tmp_path / "random", tmp_path, tmp_path)
     record = prepare_data(mini_corpus, data.model_copy(update={"protocol": "random"}), other)
-    assert record["leaks_speakers"] is True
     assert record["leaks"]["speaker"] > 10
 
 
@@ -241,14 +240,14 @@ def test_a_wav_on_two_sides_is_refused_and_one_on_one_side_counted(corpus_copy, 
     shutil.copy(wav_of(corpus_copy), same_side)
     record = prepare_data(corpus_copy, data, layout)
     assert record["warnings"]["wavs that are byte-identical to another one"] == 1
-    assert record["leaks_speakers"] is False
+    assert record["leaks"] == {}
     shutil.copy(same_side, wav_of(corpus_copy, "Ses04F_impro01_F000"))
     other = Layout(tmp_path / "other", tmp_path, tmp_path)
     with pytest.raises(DataError, match=r"fold 1: byte-identical wavs .*Ses04F_impro01_F000 \(train\)"):
         prepare_data(corpus_copy, data, other)
     assert not other.corpus_record().exists()
     record = prepare_data(corpus_copy, data.model_copy(update={"allow_leaks": True}), other)
-    assert (record["leaks_speakers"], list(record["leaks"])) == (True, ["wav"])
+    assert list(record["leaks"]) == ["wav"]
 
 
 def test_a_length_that_contradicts_the_labels_is_listed(corpus_copy, data, layout):
@@ -281,26 +280,6 @@ def test_names_that_differ_only_in_case_are_listed(tmp_path, layout):
     assert read_tsv(layout.table("warnings.tsv")) == [
         {"what": "utterances whose names differ only in case", "where": "Aa and aA"}
     ]
-
-
-def test_utterances_that_the_user_leaves_out_are_counted_and_listed(mini_corpus, data, layout):
-    utts = list(read_table(_prepared(mini_corpus, data, layout).table("wav.scp")))
-    chosen = data.model_copy(update={"leave_out": [utts[3], utts[0]]})
-    other = Layout(layout.data_dir / "other", layout.dump_dir, layout.exp_dir)
-    record = prepare.prepare_data(mini_corpus, chosen, other)
-    assert record["left_out"] == 2 and record["utterances"] == len(utts) - 2
-    reason = "by the user's choice (data.leave_out)"
-    assert read_tsv(other.table("left_out.tsv")) == [{"utt": utt, "reason": reason} for utt in (utts[0], utts[3])]
-    assert list(read_table(other.table("wav.scp"))) == [*utts[1:3], *utts[4:]]
-    unknown = data.model_copy(update={"leave_out": ["nobody"]})
-    third = Layout(layout.data_dir / "third", layout.dump_dir, layout.exp_dir)
-    with pytest.raises(DataError, match="data.leave_out: .* has no utterance 'nobody'"):
-        prepare.prepare_data(mini_corpus, unknown, third)
-
-
-def _prepared(corpus, data, layout):
-    prepare.prepare_data(corpus, data, layout)
-    return layout
 
 
 def run_program(tmp_path, *arguments):

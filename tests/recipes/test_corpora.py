@@ -30,8 +30,8 @@ def test_crema_d(run, root, tmp_path):
     assert "corpus crema_d: 215 utterances" in done.stdout
     for name in ("ce", "ce_precise", "ipr_amber2"):
         stamp = stamp_of(tmp_path, f"{name}-fbank-s1")
-        assert (stamp["corpus"], stamp["protocol"], stamp["dev"], stamp["all_folds"], stamp["leaks_speakers"]) == (
-            "crema_d", "speaker_folds", "next_fold", [1, 2, 3], False,
+        assert (stamp["corpus"], stamp["protocol"], stamp["dev"], stamp["all_folds"], stamp["leaks"]) == (
+            "crema_d", "speaker_folds", "next_fold", [1, 2, 3], [],
         )  # fmt: skip
         assert stamp["policies"]["precise"] == 0.8
     assert (tmp_path / "exp/report.html").is_file()
@@ -85,8 +85,8 @@ def test_random_folds_are_stamped_in_the_table(run, root, tmp_path):
     make_crema(tmp_path / "CREMA-D")
     options = ("--config", "ce", "--folds", 1, "--set", "data.folds=3", "data.protocol=random")
     done = run_recipe(run, root, tmp_path, "crema_d", tmp_path / "CREMA-D", *options)
-    assert stamp_of(tmp_path, "ce-fbank-s1")["leaks_speakers"] is True
-    assert "Speakers are shared between training and test" in (tmp_path / "exp/RESULTS.md").read_text()
+    assert stamp_of(tmp_path, "ce-fbank-s1")["leaks"] == ["speaker"]
+    assert "The split leaks: speakers stand in several parts" in (tmp_path / "exp/RESULTS.md").read_text()
     assert "LEAKS" in done.stdout
 
 

@@ -78,7 +78,7 @@ class FakeRecipe:
             "version": "1",
             "folds": [1, 2, 3, 4, 5],
         }
-        facts |= {"protocol": "leave_one_session_out", "dev": "next_session", "made_up": True, "leaks_speakers": False}
+        facts |= {"protocol": "leave_one_session_out", "dev": "next_session", "made_up": True, "leaks": {}}
         write_json(layout.corpus_record(), facts)
         return self
 

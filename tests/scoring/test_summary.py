@@ -30,7 +30,7 @@ def results(votes_and_predictions):
         about = {
             "corpus": "iemocap", "version": "full", "made_up": False, "classes": {c: [c] for c in "abcd"},
             "class_names": list("abcd"), "protocol": "leave_one_session_out", "dev": "next_session",
-            "leaks_speakers": False, "folds": [1, 2], "all_folds": [1, 2], "test_set": "t", "seed": seed,
+            "leaks": [], "folds": [1, 2], "all_folds": [1, 2], "test_set": "t", "seed": seed,
             "score": {"ece_bins": 10, "levels": [0.0, 0.95]}, "software": "ambiser 1",
             "stages": ["prototypes", "distill"], "selection": {"distill": "jsd", "prototypes": "ua"},
             "inputs": "speech", "ssl": "fbank", "text": None,
@@ -42,7 +42,7 @@ def results(votes_and_predictions):
         if seed not in SCORES:
             SCORES[seed] = scores_of(seed)
         left_out = {"by the policies": {"no vote inside the classes": 4}}
-        return {"format": 2, "tag": f"{name}-s{seed}", "name": name, "stamp": about | stamp, "left_out": left_out,
+        return {"format": 3, "tag": f"{name}-s{seed}", "name": name, "stamp": about | stamp, "left_out": left_out,
                 "scores": copy.deepcopy(SCORES[seed])}  # fmt: skip
 
     return make
@@ -78,7 +78,7 @@ def test_cells_as_text():
 @pytest.mark.parametrize(
     ("key", "value"),
     [("corpus", "mini"), ("version", "2"), ("dev", "previous_session"), ("folds", [1]), ("test_set", "u"),
-     ("class_names", list("abdc")), ("leaks_speakers", True), ("made_up", True),
+     ("class_names", list("abdc")), ("leaks", ["wav"]), ("made_up", True),
      ("software", "ambiser 2")],
 )  # fmt: skip
 def test_results_that_cannot_be_compared_stand_in_tables_of_their_own(results, key, value):
@@ -197,6 +197,13 @@ def test_the_most_frequent_class_by_reference_and_by_votes_without_one():
     assert most_frequent(np.array([0, 1, 1]), soft) == 1
     assert most_frequent(np.array([-1, -1, 0]), soft) == 0
     assert most_frequent(np.array([-1, -1, -1]), soft) == 0
+
+
+def test_what_stands_in_several_parts_is_named(results):
+    assert "shared between training, dev and test: nothing" in render_markdown([results()])
+    text = render_markdown([results(leaks=["recording", "wav"])])
+    assert "The split leaks: recordings and byte-identical wavs stand in several parts" in text
+    assert "shared between training, dev and test: recordings and byte-identical wavs" in text
 
 
 def test_the_same_results_twice_are_refused(results):
