@@ -22,7 +22,7 @@ def main() -> None:
     for experiment in unfinished_speech(experiments := load_experiments(args)):
         _speech(experiment, args.nj, args.part and tuple(args.part))
     for experiment in [] if args.part else unfinished_text(experiments):
-        _text(experiment)
+        _text(experiment, args.nj)
 
 
 def _speech(experiment: Experiment, nj: int, part: tuple[int, int] | None) -> None:
@@ -33,11 +33,11 @@ def _speech(experiment: Experiment, nj: int, part: tuple[int, int] | None) -> No
     extract_speech(wav_paths(experiment.layout), durations_s, features, folder=speech_dir(experiment), nj=nj, part=part)
 
 
-def _text(experiment: Experiment) -> None:
+def _text(experiment: Experiment, nj: int) -> None:
     from ambiser.features.text import extract_text
 
     text = experiment.config.text_features
-    extract_text(transcripts(experiment.layout, text), text, folder=experiment.text_dir())
+    extract_text(transcripts(experiment.layout, text), text, folder=experiment.text_dir(), nj=nj)
 
 
 if __name__ == "__main__":

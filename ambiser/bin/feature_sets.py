@@ -1,12 +1,13 @@
 """The sets of speech and text features that experiments name: each once, with its folder claimed."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from ambiser.bin.arguments import Experiment, claim_folder, read_yaml_text
-from ambiser.config import differing_keys, dump_yaml, read_yaml
+from ambiser.bin.arguments import Experiment, claim_folder
+from ambiser.config import dump_yaml
 from ambiser.config.schema import TextFeatures
 from ambiser.errors import DataError
-from ambiser.features.shards import are_finished
+from ambiser.features.shards import are_finished, compare_sources
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_table
@@ -16,20 +17,19 @@ def unfinished_speech(experiments: list[Experiment]) -> list[Experiment]:
     """Claims the folders of all speech features, and returns one experiment for each that is not finished."""
     from ambiser.features.extract import describe_speech
 
-    wavs = wav_paths(experiments[0].layout)
+    wavs = {utt: Path(wav) for utt, wav in wav_paths(experiments[0].layout).items()}
     distinct = _distinct(experiments, "ssl", "speech_features")
-    return [e for e in distinct if not _is_done(speech_dir(e), describe_speech(wavs, e.config.speech_features))]
+    return [e for e in distinct if not _is_done(speech_dir(e), describe_speech(e.config.speech_features), wavs)]
 
 
 def unfinished_text(experiments: list[Experiment]) -> list[Experiment]:
     """Claims the folders of all text features, and returns one experiment for each that is not finished."""
     from ambiser.features.text import describe_text
 
-    distinct = _distinct([e for e in experiments if e.config.needs_text()], "text", "text_features")
     left = []
-    for experiment in distinct:
+    for experiment in _distinct([e for e in experiments if e.config.needs_text()], "text", "text_features"):
         text = experiment.config.text_features
-        if not _is_done(experiment.text_dir(), describe_text(transcripts(experiment.layout, text), text)):
+        if not _is_done(experiment.text_dir(), describe_text(text), transcripts(experiment.layout, text)):
             left.append(experiment)
     return left
 
@@ -65,16 +65,25 @@ def _distinct(experiments: list[Experiment], *keys: str) -> list[Experiment]:
     return list({dump_yaml(e.config.model_dump(mode="json", include=set(keys))): e for e in experiments}.values())
 
 
-def _is_done(folder: Path, description: dict) -> bool:
-    """Claims the folder for these features and tells whether they stand there already."""
-    finished = are_finished(folder)
-    record = folder / "config.yaml"
-    if not finished and record.is_file():
-        changed = differing_keys(read_yaml(record)[0], read_yaml_text(dump_yaml(description)))
-        if changed and all(line.startswith("data.") for line in changed):
-            # Unfinished, and a file was mended or left out: shards know their own audio, so those that fit are kept.
-            record.unlink()
-    claim_folder(folder, description, f"remove {folder}, or give another --dump_dir")
-    if finished:
+def _is_done(folder: Path, description: dict, sources: Mapping[str, Path | str]) -> bool:
+    """Claims the folder for these features and tells whether those of all utterances stand there already.
+
+    Raises:
+        ConfigError: the folder is of other settings; every differing key is named.
+        DataError: the features are finished, and audio or words have changed since.
+    """
+    remedy = f"remove {folder}, give another --dump_dir, or give these settings a YAML, and so a folder, of their own"
+    claim_folder(folder, description, remedy)
+    if not are_finished(folder):
+        return False
+    missing, changed = compare_sources(folder, sources)
+    if changed:
+        last = folder / "feats.scp"
+        raise DataError(
+            f"{folder}: {len(changed)} utterances have changed since their features were made, such as "
+            f"{changed[0]} ({sources[changed[0]]}); restore them, or remove {last} and run stage 2 again, which makes "
+            "the shards of these anew; models in --exp_dir were trained on the old ones"
+        )
+    if not missing:
         log.info("%s: features are there already", folder)
-    return finished
+    return not missing

@@ -52,6 +52,9 @@ class Data(Section):
     allow_incomplete: bool = Field(
         False, description="go on when a corpus lacks files or has other counts than its release"
     )
+    leave_out: list[str] = Field(
+        [], description="utterances to leave out by your own choice, such as those that stage 2 could not use; counted"
+    )
 
 
 class Labels(Section):

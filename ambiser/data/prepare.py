@@ -77,6 +77,7 @@ def write_corpus(corpus: Corpus, *, settings: Mapping, data: Data, layout: Layou
     Raises:
         DataError: no utterance is left, the corpus cannot be split as asked, or a fold leaks.
     """
+    _leave_out(corpus, data.leave_out)
     measured = measure_audio(corpus)
     kept, left_out = measured.kept, corpus.findings.left_out
     if not kept:
@@ -114,6 +115,21 @@ def write_corpus(corpus: Corpus, *, settings: Mapping, data: Data, layout: Layou
     }
     write_json(layout.corpus_record(), record)
     return record
+
+
+def _leave_out(corpus: Corpus, utts: list[str]) -> None:
+    """Takes out the utterances that the user names, before their audio is looked at.
+
+    Raises:
+        DataError: the corpus has no such utterance.
+    """
+    names = {u.utt for u in corpus.utterances}
+    unknown = [utt for utt in utts if utt not in names]
+    if unknown:
+        raise DataError(f"data.leave_out: {corpus.name} has no utterance {unknown[0]!r}; take it off the list")
+    for utt in utts:
+        corpus.findings.drop(utt, "by the user's choice (data.leave_out)")
+    corpus.utterances = [u for u in corpus.utterances if u.utt not in set(utts)]
 
 
 def _compare_names(utterances: list[Utterance], corpus: Corpus) -> None:

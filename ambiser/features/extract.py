@@ -10,11 +10,12 @@ import numpy as np
 from ambiser.config import dump_yaml
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import DataError, UserError
+from ambiser.features.fingerprints import fingerprint, weights_digest
 from ambiser.features.pooling import means_are_constant, reduce_hidden_states
-from ambiser.features.shards import Shard, audio_digest, is_done, join_shards, plan_shards, shard_entries, write_shard
-from ambiser.features.workers import run_tasks
+from ambiser.features.shards import Shard, is_done, join_shards, open_shard, plan_shards, shard_entries
+from ambiser.features.workers import At, Killed, run_tasks
 from ambiser.io.ark import read_matrix
-from ambiser.io.audio import SAMPLE_RATE_HZ, read_audio
+from ambiser.io.audio import SAMPLE_RATE_HZ, AudioInfo, load_audio
 from ambiser.io.console import log, progress
 from ambiser.io.files import write_text
 from ambiser.io.tables import write_tsv
@@ -43,10 +44,12 @@ class Event:
     finished: Shard | None = None
 
 
-def describe_speech(wavs: Mapping[str, str], speech: SpeechFeatures) -> dict:
-    """Returns all that shapes the speech features, for the record of their folder."""
-    data = {"utterances": len(wavs), "audio_digest": audio_digest(wavs)}
-    return {"speech_features": speech.model_dump(mode="json"), "data": data}
+def describe_speech(speech: SpeechFeatures) -> dict:
+    """Returns all settings that shape the speech features, for the record of their folder."""
+    settings = speech.model_dump(mode="json")
+    if content := weights_digest(speech.checkpoint):
+        settings["checkpoint"] = f"sha256:{content}"  # where it stands does not shape its features
+    return {"speech_features": settings}
 
 
 def extract_speech(
@@ -75,12 +78,13 @@ def extract_speech(
         DataError: audio that cannot be used (after all the rest was done), features that are the same for all
             utterances, or too little disk.
         ConfigError: an upstream that cannot be loaded.
-        UserError: a worker was killed.
+        UserError: a worker was killed before it was ready.
     """
     if not wavs:
         raise DataError(f"{folder}: there are no utterances to extract; run stage 1 again")
     folder.mkdir(parents=True, exist_ok=True)
-    shards = plan_shards(wavs, dump_yaml(speech.model_dump(mode="json")))
+    sources = {utt: Path(wav) for utt, wav in wavs.items()}
+    shards = plan_shards(sources, dump_yaml(describe_speech(speech)))
     number, parts = part or (1, 1)
     shards = shards[number - 1 :: parts]
     left = [shard for shard in shards if not is_done(folder, shard)]
@@ -89,19 +93,21 @@ def extract_speech(
     if left:
         tell = _forecaster(left, durations_s, speech, folder=folder, kept=len(shards) - len(left))
         events = run_tasks(_make_worker, (speech, folder), left, processes=nj, start=tell)
-        for event in progress(events, speech.upstream, total=sum(len(shard.wavs) for shard in left)):
-            if event.fault:
+        for event in progress(events, speech.upstream, total=sum(len(shard.sources) for shard in left)):
+            if isinstance(event, Killed):
+                faults[event.item] = f"{wavs.get(event.item, folder)}: its worker {event.how}, often for lack of memory"
+            elif event.fault:
                 faults[event.utt] = event.fault
-            if event.finished and not checked:
+            elif event.finished and not checked:
                 checked = _check_not_constant(folder, [event.finished], speech)
-    _raise_faults(faults, folder if part is None else part_file(folder, part).parent)
+    raise_faults(faults, folder if part is None else part_file(folder, part).parent)
     if part is not None:
         write_text(part_file(folder, part), "".join(f"{shard.name}\n" for shard in shards))
         return
     notes = join_shards(folder, shards)
-    padded = f", {notes['padded']} of them too short for the model and padded with zeros" if notes.get("padded") else ""
     shutil.rmtree(folder / "parts", ignore_errors=True)
-    log.info("%s: features of %d utterances in %d shards%s", folder, len(wavs), len(shards), padded)
+    said = "".join(f"; {count} {note}" for note, count in notes.items())
+    log.info("%s: features of %d utterances in %d shards%s", folder, len(wavs), len(shards), said)
 
 
 def part_file(folder: Path, part: tuple[int, int]) -> Path:
@@ -131,25 +137,39 @@ def _make_worker(argument: tuple[SpeechFeatures, Path]) -> tuple[Callable[[Shard
     return work, facts
 
 
-def _extract_shard(shard: Shard, upstream: object, speech: SpeechFeatures, folder: Path) -> Iterator[Event]:
-    """Yields an event for each utterance; the shard is written, before the last one, when all are sound."""
-    matrices: list[tuple[str, np.ndarray]] = []
-    padded = 0
-    sound = True
-    last = list(shard.wavs)[-1]
-    for utt, path in shard.wavs.items():
-        fault = ""
-        try:
-            wav = read_audio(Path(path))
-            padded += upstream.is_short(len(wav))
-            if sound:
-                matrices.append((utt, reduce_hidden_states(upstream.extract(wav), speech)))
-        except (DataError, OSError) as error:
-            fault = str(error) if path in str(error) else f"{path}: {error}"
-            sound = False
-        if utt == last and sound:
-            write_shard(folder, shard, matrices, {"padded": int(padded)})
-        yield Event(utt, fault, shard if utt == last and sound else None)
+def _extract_shard(shard: Shard, upstream: object, speech: SpeechFeatures, folder: Path) -> Iterator[Event | At]:
+    """Yields an event for each utterance; before the last one, the shard is written with all that are sound."""
+    utts = list(shard.sources)
+    fault, sound = "", True
+    with open_shard(folder, shard) as writer:
+        for utt in utts:
+            path = shard.sources[utt]
+            yield At(utt)
+            fault = ""
+            try:
+                wav, info = load_audio(path)
+                source = fingerprint(path)
+                matrix = reduce_hidden_states(upstream.extract(wav), speech)
+            except (DataError, OSError) as error:
+                fault = str(error) if str(path) in str(error) else f"{path}: {error}"
+                sound = False
+            else:
+                writer.add(utt, matrix, source, _notes(wav, info, upstream))
+            if utt != utts[-1]:
+                yield Event(utt, fault)
+    yield Event(utts[-1], fault, shard if sound else None)
+
+
+def _notes(wav: np.ndarray, info: AudioInfo, upstream: object) -> Iterator[str]:
+    """Yields what is peculiar about an utterance's audio."""
+    if upstream.is_short(len(wav)):
+        yield "too short for the model and padded with zeros"
+    if wav.min() == wav.max():
+        yield "silent"
+    if info.sample_rate_hz != SAMPLE_RATE_HZ:
+        yield f"resampled to {SAMPLE_RATE_HZ} Hz"
+    if info.channels > 1:
+        yield "averaged over their channels"
 
 
 def _forecaster(
@@ -158,7 +178,7 @@ def _forecaster(
     """Returns the function that tells what will be written, and stops when the disk cannot hold it."""
 
     def tell(facts: Facts) -> int | None:
-        utts = [utt for shard in left for utt in shard.wavs]
+        utts = [utt for shard in left for utt in shard.sources]
         seconds = sum(float(durations_s[utt]) for utt in utts if utt in durations_s)
         if speech.form == "frames":
             needed = int(seconds * facts.frames_per_second * facts.dim * 4) + 100 * len(utts)
@@ -186,7 +206,7 @@ def _check_not_constant(folder: Path, shards: list[Shard], speech: SpeechFeature
     for shard in shards:
         if speech.form != "pooled":
             return True
-        if len(shard.wavs) > 1:
+        if len(shard.sources) > 1:
             matrices = [read_matrix(entry, utt) for utt, entry in shard_entries(folder, shard).items()]
             if means_are_constant(matrices, speech):
                 raise UserError(
@@ -197,19 +217,30 @@ def _check_not_constant(folder: Path, shards: list[Shard], speech: SpeechFeature
     return False
 
 
-def _raise_faults(faults: dict[str, str], folder: Path) -> None:
+def raise_faults(faults: Mapping[str, str], folder: Path) -> None:
+    """Lists unusable utterances in unusable.tsv, and removes a list that is of the past.
+
+    Args:
+        faults: file and reason by utterance.
+        folder: where the list goes.
+
+    Raises:
+        DataError: there are faults; with the first of them, and what to do.
+    """
     record = folder / "unusable.tsv"
     if not faults:
         record.unlink(missing_ok=True)
         return
-    write_tsv(record, ["utt", "reason"], [(utt, " ".join(faults[utt].split())) for utt in sorted(faults)])
-    lines = [f"{utt}: {faults[utt]}" for utt in sorted(faults)[:_SHOWN_FAULTS]]
-    if len(faults) > _SHOWN_FAULTS:
-        lines.append(f"and {len(faults) - _SHOWN_FAULTS} more, listed in {record}")
+    utts = sorted(faults)
+    write_tsv(record, ["utt", "reason"], [(utt, " ".join(faults[utt].split())) for utt in utts])
+    lines = [f"{utt}: {faults[utt]}" for utt in utts[:_SHOWN_FAULTS]]
+    if len(utts) > _SHOWN_FAULTS:
+        lines.append(f"and {len(utts) - _SHOWN_FAULTS} more, listed in {record}")
+    names = ",".join(utts) if len(utts) <= _SHOWN_FAULTS else f"the names in {record}"
     raise DataError(
         "\n  ".join([f"{len(faults)} utterances cannot be used; all others are done:", *lines])
-        + "\n  mend these files and run stage 2 again, or run stage 1 again with --set data.allow_incomplete=true, "
-        "which leaves unreadable audio out"
+        + "\n  mend these files and run stage 2 again; or leave them out of the corpus by your own choice: prepare the "
+        f"data anew (stage 1, another --data_dir) with --set data.leave_out=[{names}]; what is done is kept"
     )
 
 

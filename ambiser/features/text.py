@@ -1,53 +1,94 @@
 """Text features: hashed word n-grams, which need no download, or an encoder of Hugging Face."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from ambiser.config import dump_yaml
 from ambiser.config.schema import TextFeatures
 from ambiser.errors import ConfigError, DataError
-from ambiser.io.ark import write_ark
+from ambiser.features.fingerprints import fingerprint, weights_digest
+from ambiser.features.shards import Shard, is_done, join_shards, open_shard, plan_shards
+from ambiser.features.workers import At, Killed, run_tasks
 from ambiser.io.console import log, progress
-from ambiser.io.files import digest
-from ambiser.io.tables import write_table
 
 # A word, with what stands behind an apostrophe; single letters ("I", "a") are words.
 _WORD = r"(?u)\b\w+(?:['’]\w+)*"
+_NO_WORDS = "without words: zeros"
 Encoder = Callable[[str], np.ndarray]  # words to (1, Dt), or (tokens, Dt)
 
 
-def describe_text(texts: Mapping[str, str], text: TextFeatures) -> dict:
-    """Returns all that shapes the text features, for the record of their folder."""
-    parts = [part for utt in sorted(texts) for part in (utt, texts[utt])]
-    data = {"utterances": len(texts), "text_digest": digest(*parts)}
-    return {"text_features": text.model_dump(mode="json"), "data": data}
+def describe_text(text: TextFeatures) -> dict:
+    """Returns all settings that shape the text features, for the record of their folder."""
+    settings = text.model_dump(mode="json")
+    if content := weights_digest(text.model):
+        settings["model"] = f"sha256:{content}"  # where a folder stands does not shape its features
+    return {"text_features": settings}
 
 
-def extract_text(texts: Mapping[str, str], text: TextFeatures, *, folder: Path) -> None:
-    """Writes a (1, Dt) matrix an utterance, or (tokens, Dt), to feats.ark and feats.scp; no words give a row of zeros.
+def extract_text(texts: Mapping[str, str], text: TextFeatures, *, folder: Path, nj: int = 1) -> None:
+    """Writes a (1, Dt) matrix an utterance, or (tokens, Dt), in shards; no words give a row of zeros.
+
+    feats.scp is the last file. Shards that are done are kept; notes.tsv lists the utterances without words.
 
     Args:
         texts: transcript by utterance; may be empty.
         text: which encoder.
         folder: where the files go.
+        nj: worker processes; with a GPU there is one.
 
     Raises:
         ConfigError: the encoder cannot be had.
-        DataError: there are no utterances.
+        DataError: there are no utterances, or a worker was killed over some of them.
+        UserError: a worker was killed before it was ready.
     """
     if not texts:
         raise DataError(f"{folder}: there are no transcripts to encode; run stage 1 again")
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = plan_shards({utt: words.strip() for utt, words in texts.items()}, dump_yaml(describe_text(text)))
+    left = [shard for shard in shards if not is_done(folder, shard)]
+    for event in progress(_encode_shards(left, text, folder, nj), f"text {folder.name}", total=len(left)):
+        if isinstance(event, Killed):
+            why = f"{event.how}, often for lack of memory; run stage 2 again"
+            raise DataError(f"{folder}: the worker that encoded {event.item} {why}")
+    notes = join_shards(folder, shards)
+    said = "".join(f"; {count} {note}" for note, count in notes.items())
+    log.info("%s: text features of %d utterances in %d shards%s", folder, len(texts), len(shards), said)
+
+
+def _encode_shards(left: list[Shard], text: TextFeatures, folder: Path, nj: int) -> Iterator[object]:
+    """Yields something for each shard that is written; hashing is too cheap for processes of its own."""
+    if text.encoder == "hashing":
+        work, _ = _make_worker((text, folder))
+        return (event for shard in left for event in work(shard) if not isinstance(event, At))
+    return run_tasks(_make_worker, (text, folder), left, processes=nj, start=_processes) if left else iter(())
+
+
+def _make_worker(argument: tuple[TextFeatures, Path]) -> tuple[Callable[[Shard], Iterator[object]], bool]:
+    """Loads the encoder in a worker process."""
+    text, folder = argument
     encode, dim = ENCODERS[text.encoder](text)
-    empty = 0
-    matrices = []
-    for utt in progress(sorted(texts, key=lambda utt: utt.encode("utf-8")), f"text {folder.name}"):
-        words = texts[utt].strip()
-        empty += not words
-        matrices.append((utt, encode(words) if words else np.zeros((1, dim), np.float32)))
-    write_table(folder / "feats.scp", write_ark(folder / "feats.ark", iter(matrices)))
-    zeros = f", {empty} of them without words: zeros" if empty else ""
-    log.info("%s: text features of %d utterances (%d dimensions)%s", folder, len(texts), dim, zeros)
+
+    def work(shard: Shard) -> Iterator[object]:
+        with open_shard(folder, shard) as writer:
+            for utt, words in shard.sources.items():
+                yield At(utt)
+                rows = encode(words) if words else np.zeros((1, dim), np.float32)
+                writer.add(utt, rows, fingerprint(words), () if words else (_NO_WORDS,))
+        yield shard.name
+
+    return work, text.encoder == "huggingface" and _device() == "cuda"
+
+
+def _processes(on_gpu: bool) -> int | None:
+    return 1 if on_gpu else None
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def make_hashing(text: TextFeatures) -> tuple[Encoder, int]:
@@ -90,7 +131,9 @@ def make_hugging_face(text: TextFeatures) -> tuple[Encoder, int]:
     if not text.model:
         raise ConfigError("text_features.model: encoder huggingface needs the name or the folder of a model")
     torch.set_num_threads(1)
+    device = _device()
     tokenizer, model = _load_hugging_face(text.model)
+    model.to(device)
     layers = model.config.num_hidden_layers + 1
     if not -layers <= text.layer < layers:
         raise ConfigError(
@@ -103,11 +146,11 @@ def make_hugging_face(text: TextFeatures) -> tuple[Encoder, int]:
 
     def encode(words: str) -> np.ndarray:
         with torch.inference_mode():
-            tokens = tokenizer(words, return_tensors="pt", truncation=True, max_length=longest)
+            tokens = tokenizer(words, return_tensors="pt", truncation=True, max_length=longest).to(device)
             hidden = model(**tokens, output_hidden_states=True).hidden_states[text.layer][0].double()  # (tokens, Dt)
         if text.form == "pooled":
             hidden = hidden.mean(dim=0, keepdim=True) if text.pooling == "mean" else hidden[:1]
-        return hidden.float().numpy()
+        return hidden.float().cpu().numpy()
 
     return encode, model.config.hidden_size
 

@@ -1,4 +1,4 @@
-"""Worker processes that survive nothing: one that dies, or a parent that does, ends the run with what is done kept.
+"""Worker processes: one that is killed costs its task, a parent that is killed takes all with it.
 
 Each worker makes its own state once (a model), says what it learnt, and then works off tasks; events come back as they
 happen.
@@ -12,11 +12,29 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from ambiser.errors import ConfigError, DataError, UserError
+from ambiser.io.console import log
 
 _ERRORS = {"ConfigError": ConfigError, "DataError": DataError, "UserError": UserError}
+
+
+@dataclass(frozen=True)
+class At:
+    """What a task yields before it begins an item, so that the item is known if the worker is killed over it."""
+
+    item: str
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A worker was killed twice over a task, the second time alone on the machine, and at this item."""
+
+    task: object
+    item: str
+    how: str
 
 
 def run_tasks(
@@ -24,48 +42,62 @@ def run_tasks(
 ) -> Iterator[object]:
     """Works off tasks in worker processes and yields what they report.
 
-    One worker starts alone, so that a download or a fault happens once; the others follow when it is ready.
+    One worker starts alone, so that a download or a fault happens once; the others follow when it is ready. A task
+    whose worker is killed (mostly for lack of memory) is tried again at the end, with no other worker beside it.
 
     Args:
         make: a function of a module; called once in each worker with `argument`, it returns (work, facts), where
-            work(task) yields the events of one task.
+            work(task) yields the events of one task, and `At` where it begins an item of it.
         argument: what `make` needs.
         tasks: in the order in which they are begun.
         processes: how many workers at most.
         start: called in this process with the facts of the first worker, before any task begins; what it returns,
             unless None, takes the place of `processes`.
 
+    Yields:
+        What the tasks yield, and a `Killed` for a task whose worker was killed twice.
+
     Raises:
-        UserError: a worker raised one, or was killed.
+        UserError: a worker raised one, or was killed before it was ready.
         RuntimeError: a worker met a bug; with its traceback.
     """
-    queue = list(tasks)[::-1]
+    queue, aside, alone, started = list(tasks)[::-1], [], False, False
     pool = _Pool(make, argument)
     try:
         pool.add()
         while pool.workers:
             for connection in multiprocessing.connection.wait(list(pool.workers)):
                 kind, value = pool.receive(connection)
-                if kind == "event":
+                if kind == "event" or (kind == "killed" and alone):
                     yield value
-                    continue
-                if kind == "ready" and len(pool.workers) == 1 and not pool.started:
-                    pool.started = True
-                    wanted = start(value) or processes
-                    for _ in range(min(wanted, len(queue)) - 1):
+                elif kind == "killed":
+                    log.warning("a worker process %s at %s; it is tried again at the end", value.how, value.item)
+                    aside.append(value.task)
+                elif kind == "ready" and not started:
+                    started = True
+                    for _ in range(min(start(value) or processes, len(queue)) - 1):
                         pool.add()
-                if queue:
-                    connection.send(queue.pop())
-                else:
-                    pool.dismiss(connection)
+                if kind in ("ready", "idle"):
+                    pool.give(connection, queue.pop()) if queue else pool.dismiss(connection)
+                elif kind == "killed" and queue:
+                    pool.add()
+                if not pool.workers and aside:
+                    queue, aside, alone = aside[::-1], [], True
+                    pool.add()
     finally:
         pool.stop()
 
 
+@dataclass
+class _Worker:
+    process: multiprocessing.Process
+    task: object = None
+    item: str = "its beginning"
+
+
 class _Pool:
     def __init__(self, make: Callable, argument: object) -> None:
-        self.workers: dict[Connection, multiprocessing.Process] = {}
-        self.started = False
+        self.workers: dict[Connection, _Worker] = {}
         self._context = multiprocessing.get_context("spawn")
         self._make, self._argument = make, argument
 
@@ -75,40 +107,55 @@ class _Pool:
         with _ignored_interrupts():
             process.start()
         theirs.close()
-        self.workers[ours] = process
+        self.workers[ours] = _Worker(process)
+
+    def give(self, connection: Connection, task: object) -> None:
+        worker = self.workers[connection]
+        worker.task, worker.item = task, "its beginning"
+        with contextlib.suppress(OSError):  # a worker that is gone is noticed when its answer is read
+            connection.send(task)
 
     def receive(self, connection: Connection) -> tuple[str, object]:
         try:
             kind, value = connection.recv()
         except (EOFError, OSError) as error:
-            process = self.workers[connection]
-            process.join(5)
-            code = process.exitcode
-            how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
-            raise UserError(
-                f"a worker process {how}, often for lack of memory; what is finished is kept: "
-                "run the same command again, with a smaller --nj if that was it"
-            ) from error
+            return "killed", self._bury(connection, error)
         if kind == "fault":
             name, text = value
             raise _ERRORS[name](text)
         if kind == "bug":
             raise RuntimeError(f"in a worker process:\n{value}")
+        if kind == "at":
+            self.workers[connection].item = value
         return kind, value
 
+    def _bury(self, connection: Connection, error: Exception) -> Killed:
+        worker = self.workers.pop(connection)
+        connection.close()
+        worker.process.join(5)
+        code = worker.process.exitcode
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
+        if worker.task is None:
+            raise UserError(
+                f"a worker process {how} before it was ready, often for lack of memory; what is finished is kept: "
+                "run the same command again, with a smaller --nj if that was it"
+            ) from error
+        return Killed(worker.task, worker.item, how)
+
     def dismiss(self, connection: Connection) -> None:
-        connection.send(None)
-        self.workers.pop(connection).join(10)
+        with contextlib.suppress(OSError):
+            connection.send(None)
+        self.workers.pop(connection).process.join(10)
         connection.close()
 
     def stop(self) -> None:
-        for process in self.workers.values():
-            process.terminate()
-        for connection, process in self.workers.items():
-            process.join(5)
-            if process.is_alive():
-                process.kill()
-                process.join()
+        for worker in self.workers.values():
+            worker.process.terminate()
+        for connection, worker in self.workers.items():
+            worker.process.join(5)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
             connection.close()
         self.workers.clear()
 
@@ -134,7 +181,7 @@ def _work(connection: Connection, make: Callable, argument: object) -> None:
         connection.send(("ready", facts))
         while (task := connection.recv()) is not None:
             for event in work(task):
-                connection.send(("event", event))
+                connection.send(("at", event.item) if isinstance(event, At) else ("event", event))
             connection.send(("idle", None))
     except UserError as error:
         name = type(error).__name__

@@ -5,10 +5,12 @@ that is accepted here. Uncompressed matrices and vectors are memory-mapped; Kald
 are decoded by kaldiio after the header was checked.
 """
 
+import contextlib
 import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import kaldiio
 import numpy as np
@@ -21,35 +23,49 @@ _DTYPES = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8"), b"FV ": np.dtype("<
 _COMPRESSED = (b"CM ", b"CM2", b"CM3")
 
 
-def write_ark(path: Path, matrices: Iterator[tuple[str, np.ndarray]]) -> dict[str, str]:
-    """Writes float matrices to a binary ark, by rename.
+class ArkWriter:
+    """Writes float matrices to an open ark; `entries` are those of the scp, `file:offset` by key, in this order."""
 
-    Args:
-        path: the ark.
-        matrices: pairs of key and (rows, columns) array; written as float32 unless the array is float64.
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self.entries: dict[str, str] = {}
+        self._path, self._stream = path, stream
 
-    Returns:
-        The scp entries, `file:offset` by key, in the order given; the scp belongs beside the ark.
+    def add(self, key: str, matrix: np.ndarray) -> None:
+        """Writes a (rows, columns) array, as float32 unless it is float64.
+
+        Raises:
+            DataError: the array has not two dimensions or holds a value that is not finite.
+        """
+        matrix = np.asarray(matrix)
+        if matrix.ndim != 2 or matrix.size == 0:
+            raise DataError(f"{self._path}: '{key}' must be a matrix with rows and columns, got shape {matrix.shape}")
+        if not np.isfinite(matrix).all():
+            raise DataError(f"{self._path}: '{key}' holds values that are not finite")
+        matrix = np.ascontiguousarray(matrix, dtype="<f8" if matrix.dtype == np.float64 else "<f4")
+        self._stream.write(key.encode("utf-8") + b" ")
+        self.entries[key] = f"{self._path.name}:{self._stream.tell()}"
+        token = b"DM " if matrix.itemsize == 8 else b"FM "
+        self._stream.write(b"\0B" + token + struct.pack("<bibi", 4, matrix.shape[0], 4, matrix.shape[1]))
+        self._stream.write(matrix.data)
+
+
+@contextlib.contextmanager
+def open_ark(path: Path) -> Iterator[ArkWriter]:
+    """Opens a binary ark for writing; it appears by rename when the block ends without an error.
 
     Raises:
-        DataError: an array has not two dimensions or holds a value that is not finite.
+        DataError: it cannot be written, or as `ArkWriter.add`.
     """
-    path = Path(path)
-    entries: dict[str, str] = {}
     with atomic_open(path, "wb") as stream:
+        yield ArkWriter(Path(path), stream)
+
+
+def write_ark(path: Path, matrices: Iterable[tuple[str, np.ndarray]]) -> dict[str, str]:
+    """Writes pairs of key and matrix to a binary ark (see `ArkWriter.add`), and returns the scp entries."""
+    with open_ark(path) as ark:
         for key, matrix in matrices:
-            matrix = np.asarray(matrix)
-            if matrix.ndim != 2 or matrix.size == 0:
-                raise DataError(f"{path}: '{key}' must be a matrix with rows and columns, got shape {matrix.shape}")
-            if not np.isfinite(matrix).all():
-                raise DataError(f"{path}: '{key}' holds values that are not finite")
-            matrix = np.ascontiguousarray(matrix, dtype="<f8" if matrix.dtype == np.float64 else "<f4")
-            stream.write(key.encode("utf-8") + b" ")
-            entries[key] = f"{path.name}:{stream.tell()}"
-            token = b"DM " if matrix.itemsize == 8 else b"FM "
-            stream.write(b"\0B" + token + struct.pack("<bibi", 4, matrix.shape[0], 4, matrix.shape[1]))
-            stream.write(matrix.data)
-    return entries
+            ark.add(key, matrix)
+    return ark.entries
 
 
 def read_matrix(entry: str, key: str = "") -> np.ndarray:

@@ -10,6 +10,7 @@ import soxr
 from ambiser.errors import DataError
 
 SAMPLE_RATE_HZ = 16000
+_BLOCK = 2**20  # samples
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ def read_info(path: Path) -> AudioInfo:
     if path.stat().st_size == 0:
         raise DataError(f"{path}: is empty (0 bytes)")
     try:
-        info = soundfile.info(str(path))
+        with open(path, "rb"):  # soundfile calls every fault of the system a "System error"
+            info = soundfile.info(str(path))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise DataError(f"{path}: is no readable audio: {error}") from error
     if info.frames == 0:
@@ -59,17 +63,29 @@ def read_audio(path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
     Raises:
         DataError: as `read_info`, or a sample is not finite.
     """
+    return load_audio(path, sample_rate_hz)[0]
+
+
+def load_audio(path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[np.ndarray, AudioInfo]:
+    """Reads audio as `read_audio` does, and returns beside it what its header says."""
     info = read_info(path)
     try:
-        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+        # In blocks, so that of a long recording only one channel is ever held as a whole.
+        blocks = [_mix(block) for block in soundfile.blocks(str(path), _BLOCK, dtype="float32", always_2d=True)]
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise DataError(f"{path}: cannot be decoded: {error}") from error
-    if len(samples) != info.samples:
-        raise DataError(f"{path}: {len(samples)} samples could be read where the header promises {info.samples}")
-    if not np.isfinite(samples).all():
+    mono = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+    if len(mono) != info.samples:
+        raise DataError(f"{path}: {len(mono)} samples could be read where the header promises {info.samples}")
+    if not np.isfinite(mono).all():
         raise DataError(f"{path}: holds samples that are not finite (NaN or infinite)")
-    mono = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
-    return mono if rate == sample_rate_hz else soxr.resample(mono, rate, sample_rate_hz)
+    if info.sample_rate_hz != sample_rate_hz:
+        mono = soxr.resample(mono, info.sample_rate_hz, sample_rate_hz)
+    return mono, info
+
+
+def _mix(samples: np.ndarray) -> np.ndarray:
+    return samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
 
 
 def _check_wav_length(path: Path) -> None:

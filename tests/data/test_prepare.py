@@ -282,6 +282,26 @@ def test_names_that_differ_only_in_case_are_listed(tmp_path, layout):
     ]
 
 
+def test_utterances_that_the_user_leaves_out_are_counted_and_listed(mini_corpus, data, layout):
+    utts = list(read_table(_prepared(mini_corpus, data, layout).table("wav.scp")))
+    chosen = data.model_copy(update={"leave_out": [utts[3], utts[0]]})
+    other = Layout(layout.data_dir / "other", layout.dump_dir, layout.exp_dir)
+    record = prepare.prepare_data(mini_corpus, chosen, other)
+    assert record["left_out"] == 2 and record["utterances"] == len(utts) - 2
+    reason = "by the user's choice (data.leave_out)"
+    assert read_tsv(other.table("left_out.tsv")) == [{"utt": utt, "reason": reason} for utt in (utts[0], utts[3])]
+    assert list(read_table(other.table("wav.scp"))) == [*utts[1:3], *utts[4:]]
+    unknown = data.model_copy(update={"leave_out": ["nobody"]})
+    third = Layout(layout.data_dir / "third", layout.dump_dir, layout.exp_dir)
+    with pytest.raises(DataError, match="data.leave_out: .* has no utterance 'nobody'"):
+        prepare.prepare_data(mini_corpus, unknown, third)
+
+
+def _prepared(corpus, data, layout):
+    prepare.prepare_data(corpus, data, layout)
+    return layout
+
+
 def run_program(tmp_path, *arguments):
     (tmp_path / "ce.yaml").write_text(f"data: {{mini_utterances: {N_MINI}}}\n")
     command = [sys.executable, "-m", "ambiser.bin.prepare_data", "--configs", str(tmp_path / "ce.yaml"), *arguments]

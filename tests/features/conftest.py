@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from ambiser.io.tables import write_table
+
 
 def make_wavs(folder: Path, lengths: list[int], seed: int = 0) -> dict[str, str]:
     """Writes colored noise of so many samples each; returns the paths by utterance."""
@@ -19,6 +21,14 @@ def make_wavs(folder: Path, lengths: list[int], seed: int = 0) -> dict[str, str]
         soundfile.write(path, samples * 0.05 * generator.uniform(0.1, 1), 16000)
         wavs[path.stem] = str(path)
     return wavs
+
+
+def write_data(folder, wavs):
+    """Writes the tables of stage 1 that stage 2 reads."""
+    write_table(folder / "all" / "wav.scp", wavs)
+    write_table(folder / "all" / "utt2dur", {utt: f"{soundfile.info(path).duration:.4f}" for utt, path in wavs.items()})
+    write_table(folder / "all" / "text", dict.fromkeys(wavs, "so happy"))
+    (folder / "corpus.json").write_text("{}\n")
 
 
 @pytest.fixture(scope="session")

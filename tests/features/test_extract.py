@@ -1,22 +1,28 @@
+import os
+import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from features.conftest import make_wavs
+from features.conftest import make_wavs, write_data
 
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import ConfigError, DataError, UserError
 from ambiser.features import extract as module
 from ambiser.features import shards as shards_module
-from ambiser.features.extract import describe_speech, extract_speech, part_file
+from ambiser.features.extract import describe_speech, extract_speech, part_file, raise_faults
+from ambiser.features.fingerprints import fingerprint
 from ambiser.features.pooling import reduce_hidden_states
-from ambiser.features.shards import are_finished, audio_digest, is_done, join_shards, plan_shards, write_shard
+from ambiser.features.shards import are_finished, compare_sources, is_done, join_shards, open_shard, plan_shards
 from ambiser.features.store import load_frames, load_pooled
 from ambiser.features.upstream import load_upstream
 from ambiser.io.audio import read_audio
 
+ROOT = Path(__file__).resolve().parents[2]
 FBANK = SpeechFeatures(upstream="fbank_no_cmvn", statistics="mean_std")
 
 
@@ -26,8 +32,7 @@ def small_shards(monkeypatch):
 
 
 def extract(wavs, folder, speech=FBANK, nj=1):
-    extract_speech(wavs, {utt: soundfile.info(wavs[utt]).duration for utt in wavs if Path(wavs[utt]).is_file()
-                          and Path(wavs[utt]).stat().st_size > 100}, speech, folder=folder, nj=nj)  # fmt: skip
+    extract_speech(wavs, dict.fromkeys(wavs, 1.0), speech, folder=folder, nj=nj)
 
 
 def contents(folder):
@@ -69,11 +74,7 @@ def test_pooled_features_are_those_of_a_direct_call_of_s3prl(wavs, reference):
 def test_bytes_do_not_depend_on_workers_or_on_the_order_of_the_table(wavs, reference, tmp_path, small_shards):
     extract(dict(reversed(wavs.items())), tmp_path, nj=3)
     assert contents(tmp_path) == contents(reference)
-    assert sorted(path.name for path in tmp_path.glob("*.ark")) == [
-        "feats.0001.ark",
-        "feats.0002.ark",
-        "feats.0003.ark",
-    ]
+    assert len(list(tmp_path.glob("*.ark"))) > 2
 
 
 def test_an_interrupted_run_continues_and_ends_with_the_same_bytes(wavs, reference, tmp_path, small_shards):
@@ -93,7 +94,8 @@ def test_parts_are_joined_to_the_same_bytes(wavs, reference, tmp_path, small_sha
         extract_speech(wavs, durations_s, FBANK, folder=tmp_path, part=(number, 2))
         assert part_file(tmp_path, (number, 2)).is_file()
         assert not (tmp_path / "feats.scp").exists()
-    assert part_file(tmp_path, (2, 2)).read_text() == "feats.0002\n"
+    listed = [part_file(tmp_path, (number, 2)).read_text().split() for number in (1, 2)]
+    assert sorted(listed[0] + listed[1]) == [path.stem for path in sorted(reference.glob("*.ark"))]
     made = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.ark")}
     extract(wavs, tmp_path)
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.ark")} == made
@@ -101,31 +103,44 @@ def test_parts_are_joined_to_the_same_bytes(wavs, reference, tmp_path, small_sha
     assert not (tmp_path / "parts").exists()
 
 
-def test_shards_of_other_audio_or_settings_are_made_again(wavs, small_shards):
-    plan = plan_shards(wavs, "a")
-    other = plan_shards(wavs, "b")
-    assert [list(shard.wavs) for shard in plan] == [list(shard.wavs) for shard in other]
-    assert all(one.digest != two.digest for one, two in zip(plan, other, strict=True))
-    assert plan_shards(dict(reversed(wavs.items())), "a") == plan
+def test_shards_hang_on_the_names_alone_and_an_utterance_concerns_its_own(wavs, small_shards):
+    sources = {utt: Path(wav) for utt, wav in wavs.items()}
+    plan = plan_shards(sources, "a")
+    assert plan_shards(dict(reversed(sources.items())), "a") == plan
+    assert sorted(utt for shard in plan for utt in shard.sources) == list(wavs)
+    assert [list(shard.sources) for shard in plan_shards(dict.fromkeys(wavs, "words"), "b")] == [
+        list(shard.sources) for shard in plan
+    ]
+    fewer = plan_shards({utt: path for utt, path in sources.items() if utt != "utt004"}, "a")
+    changed = [shard for shard in fewer if shard not in plan]
+    assert len(changed) <= 1 and all(len(shard.sources) < 10 for shard in plan)
 
 
-def test_audio_digest_sees_sizes_and_missing_files(tmp_path):
-    wavs = make_wavs(tmp_path, [500, 600])
-    before = audio_digest(wavs)
-    soundfile.write(wavs["utt001"], np.zeros(601), 16000)
-    changed = audio_digest(wavs)
-    Path(wavs["utt001"]).unlink()
-    assert len({before, changed, audio_digest(wavs)}) == 3
-    assert describe_speech(wavs, FBANK)["data"] == {"utterances": 2, "audio_digest": audio_digest(wavs)}
+def test_the_record_tells_settings_and_weights(speech_folders, tmp_path):
+    moved = shutil.copytree(speech_folders["hubert"], tmp_path / "moved")
+    speech = [SpeechFeatures(upstream="hf_hubert_custom", checkpoint=str(f)) for f in (speech_folders["hubert"], moved)]
+    assert describe_speech(speech[0]) == describe_speech(speech[1]) != describe_speech(FBANK)
+    weights = bytearray((moved / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    copy = shutil.copytree(moved, tmp_path / "other")
+    (copy / "model.safetensors").write_bytes(weights)
+    assert describe_speech(speech[1].model_copy(update={"checkpoint": str(copy)})) != describe_speech(speech[1])
+
+
+def write_whole(folder, shard, notes=()):
+    with open_shard(folder, shard) as writer:
+        for utt, source in shard.sources.items():
+            writer.add(utt, np.ones((1, 2)), fingerprint(source), notes)
 
 
 def test_a_shard_is_done_with_its_record_only(tmp_path, wavs):
-    (shard,) = plan_shards(wavs, "a")
+    sources = {utt: Path(wav) for utt, wav in wavs.items()}
+    (shard,) = plan_shards(sources, "a")
     assert not is_done(tmp_path, shard)
-    write_shard(tmp_path, shard, [(utt, np.ones((1, 2))) for utt in shard.wavs], {"padded": 2})
-    assert is_done(tmp_path, shard) and not is_done(tmp_path, plan_shards(wavs, "b")[0])
+    write_whole(tmp_path, shard, ["loud"])
+    assert is_done(tmp_path, shard) and not is_done(tmp_path, plan_shards(sources, "b")[0])
     assert not are_finished(tmp_path)
-    assert join_shards(tmp_path, [shard]) == {"padded": 2} and are_finished(tmp_path)
+    assert join_shards(tmp_path, [shard]) == {"loud": 10} and are_finished(tmp_path)
     (tmp_path / "feats.0001.json").write_text("{")
     assert not is_done(tmp_path, shard)
     with pytest.raises(DataError, match="feats.0001.json"):
@@ -134,33 +149,170 @@ def test_a_shard_is_done_with_its_record_only(tmp_path, wavs):
     assert not are_finished(tmp_path)
 
 
+def test_sources_are_compared_with_those_of_all_shards(tmp_path, small_shards):
+    words = {f"u{number}": f"word {number}" for number in range(9)}
+    plan = plan_shards(words, "a")
+    for shard in plan:
+        write_whole(tmp_path, shard)
+    assert len(plan) > 1 and compare_sources(tmp_path, words) == ([], [])
+    assert compare_sources(tmp_path, words | {"u3": "other", "new": "x"}) == (["new"], ["u3"])
+
+
+def spoil(wavs):
+    """Makes audio bad in every way that a disk, a copy or a user does; returns a word of each fault by utterance."""
+    paths = {utt: Path(wav) for utt, wav in wavs.items()}
+    paths["utt000"].write_bytes(paths["utt000"].read_bytes()[:3000])
+    paths["utt001"].write_bytes(b"")
+    soundfile.write(paths["utt002"], np.full(9000, np.nan), 16000, subtype="FLOAT")
+    paths["utt003"].write_text("this is no audio\n" * 99)
+    paths["utt004"].unlink()
+    paths["utt005"].unlink()
+    paths["utt005"].mkdir()
+    paths["utt006"].write_bytes(np.zeros(9000, np.int16).tobytes())
+    faults = ("truncated", "empty", "NaN", "no readable audio", "missing", "missing", "no readable audio")
+    return dict(zip(sorted(wavs), faults, strict=False))
+
+
 def test_all_unusable_audio_is_named_after_the_rest_is_done(tmp_path, small_shards):
-    wavs = make_wavs(tmp_path / "wavs", [9000 + 100 * n for n in range(12)])
-    whole = Path(wavs["utt000"]).read_bytes()
-    Path(wavs["utt000"]).write_bytes(whole[:3000])
-    Path(wavs["utt001"]).write_bytes(b"")
-    soundfile.write(wavs["utt002"], np.full(9000, np.nan), 16000, subtype="FLOAT")
-    Path(wavs["utt009"]).unlink()
+    wavs = make_wavs(tmp_path / "wavs", [9000 + 100 * n for n in range(24)])
+    faults = spoil(wavs)
     folder = tmp_path / "dump"
     with pytest.raises(DataError) as caught:
-        extract(wavs, folder)
+        extract(wavs, folder, nj=2)
     lines = str(caught.value).splitlines()
-    assert lines[0] == "4 utterances cannot be used; all others are done:"
-    for line, utt, reason in zip(
-        lines[1:], ("utt000", "utt001", "utt002", "utt009"), ("truncated", "empty", "NaN", "missing"), strict=False
-    ):
-        assert line.strip().startswith(f"{utt}: {wavs[utt]}") and reason in line
-    assert "allow_incomplete=true" in lines[5] and len(lines) == 6
-    assert not (folder / "feats.scp").exists() and not (folder / "feats.0001.ark").exists()
-    done = (folder / "feats.0002.ark").stat().st_mtime_ns
-    assert (folder / "unusable.tsv").read_text().startswith("utt\treason\nutt000\t")
+    assert lines[0] == "7 utterances cannot be used; all others are done:" and len(lines) == 9
+    for line, (utt, fault) in zip(lines[1:], faults.items(), strict=False):
+        assert line.strip().startswith(f"{utt}: {wavs[utt]}: ") and fault in line
+    assert f"--set data.leave_out=[{','.join(faults)}]" in lines[8]
+    assert not (folder / "feats.scp").exists()
+    listed = (folder / "unusable.tsv").read_text().splitlines()
+    assert listed[0] == "utt\treason" and [line.split("\t")[0] for line in listed[1:]] == list(faults)
 
-    good = make_wavs(tmp_path / "good", [9000 + 100 * n for n in range(12)])
-    for utt in ("utt000", "utt001", "utt002", "utt009"):
-        Path(wavs[utt]).write_bytes(Path(good[utt]).read_bytes())
-    extract(wavs, folder)
-    assert (folder / "feats.0002.ark").stat().st_mtime_ns == done
+    # The user leaves them out: nothing that was done is done again.
+    times = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.ark")}
+    left = {utt: wav for utt, wav in wavs.items() if utt not in faults}
+    extract(left, folder)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("*.ark")}.items() <= times.items()
     assert are_finished(folder) and not (folder / "unusable.tsv").exists()
+    alone = tmp_path / "alone"
+    extract(left, alone)
+    kept, made = (load_pooled(place / "feats.scp", list(left)) for place in (folder, alone))
+    np.testing.assert_array_equal(kept, made)
+
+
+def test_mended_audio_is_extracted_and_shards_without_a_fault_are_kept(tmp_path, small_shards):
+    wavs = make_wavs(tmp_path / "wavs", [9000 + 100 * n for n in range(20)])
+    whole = Path(wavs["utt007"]).read_bytes()
+    Path(wavs["utt007"]).write_bytes(whole[:999])
+    with pytest.raises(DataError, match="1 utterances cannot be used"):
+        extract(wavs, tmp_path / "dump")
+    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "dump").glob("*.ark")}
+    Path(wavs["utt007"]).write_bytes(whole)
+    extract(wavs, tmp_path / "dump")
+    again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "dump").glob("*.ark")}
+    assert sum(again[name] != times[name] for name in times) == 1
+    extract(wavs, tmp_path / "clean")
+    assert contents(tmp_path / "dump") == contents(tmp_path / "clean")
+
+
+def test_many_faults_are_listed_in_the_file_alone(tmp_path):
+    with pytest.raises(DataError) as caught:
+        raise_faults({f"utt{number:02d}": "a\tb\nc" for number in range(30)}, tmp_path)
+    assert "and 10 more, listed in" in str(caught.value) and f"[the names in {tmp_path}" in str(caught.value)
+    assert (tmp_path / "unusable.tsv").read_text().splitlines()[30] == "utt29\ta b c"
+
+
+def test_odd_audio_is_used_and_noted(tmp_path):
+    wavs = make_wavs(tmp_path / "wavs", [20, 9000, 9000, 9000, 9000])
+    soundfile.write(wavs["utt001"], np.zeros(9000), 16000)
+    samples = soundfile.read(wavs["utt002"])[0]
+    soundfile.write(wavs["utt002"], np.stack([samples, samples], axis=1), 16000)
+    soundfile.write(wavs["utt003"], samples, 44100)
+    flac = Path(wavs["utt004"]).with_suffix(".flac")
+    soundfile.write(flac, samples, 16000)
+    flac.rename(wavs["utt004"])  # a wrong extension does not matter, the content decides
+    extract(wavs, tmp_path / "dump")
+    assert (tmp_path / "dump/notes.tsv").read_text().splitlines() == [
+        "utt\tnote",
+        "utt000\ttoo short for the model and padded with zeros",
+        "utt001\tsilent",
+        "utt002\taveraged over their channels",
+        "utt003\tresampled to 16000 Hz",
+    ]
+    assert np.isfinite(load_pooled(tmp_path / "dump/feats.scp", list(wavs))).all()
+
+
+def run(command, folder):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ambiser.features import extract
+from ambiser.io.console import run_main, set_up_logging
+
+class Doomed:
+    layers, dim, minimum_samples, device = 1, 2, 400, "cpu"
+    def extract(self, wav):
+        import numpy as np
+        if len(wav) == 8888:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [np.full((3, 2), len(wav), np.float32)]
+    def is_short(self, samples):
+        return False
+
+def make(argument):
+    speech, folder = argument
+    upstream = Doomed()
+    facts = extract.Facts(1, 2, 50.0, 400, "cpu")
+    return lambda shard: extract._extract_shard(shard, upstream, speech, folder), facts
+
+extract._make_worker = make
+def main():
+    set_up_logging()
+    wavs = dict(word.split("=") for word in sys.argv[2:])
+    extract.extract_speech(wavs, {}, extract.SpeechFeatures(), folder=Path(sys.argv[1]), nj=2)
+if __name__ == "__main__":
+    run_main(main)
+"""
+
+
+def test_a_worker_that_the_kernel_kills_costs_its_shard_alone(tmp_path):
+    wavs = make_wavs(tmp_path / "wavs", [8000 + 8 * n for n in range(120)])
+    victim = next(utt for utt, wav in wavs.items() if soundfile.info(wav).frames == 8888)
+    (tmp_path / "program.py").write_text(KILLED)
+    command = [sys.executable, tmp_path / "program.py", tmp_path / "dump", *(f"{u}={w}" for u, w in wavs.items())]
+    done = run(command, tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert f"killed by signal 9 at {victim}; it is tried again" in done.stderr
+    assert f"{victim}: {wavs[victim]}: its worker was killed by signal 9" in done.stderr
+    assert len(list((tmp_path / "dump").glob("*.ark"))) == 1 and not (tmp_path / "dump/feats.scp").exists()
+    without = [sys.executable, tmp_path / "program.py", tmp_path / "dump"]
+    without += [f"{utt}={wav}" for utt, wav in wavs.items() if utt != victim]
+    done = run(without, tmp_path)
+    assert done.returncode == 0 and "1 shards are done already" in done.stderr, done.stderr
+
+
+def test_a_disk_that_fills_up_in_the_middle_is_one_line_and_keeps_what_is_done(tmp_path):
+    """A limit on the size of files stands in for a full disk: writing fails in the middle of the second shard."""
+    wavs = make_wavs(tmp_path / "wavs", [8000] * 105 + [320000])
+    code = (
+        "import resource, runpy, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_module('ambiser.bin.extract_features', run_name='__main__')\n"
+    )
+    write_data(tmp_path / "data", wavs)
+    (tmp_path / "x.yaml").write_text("ssl: fbank\namber: {student: A, guidance: 0, teacher: 0}\n")
+    options = ["--configs", "x.yaml", "--nj", "1", "--set", "speech_features.form=frames"]
+    command = [sys.executable, "-c", code, "extract_features", *options]
+    done = run(command, tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert "cannot be written: File too large" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "dump/fbank_frames/feats.scp").exists()
+    assert list((tmp_path / "dump/fbank_frames").glob(".*.tmp")) == []
 
 
 def test_constant_pooled_features_are_refused_now_and_again(wavs, tmp_path):

@@ -10,20 +10,12 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from features.conftest import make_wavs
+from features.conftest import make_wavs, write_data
 
 from ambiser.features.store import load_frames
-from ambiser.io.tables import write_table
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
-
-
-def write_data(folder, wavs):
-    write_table(folder / "all" / "wav.scp", wavs)
-    write_table(folder / "all" / "utt2dur", {utt: f"{soundfile.info(path).duration:.4f}" for utt, path in wavs.items()})
-    write_table(folder / "all" / "text", dict.fromkeys(wavs, "so happy"))
-    (folder / "corpus.json").write_text("{}\n")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +71,7 @@ def test_tokens_of_a_table_of_hypotheses_stand_in_a_folder_of_their_own(recipe):
     (recipe / "hypotheses").write_text("other never said\nutt001 so very sad\n")
     options = ("--dump_dir", "tokens", "--set", "text_features.form=tokens", "text_features.transcripts=hypotheses")
     done = run(recipe, *options)
-    assert done.returncode == 0 and "2 of them without words" in done.stderr, done.stderr
+    assert done.returncode == 0 and "2 without words" in done.stderr, done.stderr
     shapes = [len(rows) for rows in load_frames(recipe / "tokens/hashing_tokens/feats.scp", ["utt000", "utt001"])]
     assert shapes == [1, 3]
     (recipe / "hypotheses").write_text("other never said\n")
@@ -109,7 +101,25 @@ def test_other_audio_stops_when_finished_and_goes_on_when_not(recipe, tmp_path):
     assert run(tmp_path).returncode == 0
     soundfile.write(wavs["utt002"], soundfile.read(wavs["utt002"])[0][:5000], 16000)
     done = run(tmp_path)
-    assert done.returncode == 2 and "data.audio_digest: " in done.stderr and "remove dump/fbank" in done.stderr
+    assert done.returncode == 2 and "1 utterances have changed" in done.stderr, done.stderr
+    assert f"such as utt002 ({wavs['utt002']})" in done.stderr and "remove dump/fbank/feats.scp" in done.stderr
+    (tmp_path / "dump/fbank/feats.scp").unlink()
+    assert run(tmp_path).returncode == 0 and "are there already" in run(tmp_path).stderr
+
+
+def test_audio_that_was_touched_or_moved_and_utterances_that_went_cost_nothing(recipe, tmp_path):
+    run(recipe)
+    shutil.copytree(recipe / "dump", tmp_path / "dump")
+    shutil.copy(recipe / "both.yaml", tmp_path)
+    wavs = make_wavs(tmp_path / "moved", [9000, 8000, 7000])
+    write_data(tmp_path / "data", wavs)
+    assert run(tmp_path).stderr.count("are there already") == 2
+    del wavs["utt001"]
+    write_data(tmp_path / "data", wavs)
+    assert run(tmp_path).stderr.count("are there already") == 2
+    wavs = make_wavs(tmp_path / "moved", [9000, 8000, 7000, 6000])
+    write_data(tmp_path / "data", wavs)
+    assert "features of 4 utterances" in run(tmp_path).stderr
 
 
 def test_features_that_lost_an_ark_are_made_again(recipe):

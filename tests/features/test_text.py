@@ -5,6 +5,7 @@ import pytest
 
 from ambiser.config.schema import TextFeatures
 from ambiser.errors import ConfigError, DataError
+from ambiser.features import shards
 from ambiser.features.store import load_text
 from ambiser.features.text import describe_text, extract_text, make_hashing, make_hugging_face
 
@@ -47,7 +48,9 @@ def test_empty_transcripts_are_zeros_and_counted(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="ambiser"):
         log.propagate = True
         extract_text(TEXTS, TextFeatures(), folder=tmp_path)
-    assert "2 of them without words" in caplog.text
+    assert "2 without words: zeros" in caplog.text
+    notes = (tmp_path / "notes.tsv").read_text()
+    assert notes == "utt\tnote\na\twithout words: zeros\nc\twithout words: zeros\n"
     loaded = load_text(tmp_path / "feats.scp", ["a", "b", "c"])
     assert loaded.shape == (3, 256)
     assert not loaded[[0, 2]].any() and loaded[1].any()
@@ -56,10 +59,32 @@ def test_empty_transcripts_are_zeros_and_counted(tmp_path, caplog):
 def test_same_texts_same_bytes_in_any_order(tmp_path):
     extract_text(TEXTS, TextFeatures(), folder=tmp_path / "1")
     extract_text(dict(reversed(TEXTS.items())), TextFeatures(), folder=tmp_path / "2")
-    for name in ("feats.ark", "feats.scp"):
+    names = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert names == ["feats.0001.ark", "feats.0001.json", "feats.0001.scp", "feats.scp", "notes.tsv"]
+    for name in names:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
-    assert describe_text(TEXTS, TextFeatures()) == describe_text(dict(reversed(TEXTS.items())), TextFeatures())
-    assert describe_text(TEXTS | {"a": "x"}, TextFeatures()) != describe_text(TEXTS, TextFeatures())
+
+
+def test_shards_that_are_done_are_kept_and_those_of_other_words_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_UTTERANCES", 2)
+    texts = {f"utt{number}": f"so sad {number}" for number in range(8)}
+    extract_text(texts, TextFeatures(), folder=tmp_path, nj=2)
+    made = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.ark")}
+    assert len(made) > 2
+    (tmp_path / "feats.scp").unlink()
+    extract_text(texts | {"utt3": "happy"}, TextFeatures(), folder=tmp_path)
+    again = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.ark")}
+    assert again.keys() == made.keys() and sum(again[name] != made[name] for name in made) == 1
+    encode, _ = make_hashing(TextFeatures())
+    np.testing.assert_array_equal(load_text(tmp_path / "feats.scp", ["utt3"]), encode("happy"))
+
+
+def test_the_record_tells_models_by_their_content(text_folder, tmp_path):
+    moved = shutil.copytree(text_folder, tmp_path / "moved")
+    one, two = (TextFeatures(encoder="huggingface", model=str(folder)) for folder in (text_folder, moved))
+    assert describe_text(one) == describe_text(two) != describe_text(two.model_copy(update={"pooling": "cls"}))
+    named = one.model_copy(update={"model": "google-bert/bert-base-uncased"})
+    assert describe_text(named)["text_features"]["model"] == "google-bert/bert-base-uncased"
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])

@@ -11,15 +11,31 @@ from pathlib import Path
 import pytest
 
 from ambiser.errors import UserError
-from ambiser.features.workers import run_tasks
+from ambiser.features.workers import At, Killed, run_tasks
+from ambiser.io.console import log
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def kill_me():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def make_square(argument):
+    """Squares; -1 kills its worker, -2 only when no file tells of an earlier try, and the argument may kill as well."""
     if argument == "bug":
         raise KeyError("a bug")
-    return lambda task: iter([task * task] if task >= 0 else os.kill(os.getpid(), signal.SIGKILL)), os.getpid()
+    if argument == "kill":
+        kill_me()
+
+    def work(task):
+        yield At(f"number {task}")
+        if task == -2 and not Path(argument).exists():
+            Path(argument).touch()
+            kill_me()
+        yield task * task if task != -1 else kill_me()
+
+    return work, os.getpid()
 
 
 def test_workers_work_off_all_tasks():
@@ -30,9 +46,25 @@ def test_workers_work_off_all_tasks():
     assert multiprocessing.active_children() == []
 
 
-def test_a_killed_worker_is_said_and_leaves_no_process():
-    with pytest.raises(UserError, match=r"killed by signal 9.*run the same command again"):
-        list(run_tasks(make_square, "", [1, -1, 2, 3], processes=2, start=lambda pid: None))
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_task_whose_worker_is_killed_twice_is_named_and_the_rest_is_done(processes):
+    events = list(run_tasks(make_square, "", [1, -1, 2, 3], processes=processes, start=lambda pid: None))
+    assert sorted(event for event in events if isinstance(event, int)) == [1, 4, 9]
+    assert events[-1] == Killed(-1, "number -1", "was killed by signal 9")
+    assert multiprocessing.active_children() == []
+
+
+def test_a_task_whose_worker_is_killed_once_is_tried_again_at_the_end(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(log, "propagate", True)
+    tasks = [-2, 1, 2, 3]
+    squares = list(run_tasks(make_square, str(tmp_path / "tried"), tasks, processes=2, start=lambda pid: None))
+    assert sorted(squares) == [1, 4, 4, 9] and squares[-1] == 4
+    assert "was killed by signal 9 at number -2; it is tried again at the end" in caplog.text
+
+
+def test_a_worker_that_is_killed_before_it_is_ready_ends_the_run():
+    with pytest.raises(UserError, match=r"killed by signal 9 before it was ready.*run the same command again"):
+        list(run_tasks(make_square, "kill", [1, 2], processes=2, start=lambda pid: None))
     assert multiprocessing.active_children() == []
 
 

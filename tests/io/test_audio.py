@@ -3,7 +3,8 @@ import pytest
 import soundfile
 
 from ambiser.errors import DataError
-from ambiser.io.audio import read_audio, read_info
+from ambiser.io import audio
+from ambiser.io.audio import load_audio, read_audio, read_info
 
 
 def tone(rate, seconds=0.5, hz=440.0):
@@ -65,6 +66,25 @@ def test_unusable_audio_is_named_with_its_fault(tmp_path, kind):
     with pytest.raises(DataError, match=kind) as caught:
         read_audio(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_a_file_that_may_not_be_read_is_said_in_the_words_of_the_system(tmp_path, monkeypatch):
+    def refuse(path, mode):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    soundfile.write(tmp_path / "a.wav", tone(16000), 16000)
+    monkeypatch.setattr(audio, "open", refuse, raising=False)  # the tests may run as root, who may read everything
+    with pytest.raises(DataError, match=r"a.wav: cannot be read: Permission denied$"):
+        read_audio(tmp_path / "a.wav")
+
+
+def test_long_audio_is_read_in_blocks_to_the_same_samples(tmp_path, monkeypatch):
+    stereo = np.stack([tone(44100), 0.5 * tone(44100)], axis=1)
+    soundfile.write(tmp_path / "a.wav", stereo, 44100, subtype="FLOAT")
+    whole, info = load_audio(tmp_path / "a.wav")
+    monkeypatch.setattr(audio, "_BLOCK", 1000)
+    np.testing.assert_array_equal(load_audio(tmp_path / "a.wav")[0], whole)
+    assert (info.sample_rate_hz, info.channels) == (44100, 2)
 
 
 def test_every_cut_of_a_wav_is_seen(tmp_path):
