@@ -175,7 +175,9 @@ class Optimization(Section):
     patience: Annotated[int, Field(ge=0)] = Field(
         0, description="stop after so many epochs without a better dev score; 0: never"
     )
-    select: Literal["jsd", "ua", "accuracy"] = Field("ua", description="dev score that chooses the epoch")
+    select: Literal["jsd", "ua", "accuracy", "last"] = Field(
+        "ua", description="dev score that chooses the epoch; last: none, the last epoch is kept and patience ignored"
+    )
 
 
 class Ipr(Section):
@@ -236,6 +238,12 @@ class Amber(Section):
     )
     guidance: Annotated[float, Field(ge=0)] = Field(0.5, description="lambda, weight of what the teachers say [D]")
     teacher: Annotated[float, Field(ge=0)] = Field(1.0, description="beta, weight of the teachers' own supervision [D]")
+    guidance_schedule: Literal["constant", "rise", "fall"] = Field(
+        "constant", description="lambda over the epochs: as it is, from 0 to its value, or from its value to 0 [D]"
+    )
+    teacher_schedule: Literal["constant", "rise", "fall"] = Field(
+        "constant", description="beta over the epochs, in the same way [D]"
+    )
     temperature: Positive = Field(0.1, description="tau of the teacher weights [D]")
     fusion: Literal["concat", "gated"] = Field(
         "concat", description="input of head AT: both vectors, or a learned gate between their projections [D]"

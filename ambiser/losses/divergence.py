@@ -17,7 +17,7 @@ def js_divergence(probs: Tensor, log_probs: Tensor) -> Tensor:
 
     Args:
         probs: (B, C) reference y, rows that sum to 1.
-        log_probs: (B, C) logarithm of the prediction p.
+        log_probs: (B, C) logarithm of the prediction p; both may have further dimensions in front, which broadcast.
 
     Returns:
         (B,) in [0, log 2] nats; 0 where y = p.

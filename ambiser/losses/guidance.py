@@ -43,7 +43,7 @@ def teacher_weights(
     Source: AmbER² ("adaptive" weights are the paper's, these rules are ours).
     """
     teachers = teachers.detach()
-    distance = torch.stack([DIVERGENCES[divergence](probs, teacher) for teacher in teachers])
+    distance = DIVERGENCES[divergence](probs, teachers)
     if rule == "uniform":
         raw = torch.ones_like(distance)
     elif rule == "confidence":
@@ -57,6 +57,27 @@ def teacher_weights(
     if available is not None:
         raw = raw * available
     return raw / raw.sum(dim=0).clamp_min(torch.finfo(raw.dtype).tiny)
+
+
+def scheduled(settings: Amber, epoch: int, epochs: int) -> Amber:
+    """Returns the settings with λ and β as they are in an epoch.
+
+    "constant" leaves a weight as it is, "rise" takes it from 0 in the first epoch to its value in the last one in equal
+    steps, and "fall" from its value to 0.
+
+    Args:
+        settings: guidance (λ), teacher (β) and their schedules.
+        epoch: 1 to epochs.
+        epochs: as many as are planned; a training of one epoch has the full weights.
+    """
+    done = (epoch - 1) / (epochs - 1) if epochs > 1 else None
+    share = {"constant": 1.0, "rise": 1.0 if done is None else done, "fall": 1.0 if done is None else 1 - done}
+    return settings.model_copy(
+        update={
+            "guidance": settings.guidance * share[settings.guidance_schedule],
+            "teacher": settings.teacher * share[settings.teacher_schedule],
+        }
+    )
 
 
 def amber_loss(
@@ -86,31 +107,29 @@ def amber_loss(
     Source: AmbER², objective (structure from the paper, the rest ours; methods §2).
     """
     divergence = DIVERGENCES[settings.divergence]
-
-    def supervise(name: str) -> Tensor:
-        loss = divergence(probs, heads[name])
-        return loss if name != "T" or has_text is None else loss * has_text
-
-    total = supervise(settings.student)
+    names = [settings.student, *(name for name in heads if name != settings.student)]
+    log_probs = torch.stack([heads[name] for name in names])  # (1 + M, B, C), the student first
+    available = None
+    if has_text is not None:
+        available = torch.stack([has_text if name == "T" else torch.ones_like(has_text) for name in names])
+    supervised = divergence(probs, log_probs)
+    supervised = supervised if available is None else supervised * available
+    total = supervised[0]
     parts = {"student": total.mean().detach()}
-    names = [name for name in heads if name != settings.student]
-    if names:
-        teachers = torch.stack([heads[name] for name in names])  # (M, B, C)
-        available = None
-        if has_text is not None:
-            available = torch.stack([has_text if name == "T" else torch.ones_like(has_text) for name in names])
+    if names[1:]:
+        teachers = log_probs[1:].detach()
         weights = teacher_weights(
-            settings.weights, probs, teachers, settings.temperature, settings.divergence, available
-        )
-        fixed = teachers.detach().exp()
-        guidance = sum(w * divergence(p, heads[settings.student]) for w, p in zip(weights, fixed, strict=True))
+            settings.weights, probs, teachers, settings.temperature, settings.divergence,
+            None if available is None else available[1:],
+        )  # fmt: skip
+        guidance = (weights * divergence(teachers.exp(), log_probs[0])).sum(dim=0)
         if settings.agreement_gate:
             guidance = guidance * (1 - js_divergence(heads["A"].detach().exp(), heads["T"].detach()) / math.log(2))
-        if settings.student == "T" and has_text is not None:
-            guidance = guidance * has_text
-        supervised_teachers = sum(supervise(name) for name in names)
+        if available is not None:
+            guidance = guidance * available[0]
+        supervised_teachers = supervised[1:].sum(dim=0)
         total = total + settings.guidance * guidance + settings.teacher * supervised_teachers
         parts["guidance"] = guidance.mean().detach()
         parts["teacher"] = supervised_teachers.mean().detach()
-        parts |= {f"weight_{name}": w.mean() for name, w in zip(names, weights, strict=True)}
+        parts |= {f"weight_{name}": w.mean() for name, w in zip(names[1:], weights, strict=True)}
     return (total if importance is None else total * importance).mean(), parts

@@ -12,7 +12,7 @@ from ambiser.data.votes import smooth_labels
 from ambiser.errors import DataError
 from ambiser.losses.balance import class_weights, utterance_weights
 from ambiser.losses.evidential import concentrations, misleading_evidence, vote_likelihood
-from ambiser.losses.guidance import amber_loss
+from ambiser.losses.guidance import amber_loss, scheduled
 from ambiser.models.fusion import AmberNetwork, FeatureTower, IprTower
 from ambiser.models.prototypes import PrototypeMemory
 from ambiser.train.evaluate import dev_scores, forward_amber
@@ -111,7 +111,7 @@ class DistillTask:
 
     def loss(self, batch: Tensor, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Computes the objective of AmbER², or the Dirichlet's, on a batch."""
-        settings = self.config.amber
+        settings = scheduled(self.config.amber, epoch, self.optim.epochs)
         logits = self.network(*self.train.inputs(batch), self._hide(len(batch), generator))
         importance = None if self.importance is None else self.importance[batch]
         if settings.evidential:

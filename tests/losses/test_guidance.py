@@ -7,7 +7,7 @@ import torch
 
 from ambiser.config.schema import Amber
 from ambiser.losses.divergence import DIVERGENCES, js_divergence
-from ambiser.losses.guidance import amber_loss, teacher_weights
+from ambiser.losses.guidance import amber_loss, scheduled, teacher_weights
 
 RULES = ["gt_divergence", "inverse_divergence", "confidence", "uniform"]
 Y = torch.tensor([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0], [0.4, 0.3, 0.3]], dtype=torch.float64)
@@ -122,3 +122,26 @@ def test_importance_weighs_utterances():
     alone = [amber_loss(Y[i : i + 1], {n: h[i : i + 1] for n, h in heads.items()}, Amber())[0].item() for i in range(3)]
     weighted, _ = amber_loss(Y, heads, Amber(), importance=torch.tensor([0.0, 1.0, 2.0]))
     assert weighted.item() == pytest.approx((alone[1] + 2 * alone[2]) / 3, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [("constant", [0.8] * 5), ("rise", [0.0, 0.2, 0.4, 0.6, 0.8]), ("fall", [0.8, 0.6, 0.4, 0.2, 0.0])],
+)
+def test_schedules_of_lambda_and_beta_by_hand(schedule, expected):
+    of_lambda = Amber(guidance=0.8, teacher=0.3, guidance_schedule=schedule)
+    of_beta = Amber(guidance=0.3, teacher=0.8, teacher_schedule=schedule)
+    assert [scheduled(of_lambda, epoch, 5).guidance for epoch in range(1, 6)] == pytest.approx(expected)
+    assert [scheduled(of_beta, epoch, 5).teacher for epoch in range(1, 6)] == pytest.approx(expected)
+    assert {scheduled(of_lambda, epoch, 5).teacher for epoch in range(1, 6)} == {0.3}
+    assert scheduled(of_lambda, 1, 1).guidance == 0.8
+
+
+def test_kl_and_soft_cross_entropy_teach_the_same():
+    gradients = []
+    for divergence in ("kl", "soft_ce"):
+        logits = {name: _logits(3, 3, seed=i).requires_grad_() for i, name in enumerate(("A", "T", "AT"))}
+        heads = {name: value.log_softmax(1) for name, value in logits.items()}
+        amber_loss(Y, heads, Amber(divergence=divergence))[0].backward()
+        gradients.append(torch.stack([value.grad for value in logits.values()]))
+    assert torch.allclose(*gradients, atol=1e-12)

@@ -10,6 +10,7 @@ from ambiser.config import Config
 from ambiser.config.schema import Optimization
 from ambiser.errors import DataError
 from ambiser.train import loop
+from ambiser.train.checkpoint import load_best
 from ambiser.train.ipr import LearnTask, RefineTask
 
 
@@ -97,7 +98,7 @@ class _FixedScores:
 
     def after_epoch(self):
         score = next(self.scores)
-        return {"dev_ua": score, "dev_accuracy": score, "dev_jsd": 1 - score}
+        return {"dev_ua": score, "dev_accuracy": score, "dev_jsd": 1 - (score or 0)}
 
 
 @pytest.mark.parametrize(("select", "best"), [("ua", 2), ("jsd", 2)])
@@ -106,6 +107,14 @@ def test_best_epoch_is_the_first_with_the_best_dev_score(select, best, tmp_path)
     loop.fit(_FixedScores([0.3, 0.8, 0.8, 0.5]), optim, tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines if line["best"]][-1] == best
+
+
+def test_the_last_epoch_is_kept_whatever_dev_says_and_patience_is_ignored(tmp_path):
+    optim = Optimization(epochs=4, patience=1, select="last")
+    loop.fit(_FixedScores([0.9, 0.1, None, 0.5]), optim, tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
+    _, facts = load_best(tmp_path / "best.safetensors")
+    assert (facts["epoch"], facts["select"]) == (4, "last")
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 4
 
 
 def test_patience_stops_early(tmp_path):
