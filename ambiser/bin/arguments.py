@@ -68,9 +68,9 @@ class Experiment:
 
     def feature_folders(self) -> list[Path]:
         """The folders of the features that the experiment reads."""
-        config = self.config
-        speech = self.layout.speech_dir(config.ssl, config.speech_features.form)
-        return [speech, self.text_dir()] if config.needs_text() else [speech]
+        speech = self.layout.speech_dir(self.config.ssl, self.config.speech_features.form)
+        folders = zip(self.config.cached(), (speech, self.text_dir()), strict=True)
+        return [folder for cached, folder in folders if cached]
 
     def text_dir(self) -> Path:
         """The folder of the text features."""

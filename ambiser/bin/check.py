@@ -34,8 +34,8 @@ def main() -> None:
     experiments = check_configs(args, faults)
     for experiment in experiments:
         show("experiment", f"{experiment.tag}: {' '.join(experiment.config.stages)}")
-    for upstream, checkpoint in sorted({_upstream(experiment) for experiment in experiments}):
-        check_weights(upstream, checkpoint, faults)
+    for upstream, checkpoint, regime in sorted({_upstream(experiment) for experiment in experiments}):
+        check_weights(upstream, checkpoint, regime, faults)
     for corpus in sorted({experiment.config.data.corpus for experiment in experiments}):
         check_corpus(corpus, args.corpus_dir, faults)
     if args.launcher == "slurm":
@@ -44,9 +44,9 @@ def main() -> None:
         raise UserError("\n  ".join(["this must be mended first:", *faults]))
 
 
-def _upstream(experiment: Experiment) -> tuple[str, str]:
+def _upstream(experiment: Experiment) -> tuple[str, str, str]:
     features = experiment.config.speech_features
-    return features.upstream, features.checkpoint
+    return features.upstream, features.checkpoint, experiment.config.model.encoder
 
 
 if __name__ == "__main__":

@@ -17,8 +17,11 @@ def unfinished_speech(experiments: list[Experiment]) -> list[Experiment]:
     """Claims the folders of all speech features, and returns one experiment for each that is not finished."""
     from ambiser.features.extract import describe_speech
 
+    for experiment in experiments:
+        if not experiment.config.cached()[0]:
+            log.info("%s trains its speech encoder from the waveforms: needs no speech features", experiment.tag)
     wavs = {utt: Path(wav) for utt, wav in wav_paths(experiments[0].layout).items()}
-    distinct = _distinct(experiments, "ssl", "speech_features")
+    distinct = _distinct([e for e in experiments if e.config.cached()[0]], "ssl", "speech_features")
     return [e for e in distinct if not _is_done(speech_dir(e), describe_speech(e.config.speech_features), wavs)]
 
 
@@ -26,8 +29,11 @@ def unfinished_text(experiments: list[Experiment]) -> list[Experiment]:
     """Claims the folders of all text features, and returns one experiment for each that is not finished."""
     from ambiser.features.text import describe_text
 
+    for experiment in experiments:
+        if experiment.config.needs_text() and not experiment.config.cached()[1]:
+            log.info("%s trains its text encoder from the transcripts: needs no text features", experiment.tag)
     left = []
-    for experiment in _distinct([e for e in experiments if e.config.needs_text()], "text", "text_features"):
+    for experiment in _distinct([e for e in experiments if e.config.cached()[1]], "text", "text_features"):
         text = experiment.config.text_features
         if not _is_done(experiment.text_dir(), describe_text(text), transcripts(experiment.layout, text)):
             left.append(experiment)

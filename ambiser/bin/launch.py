@@ -65,7 +65,8 @@ def _run(args: argparse.Namespace, stage: str, tasks: list[Task], experiments: l
         where = {"folder": jobs.jobs_dir(args.exp_dir, stage), "after": before, "wait": args.wait == "true"}
         job = getattr(args.site, jobs.kind(stage, experiments))
         return slurm.run_tasks(tasks, slurm=args.site, job=job, description=stage, **where)
-    slots = device_slots(args.nj, any(e.config.train.device != "cpu" for e in experiments))
+    use_gpus = any(e.config.train.device != "cpu" for e in experiments)
+    slots = device_slots(args.nj, use_gpus, alone=any(e.config.learns() for e in experiments))
     memory_bytes = max(map(jobs.memory_of_a_job, experiments))
     return local.run_tasks(tasks, slots=slots, memory_bytes=memory_bytes, description=stage)
 

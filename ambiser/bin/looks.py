@@ -44,10 +44,12 @@ def check_configs(args: argparse.Namespace, faults: list[str]) -> list[Experimen
     return load_experiments(args) if len(faults) == found else []
 
 
-def check_weights(upstream: str, checkpoint: str, faults: list[str]) -> None:
-    """Says whether the weights of an upstream are here, or come from the network at stage 2."""
+def check_weights(upstream: str, checkpoint: str, regime: str, faults: list[str]) -> None:
+    """Says whether the weights of an upstream are here, or come from the network when they are used first."""
     if upstream in OFFLINE_UPSTREAMS:
         show("upstream", f"{upstream}: needs no weights")
+        if regime == "finetune":
+            faults.append(f"model.encoder: finetune: {upstream} has no weights to train; take --ssl wavlm_base_plus")
     elif checkpoint:
         show("upstream", f"{upstream}: weights in {checkpoint}")
         if not Path(checkpoint).exists():
@@ -55,7 +57,7 @@ def check_weights(upstream: str, checkpoint: str, faults: list[str]) -> None:
     else:
         cache = Path.home() / ".cache/s3prl/download"
         state = f"looked for in {cache} first" if cache.is_dir() else "nothing is cached yet"
-        show("upstream", f"{upstream}: weights are downloaded in stage 2; {state}")
+        show("upstream", f"{upstream}: weights are downloaded when they are first used; {state}")
 
 
 def check_corpus(corpus: str, corpus_dir: Path | None, faults: list[str]) -> None:

@@ -160,6 +160,37 @@ class Model(Section):
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.3, description="dropout after the hidden layer [D]")
     projection: Count = Field(128, description="size of the embedding compared with prototypes [D]")
     standardize: bool = Field(True, description="subtract mean and divide by deviation of the training part")
+    encoder: Literal["frozen", "finetune"] = Field(
+        "frozen",
+        description="speech: cached features, or the upstream is trained with the rest, from waveforms [P: IPR]",
+    )
+    text_encoder: Literal["frozen", "finetune"] = Field(
+        "frozen", description="text: cached features, or the Hugging Face encoder is trained with the rest [D]"
+    )
+
+
+class Finetune(Section):
+    """Training of the pre-trained encoders themselves (model.encoder or model.text_encoder: finetune)."""
+
+    learning_rate: Positive = Field(
+        1e-5, description="peak learning rate of the encoders; heads have their stage's [D]"
+    )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="learning rate of a layer as a share of that of the layer above it [D]"
+    )
+    freeze_convolutions: bool = Field(True, description="leave the convolutions below the layers as they are [D]")
+    checkpointing: bool = Field(
+        False, description="compute the layers once more in the backward pass: less memory, more time"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="what the encoders compute in; weights and heads stay in float32"
+    )
+    longest_s: Positive = Field(
+        10.0, description="of a longer training utterance a span of so many seconds is drawn at each step [D]"
+    )
+    gain_db: Annotated[float, Field(ge=0, le=60)] = Field(
+        6.0, description="views of IPR: largest change of the loudness of a waveform [D]"
+    )
 
 
 class Optimization(Section):
@@ -210,10 +241,14 @@ class Ipr(Section):
         0.5, description="share of ambiguous utterances in a batch [D]; 0: precise ones only"
     )
     class_balanced: bool = Field(True, description="draw precise utterances of all classes equally often [D]")
-    time_mask: Share = Field(0.2, description="views: share of the frames that are masked, with 'form: frames' [D]")
+    time_mask: Share = Field(
+        0.2,
+        description="views: share of the frames ('form: frames') or of the waveform ('encoder: finetune') in the one "
+        "span that is masked [D]",
+    )
     feature_mask: Share = Field(0.1, description="views: share of the features that are masked [D]")
     noise: Annotated[float, Field(ge=0)] = Field(
-        0.0, description="views: Gaussian noise, in deviations of each feature over the batch [D]"
+        0.0, description="views: Gaussian noise, in deviations of each feature, or of the waveform [D]"
     )
     layer_mask: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="views: share of the SSL layers that are left out of the mix, with 'form: pooled' [D]"
@@ -324,6 +359,7 @@ class Config(Section):
     speech_features: SpeechFeatures = SpeechFeatures()
     text_features: TextFeatures = TextFeatures()
     model: Model = Model()
+    finetune: Finetune = Finetune()
     ipr: Ipr = Ipr()
     prototypes: Optimization = Optimization(epochs=5)
     update: Optimization = Optimization(epochs=5)
@@ -342,7 +378,19 @@ class Config(Section):
             raise ValueError("stages: update and contrastive need prototypes before them")
         if self.model.pooling == "attentive" and self.speech_features.form == "pooled":
             raise ValueError("model.pooling: attentive needs frames; set speech_features.form=frames")
+        if self.model.text_encoder == "finetune" and self.text_features.encoder != "huggingface":
+            raise ValueError("model.text_encoder: finetune needs a pre-trained encoder; set text=bert_base_uncased")
+        if self.model.text_encoder == "finetune" and self.text_features.form == "tokens":
+            raise ValueError("model.text_encoder: finetune gives a vector an utterance; set text_features.form=pooled")
         return self
+
+    def cached(self) -> tuple[bool, bool]:
+        """Whether the experiment reads speech features, and text features, from stage 2."""
+        return self.model.encoder == "frozen", self.needs_text() and self.model.text_encoder == "frozen"
+
+    def learns(self) -> bool:
+        """Whether a pre-trained encoder is trained."""
+        return "finetune" in (self.model.encoder, self.model.text_encoder)
 
     def needs_text(self) -> bool:
         """Whether a head of the experiment reads text features."""

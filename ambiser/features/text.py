@@ -1,6 +1,6 @@
 """Text features: hashed word n-grams, which need no download, or an encoder of Hugging Face."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -128,21 +128,12 @@ def make_hugging_face(text: TextFeatures) -> tuple[Encoder, int]:
     """
     import torch
 
-    if not text.model:
-        raise ConfigError("text_features.model: encoder huggingface needs the name or the folder of a model")
     torch.set_num_threads(1)
     device = _device()
-    tokenizer, model = _load_hugging_face(text.model)
+    tokenizer, model = load_hugging_face(text.model)
     model.to(device)
-    layers = model.config.num_hidden_layers + 1
-    if not -layers <= text.layer < layers:
-        raise ConfigError(
-            f"text_features.layer: must be 0 to {layers - 1} (or from the end, -1 to {-layers}) for {text.model}, "
-            f"got {text.layer}"
-        )
-    positions = getattr(model.config, "max_position_embeddings", 512)
-    # RoBERTa's positions begin behind that of the padding, so two fewer tokens fit.
-    longest = min(tokenizer.model_max_length, positions - 2 if "roberta" in model.config.model_type else positions)
+    check_layer(text, model)
+    longest = _most_tokens(tokenizer, model)
 
     def encode(words: str) -> np.ndarray:
         with torch.inference_mode():
@@ -155,14 +146,33 @@ def make_hugging_face(text: TextFeatures) -> tuple[Encoder, int]:
     return encode, model.config.hidden_size
 
 
-def _unit(rows: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Divides rows by the length of their sum, unless that is 0."""
-    return (rows / (np.linalg.norm(total) or 1.0)).astype(np.float32)
+def tokenize(texts: Sequence[str], text: TextFeatures) -> tuple[list[list[int]], int]:
+    """Returns the tokens of every text as the encoder of Hugging Face takes them, and the size of what it gives.
+
+    A text without words has no tokens.
+
+    Raises:
+        ConfigError: as `make_hugging_face`.
+    """
+    tokenizer, model = load_hugging_face(text.model)
+    longest = _most_tokens(tokenizer, model)
+    rows = [
+        tokenizer(words, truncation=True, max_length=longest)["input_ids"] if (words := line.strip()) else []
+        for line in texts
+    ]
+    return rows, model.config.hidden_size
 
 
-def _load_hugging_face(name: str) -> tuple[object, object]:
+def load_hugging_face(name: str) -> tuple[object, object]:
+    """Loads tokenizer and model from a folder, the cache or the network.
+
+    Raises:
+        ConfigError: no model is named, it lacks weights, or it is neither here nor to be fetched.
+    """
     from transformers import AutoModel, AutoTokenizer
 
+    if not name:
+        raise ConfigError("text_features.model: encoder huggingface needs the name or the folder of a model")
     is_folder = Path(name).is_dir()
     if is_folder and not (Path(name) / "config.json").is_file():
         raise ConfigError(f"text_features.model: {name} is no Hugging Face folder; it has no config.json")
@@ -185,6 +195,31 @@ def _load_hugging_face(name: str) -> tuple[object, object]:
     absent = "is no folder, not in the cache of Hugging Face, and could not be fetched"
     where = "cannot be loaded" if is_folder else absent
     raise ConfigError(f"text_features.model: {name} {where} ({(str(fault).splitlines() or [''])[0]})") from fault
+
+
+def check_layer(text: TextFeatures, model: object) -> None:
+    """Checks that a model has the layer that is asked for.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    layers = model.config.num_hidden_layers + 1
+    if not -layers <= text.layer < layers:
+        raise ConfigError(
+            f"text_features.layer: must be 0 to {layers - 1} (or from the end, -1 to {-layers}) for {text.model}, "
+            f"got {text.layer}"
+        )
+
+
+def _unit(rows: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Divides rows by the length of their sum, unless that is 0."""
+    return (rows / (np.linalg.norm(total) or 1.0)).astype(np.float32)
+
+
+def _most_tokens(tokenizer: object, model: object) -> int:
+    positions = getattr(model.config, "max_position_embeddings", 512)
+    # RoBERTa's positions begin behind that of the padding, so two fewer tokens fit.
+    return min(tokenizer.model_max_length, positions - 2 if "roberta" in model.config.model_type else positions)
 
 
 ENCODERS = {"hashing": make_hashing, "huggingface": make_hugging_face}

@@ -42,6 +42,7 @@ class Upstream:
 
     Attributes:
         name: its name in s3prl.
+        model: the network itself, in evaluation mode.
         layers: how many hidden states it gives.
         dim: their width.
         minimum_samples: shorter audio is padded with zeros at its end to this length.
@@ -49,7 +50,7 @@ class Upstream:
     """
 
     def __init__(self, name: str, model: torch.nn.Module, device: str) -> None:
-        self.name, self.device, self._model = name, device, model
+        self.name, self.device, self.model = name, device, model
         self.minimum_samples, hidden = self._find_minimum()
         self.layers, self.dim = len(hidden), hidden[0].shape[1]
 
@@ -81,7 +82,7 @@ class Upstream:
         # Models of Hugging Face draw a number a layer even where nothing is left to chance.
         with torch.inference_mode(), untouched_generators(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # s3prl's own, on single frames and empty filters; what matters is checked
-            result = self._model([torch.from_numpy(np.ascontiguousarray(wav, dtype=np.float32)).to(self.device)])
+            result = self.model([torch.from_numpy(np.ascontiguousarray(wav, dtype=np.float32)).to(self.device)])
             states = result.get("hidden_states")
             if states is None:
                 raise ConfigError(f"speech_features.upstream: {self.name} gives no hidden states; take another")

@@ -29,18 +29,18 @@ def available_memory_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     return available
 
 
-def device_slots(jobs: int, use_gpus: bool = True) -> list[str | None]:
+def device_slots(jobs: int, use_gpus: bool = True, alone: bool = False) -> list[str | None]:
     """Returns the device of each job that may run at the same time, at most `jobs` entries.
 
-    Jobs go to the GPUs in turn, as many to each as its free memory holds (at least one). Only where there are several
-    GPUs is a job told which one to use; None leaves CUDA_VISIBLE_DEVICES as it is.
+    Jobs go to the GPUs in turn, as many to each as its free memory holds (at least one; `alone`: just one). Only where
+    there are several GPUs is a job told which one to use; None leaves CUDA_VISIBLE_DEVICES as it is.
     """
     gpus = free_gpus() if use_gpus else []
     if not gpus:
         return [None] * jobs
     rounds = []
     for place, (_, free) in enumerate(gpus):
-        rounds += [(turn, place) for turn in range(max(1, free // GPU_BYTES_PER_JOB))]
+        rounds += [(turn, place) for turn in range(1 if alone else max(1, free // GPU_BYTES_PER_JOB))]
     return [gpus[place][0] if len(gpus) > 1 else None for _, place in sorted(rounds)][:jobs]
 
 

@@ -76,11 +76,12 @@ class SpeechEncoder(nn.Module):
     """Layer weights, a linear layer, ReLU, dropout; over frames a pooling follows that sees real frames only.
 
     With `head: linear` there is no ReLU and no dropout, which makes layer weights - linear - mean - linear, the head of
-    the SUPERB benchmark.
+    the SUPERB benchmark. A `front` makes the features of what it is given (waveforms), and learns with the rest.
     """
 
-    def __init__(self, *, layers: int, dim: int, model: Model) -> None:
+    def __init__(self, *, layers: int, dim: int, model: Model, front: nn.Module | None = None) -> None:
         super().__init__()
+        self.front = front
         self.mix = LayerMix(layers, dim)
         after = [] if model.head == "linear" else [nn.ReLU(), nn.Dropout(model.dropout)]
         self.trunk = nn.Sequential(nn.Linear(dim, model.hidden), *after)
@@ -90,12 +91,14 @@ class SpeechEncoder(nn.Module):
         """Encodes a batch.
 
         Args:
-            x: (B, L, D) pooled layers, or (B, T, D) frames.
-            mask: (B, T) true where a frame is real; None for pooled features.
+            x: (B, L, D) pooled layers, or (B, T, D) frames; with a front, B of what that takes.
+            mask: (B, T) true where a frame is real; None for pooled features, and with a front.
 
         Returns:
             (B, H).
         """
+        if self.front is not None:
+            x, mask = self.front(x)
         hidden = self.trunk(self.mix(x))  # (B, H) or (B, T, H)
         if mask is None:
             return hidden.squeeze(1) if hidden.dim() == 3 else hidden
@@ -105,10 +108,10 @@ class SpeechEncoder(nn.Module):
 class IprNetwork(nn.Module):
     """The network of IPR: encoder, a linear classifier, and beside it a projection to unit embeddings."""
 
-    def __init__(self, *, layers: int, dim: int, classes: int, model: Model) -> None:
+    def __init__(self, *, layers: int, dim: int, classes: int, model: Model, front: nn.Module | None = None) -> None:
         super().__init__()
         hidden = model.hidden
-        self.encoder = SpeechEncoder(layers=layers, dim=dim, model=model)
+        self.encoder = SpeechEncoder(layers=layers, dim=dim, model=model, front=front)
         self.classifier = nn.Linear(hidden, classes)
         self.projection = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, model.projection))
 

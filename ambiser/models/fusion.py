@@ -23,7 +23,7 @@ class IprTower(nn.Module):
         self, network: IprNetwork, memory: PrototypeMemory, temperature: float, use_prototypes: bool, freeze: bool
     ) -> None:
         super().__init__()
-        self.network = network.requires_grad_(not freeze)
+        self.network = network.requires_grad_(False) if freeze else network
         self.memory = memory
         self.temperature = temperature
         self.use_prototypes = use_prototypes
@@ -38,10 +38,14 @@ class IprTower(nn.Module):
 
 
 class FeatureTower(nn.Module):
-    """The speech side without IPR: the mixed layers as they are, or encoded frames averaged over time."""
+    """The speech side without IPR: the mixed layers as they are, or encoded frames averaged over time.
 
-    def __init__(self, *, layers: int, dim: int, frames: bool, model: Model) -> None:
+    A `front` makes the features of what it is given (waveforms), and learns with the rest.
+    """
+
+    def __init__(self, *, layers: int, dim: int, frames: bool, model: Model, front: nn.Module | None = None) -> None:
         super().__init__()
+        self.front = front
         if frames:
             self.encoder: nn.Module = SpeechEncoder(layers=layers, dim=dim, model=model)
         else:
@@ -49,6 +53,8 @@ class FeatureTower(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Maps a batch of features to (B, D) or (B, H)."""
+        if self.front is not None:
+            x, mask = self.front(x)
         if mask is not None:
             return self.encoder(x, mask)
         mixed = self.encoder(x)
@@ -90,14 +96,15 @@ class AmberNetwork(nn.Module):
         gated: fuse by a gate instead of concatenation.
         classes: C.
         model: sizes and kind of the heads.
+        words: makes the text features of what it is given (tokens), and learns with the rest.
     """
 
     def __init__(
         self, *, tower: nn.Module, width: int, encoded: bool, text_dim: int, heads: tuple[str, ...], gated: bool,
-        classes: int, model: Model,
+        classes: int, model: Model, words: nn.Module | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.tower = tower
+        self.tower, self.words = tower, words
         self.text = Standardizer((text_dim,)) if text_dim else None
         self.fusion = GatedFusion(width, text_dim, model.hidden) if gated and "AT" in heads else Concatenation()
         inputs = {"A": width, "T": text_dim, "AT": model.hidden if gated else width + text_dim}
@@ -118,13 +125,14 @@ class AmberNetwork(nn.Module):
         Args:
             x: (B, L, D) pooled layers or (B, T, D) frames.
             mask: (B, T) true where a frame is real, or None.
-            text: (B, Dt) text features, or None when no head reads text.
+            text: (B, Dt) text features (with `words`: what that takes), or None when no head reads text.
             hide: (B, 2) true where speech, or text, is hidden from the fusion.
         """
         inputs = {}
         if "A" in self.heads or "AT" in self.heads:
             inputs["A"] = self.tower(x, mask)
         if self.text is not None:
+            text = text if self.words is None else self.words(text)
             inputs["T"] = self.text(text) * (text.abs().sum(dim=1, keepdim=True) > 0)
         if "AT" in self.heads:
             speech, words = inputs["A"], inputs["T"]

@@ -35,6 +35,9 @@ class KeyQueue(nn.Module):
 def follow(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
     """Moves the parameters of a momentum encoder: θ_k ← m θ_k + (1−m) θ, all in one fused update.
 
+    What does not learn in the fast encoder stays what it is in the slow one.
+
     Source: IPR, eq. 3 (a momentum encoder is inferred).
     """
-    torch._foreach_lerp_(list(slow.parameters()), list(fast.parameters()), 1 - momentum)
+    pairs = [pair for pair in zip(slow.parameters(), fast.parameters(), strict=True) if pair[1].requires_grad]
+    torch._foreach_lerp_([key for key, _ in pairs], [query for _, query in pairs], 1 - momentum)

@@ -15,6 +15,7 @@ from ambiser.losses.evidential import concentrations, misleading_evidence, vote_
 from ambiser.losses.guidance import amber_loss, scheduled
 from ambiser.models.fusion import AmberNetwork, FeatureTower, IprTower
 from ambiser.models.prototypes import PrototypeMemory
+from ambiser.train.encoders import speech_front, speech_statistics, text_front, text_rows
 from ambiser.train.evaluate import dev_scores, forward_amber
 from ambiser.train.fold import Part, Shapes
 from ambiser.train.ipr import build_network
@@ -38,11 +39,14 @@ def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
         )
         width = model.hidden + (classes if config.amber.use_prototypes else 0)
     else:
-        tower = FeatureTower(layers=shapes.layers, dim=shapes.dim, frames=frames, model=model)
-        width = model.hidden if frames else shapes.dim
+        front = speech_front(config)
+        layers, dim = (front.layers, front.dim) if front else (shapes.layers, shapes.dim)
+        tower = FeatureTower(layers=layers, dim=dim, frames=frames, model=model, front=front)
+        width = model.hidden if frames else dim
     return AmberNetwork(
         tower=tower, width=width, encoded=frames or "prototypes" in config.stages, text_dim=shapes.text_dim,
         heads=config.amber.heads(), gated=config.amber.fusion == "gated", classes=classes, model=model,
+        words=text_front(config),
     )  # fmt: skip
 
 
@@ -92,10 +96,11 @@ class DistillTask:
         self.has_text = train.has_text()
         self.network = build_amber(config, shapes)
         if config.model.standardize and "prototypes" not in config.stages:
-            mix = getattr(self.network.tower.encoder, "mix", self.network.tower.encoder)
-            mix.standardizer.set(*train.speech_statistics())
+            tower = self.network.tower
+            mix = getattr(tower.encoder, "mix", tower.encoder)
+            mix.standardizer.set(*speech_statistics(tower.front, train))
         if self.network.text is not None and config.model.standardize:
-            words = train.text[self.has_text] if self.has_text.any() else train.text
+            words = text_rows(self.network.words, train.text[self.has_text] if self.has_text.any() else train.text)
             deviation = words.std(dim=0, unbiased=False)
             scale = deviation.square().mean().sqrt()  # one scale for all: rare words must not be blown up
             self.network.text.set(words.mean(dim=0), scale.expand_as(deviation))
@@ -112,7 +117,7 @@ class DistillTask:
     def loss(self, batch: Tensor, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Computes the objective of AmbER², or the Dirichlet's, on a batch."""
         settings = scheduled(self.config.amber, epoch, self.optim.epochs)
-        logits = self.network(*self.train.inputs(batch), self._hide(len(batch), generator))
+        logits = self.network(*self.train.inputs(batch, generator), self._hide(len(batch), generator))
         importance = None if self.importance is None else self.importance[batch]
         if settings.evidential:
             return self._evidential_loss(logits[settings.student], self.counts[batch], importance, epoch)

@@ -1,4 +1,4 @@
-"""The data of one fold in memory: features and labels of the training, dev and test utterances."""
+"""The data of one fold in memory: features (or where the audio is) and labels of training, dev and test utterances."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,12 @@ from torch import Tensor
 from ambiser.config import Config
 from ambiser.data.votes import LabelView, read_votes, view_labels, view_unlabelled
 from ambiser.errors import DataError
+from ambiser.features.finetune import NO_TOKEN
 from ambiser.features.store import load_frames, load_pooled, load_text
+from ambiser.features.text import tokenize
 from ambiser.io.layout import Layout, require
-from ambiser.io.tables import read_list
+from ambiser.io.tables import read_list, read_table
+from ambiser.train.waveforms import WaveBatch, Waveforms, make_waveforms
 
 LEARNED_OR_SCORED = ("train", "dev", "test")
 """The parts of every fold; a release may have others beside them (Test3 of MSP-Podcast, whose votes are withheld)."""
@@ -24,8 +27,8 @@ class Part:
 
     Attributes:
         utts: N names, sorted.
-        speech: (N, L, D) pooled layers, or a list of N (T, D) frame matrices.
-        text: (N, Dt), or None when no head reads text.
+        speech: (N, L, D) pooled layers, a list of N (T, D) frame matrices, or N waveforms for an encoder that learns.
+        text: (N, Dt), (N, K) tokens for an encoder that learns, or None when no head reads text.
         soft: (N, C) votes.
         counts: (N, C) vote mass; soft labels are its shares.
         hard: (N,) majority class, -1 where there is none.
@@ -33,7 +36,7 @@ class Part:
     """
 
     utts: list[str]
-    speech: Tensor | list[np.ndarray]
+    speech: Tensor | list[np.ndarray] | Waveforms
     text: Tensor | None
     soft: Tensor
     counts: Tensor
@@ -45,11 +48,22 @@ class Part:
 
     def has_text(self) -> Tensor | None:
         """Returns (N,) false where an utterance has no words (its text features are zeros), or None without text."""
-        return None if self.text is None else self.text.abs().sum(dim=1) > 0
+        if self.text is None:
+            return None
+        return self.text.abs().sum(dim=1) > 0 if self.text.is_floating_point() else (self.text != NO_TOKEN).any(dim=1)
 
-    def inputs(self, index: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Gathers a batch: speech (B, L, D) or padded frames (B, T, D), their mask (B, T) or None, text or None."""
+    def inputs(
+        self, index: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor | WaveBatch, Tensor | None, Tensor | None]:
+        """Gathers a batch: speech (B, L, D) or padded frames (B, T, D), their mask (B, T) or None, text or None.
+
+        Instead of features, speech is a batch of waveforms where the encoder learns; with a generator, which training
+        gives, long ones are cut.
+        """
         text = None if self.text is None else self.text[index]
+        if isinstance(self.speech, Waveforms):
+            whole = generator is None
+            return self.speech.whole(index) if whole else self.speech.drawn(index, generator, views=False), None, text
         if isinstance(self.speech, Tensor):
             # Several times as fast as self.speech[index].
             return self.speech.index_select(0, index.to(self.speech.device)), None, text
@@ -71,7 +85,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Shapes:
-    """The sizes a network is built with."""
+    """The sizes a network is built with; layers and dim are 0 where the speech encoder learns, which has its own."""
 
     layers: int
     dim: int
@@ -93,12 +107,8 @@ def load_part(config: Config, layout: Layout, fold: int, part: str, device: torc
         view = view_unlabelled(config.labels, names)
     if not view.utts:
         raise DataError(f"fold {fold} has no {part} utterance with a vote for {', '.join(view.classes)}")
-    speech_scp = require(layout.speech_dir(config.ssl, config.speech_features.form) / "feats.scp", "extract_features")
-    speech, layers, dim = _load_speech(config, speech_scp, view, device)
-    text = None
-    if config.needs_text():
-        text_scp = require(layout.text_dir(config.text, config.text_features.form) / "feats.scp", "extract_features")
-        text = torch.from_numpy(load_text(text_scp, view.utts)).to(device)
+    speech, layers, dim = _load_speech(config, layout, view, device)
+    text, text_dim = _load_text(config, layout, view, device) if config.needs_text() else (None, 0)
     loaded = Part(
         utts=list(view.utts),
         speech=speech,
@@ -108,12 +118,17 @@ def load_part(config: Config, layout: Layout, fold: int, part: str, device: torc
         hard=torch.from_numpy(view.hard).to(device),
         kind=torch.from_numpy(view.kind).to(device),
     )
-    return loaded, Shapes(layers, dim, 0 if text is None else text.shape[1], tuple(view.classes))
+    return loaded, Shapes(layers, dim, text_dim, tuple(view.classes))
 
 
 def _load_speech(
-    config: Config, scp: Path, view: LabelView, device: torch.device
-) -> tuple[Tensor | list[np.ndarray], int, int]:
+    config: Config, layout: Layout, view: LabelView, device: torch.device
+) -> tuple[Tensor | list[np.ndarray] | Waveforms, int, int]:
+    """Returns the speech of a part, L and D; with an encoder that learns these are 0 until it is built."""
+    if config.model.encoder == "finetune":
+        paths = read_table(require(layout.table("wav.scp"), "prepare_data"))
+        return make_waveforms(config, [paths[utt] for utt in view.utts]), 0, 0
+    scp = require(layout.speech_dir(config.ssl, config.speech_features.form) / "feats.scp", "extract_features")
     if config.speech_features.form == "pooled":
         pooled = load_pooled(scp, view.utts)  # (N, L, D)
         if not np.isfinite(pooled).all():
@@ -121,6 +136,20 @@ def _load_speech(
         return torch.from_numpy(pooled).to(device), pooled.shape[1], pooled.shape[2]
     frames = load_frames(scp, view.utts)
     return frames, 1, frames[0].shape[1]
+
+
+def _load_text(config: Config, layout: Layout, view: LabelView, device: torch.device) -> tuple[Tensor, int]:
+    """Returns the text of a part, and Dt."""
+    if config.model.text_encoder == "finetune":
+        own = config.text_features.transcripts
+        path = Path(own) if own else require(layout.table("text"), "prepare_data")
+        words = read_table(path, allow_empty_value=True)
+        rows, dim = tokenize([words.get(utt, "") for utt in view.utts], config.text_features)
+        tokens = [torch.tensor(row, dtype=torch.long) for row in rows]
+        return torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=NO_TOKEN).to(device), dim
+    scp = require(layout.text_dir(config.text, config.text_features.form) / "feats.scp", "extract_features")
+    text = load_text(scp, view.utts)
+    return torch.from_numpy(text).to(device), text.shape[1]
 
 
 def pick_device(name: str) -> torch.device:

@@ -22,17 +22,21 @@ from ambiser.models.prototypes import (
     move_targets,
     prototype_cosines,
 )
+from ambiser.train.encoders import speech_front, speech_statistics
 from ambiser.train.evaluate import dev_scores, forward_ipr
 from ambiser.train.fold import Part, Shapes
 from ambiser.train.sampling import paired_batches
 from ambiser.train.views import draw_view
+from ambiser.train.waveforms import WaveBatch, Waveforms
 
 PRECISE, AMBIGUOUS = 0, 1
 
 
 def build_network(config: Config, shapes: Shapes) -> IprNetwork:
     """Builds the network of IPR with fresh weights from the global generator."""
-    return IprNetwork(layers=shapes.layers, dim=shapes.dim, classes=len(shapes.classes), model=config.model)
+    front = speech_front(config)
+    layers, dim = (front.layers, front.dim) if front else (shapes.layers, shapes.dim)
+    return IprNetwork(layers=layers, dim=dim, classes=len(shapes.classes), model=config.model, front=front)
 
 
 class IprTask:
@@ -57,12 +61,15 @@ class IprTask:
             )
         self.network = build_network(config, shapes)
         if config.model.standardize:
-            self.network.encoder.mix.standardizer.set(*train.speech_statistics())
+            encoder = self.network.encoder
+            encoder.mix.standardizer.set(*speech_statistics(encoder.front, train))
         self.memory = PrototypeMemory(self.classes, config.model.projection, len(train))
         self.modules = nn.ModuleDict({"network": self.network, "memory": self.memory})
 
-    def view(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """Draws a view of the utterances: speech features with masks, and the mask of real frames."""
+    def view(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor | WaveBatch, Tensor | None]:
+        """Draws a view of the utterances: speech features with masks, and the mask of real frames; or waveforms."""
+        if isinstance(self.train.speech, Waveforms):
+            return self.train.speech.drawn(index, generator, views=True), None
         speech, mask, _ = self.train.inputs(index)
         return draw_view(speech, mask, self.config.ipr, generator), mask
 

@@ -20,6 +20,7 @@ from ambiser.errors import DataError
 from ambiser.io.console import log, progress
 from ambiser.io.files import digest, write_text
 from ambiser.train.checkpoint import load_progress, save_best, save_progress
+from ambiser.train.encoders import parameter_groups, tell_parameters
 
 # Fused, a step reads and writes the weights once and not a dozen times: on a CPU the step takes a sixth of the time.
 OPTIMIZERS = {"adamw": functools.partial(torch.optim.AdamW, fused=True), "sgd": torch.optim.SGD}
@@ -64,8 +65,10 @@ def fit(
     Raises:
         DataError: the loss is not finite.
     """
-    parameters = [p for p in task.modules.parameters() if p.requires_grad]
-    optimizer = OPTIMIZERS[optim.optimizer](parameters, lr=optim.learning_rate, weight_decay=optim.weight_decay)
+    groups = parameter_groups(task.modules, optim.learning_rate)
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    optimizer = OPTIMIZERS[optim.optimizer](groups, lr=optim.learning_rate, weight_decay=optim.weight_decay)
+    tell_parameters(task.modules)
     state = _resume(task, optimizer, folder / "last.pt")
     curves = _Curves(folder, state["history"], tensorboard)
     for epoch in range(state["epoch"] + 1, optim.epochs + 1):
@@ -127,7 +130,7 @@ def _train_epoch(
     ):
         factor = rate_factor((epoch - 1) * steps + index, optim.epochs * steps, optim.warmup)
         for group in optimizer.param_groups:
-            group["lr"] = optim.learning_rate * factor
+            group["lr"] = group["peak"] * factor
         loss, parts = task.loss(batch, epoch, generator)
         if not torch.isfinite(loss):
             raise DataError(
@@ -167,7 +170,9 @@ def _keep_best(state: dict, line: dict, task: Task, select: str, stage: str) -> 
     better = not before or (score < min(before) if select in LOWER_IS_BETTER else score > max(before))
     line["best"] = better
     if better:
-        state["best"] = {name: tensor.detach().clone() for name, tensor in task.modules.state_dict().items()}
+        state["best"] = {
+            name: tensor.detach().to("cpu", copy=True) for name, tensor in task.modules.state_dict().items()
+        }
         state["best_epoch"] = line["epoch"]
 
 

@@ -49,6 +49,18 @@ def test_every_kind_is_extracted_once_and_then_skipped(recipe):
     assert len(again.stderr.splitlines()) == 2
 
 
+def test_an_encoder_that_learns_needs_no_features(recipe):
+    text = "stages: [distill]\nmodel: {encoder: finetune, text_encoder: finetune}\ntext: bert_base_uncased\n"
+    (recipe / "learns.yaml").write_text(text)
+    done = run(recipe, "--dump_dir", "none", configs=("learns.yaml",))
+    assert done.returncode == 0, done.stderr
+    assert [line.split(" I ")[1] for line in done.stderr.splitlines()] == [
+        "learns-fbank-s1 trains its speech encoder from the waveforms: needs no speech features",
+        "learns-fbank-s1 trains its text encoder from the transcripts: needs no text features",
+    ]
+    assert not (recipe / "none").exists()
+
+
 def test_a_part_leaves_text_and_the_last_file_to_the_run_that_joins(recipe):
     done = run(recipe, "--dump_dir", "parts", "--part", 1, 1)
     assert done.returncode == 0, done.stderr

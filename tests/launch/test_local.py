@@ -264,6 +264,7 @@ def test_gpus_are_shared_in_turn_by_their_free_memory(monkeypatch):
     monkeypatch.setattr(resources, "free_gpus", lambda: [("a", big), ("b", small)])
     assert resources.device_slots(10) == ["a", "b", "a"]
     assert resources.device_slots(2) == ["a", "b"]
+    assert resources.device_slots(10, alone=True) == ["a", "b"]
     assert resources.device_slots(3, use_gpus=False) == [None, None, None]
     monkeypatch.setattr(resources, "free_gpus", lambda: [("a", big)])
     assert resources.device_slots(10) == [None, None]

@@ -1,0 +1,167 @@
+"""Pre-trained encoders as the first part of a network: from waveforms or tokens to features, with gradients."""
+
+import functools
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ambiser.config.schema import Finetune, SpeechFeatures, TextFeatures
+from ambiser.errors import ConfigError
+from ambiser.features.text import check_layer, load_hugging_face
+from ambiser.features.upstream import load_upstream, untouched_generators
+
+NO_TOKEN = -1  # fills rows of tokens behind the last one
+
+
+class Finetuned(nn.Module):
+    """A pre-trained model that is trained, with a learning rate of its own for each depth.
+
+    Its own dropout, layer drop and masking stay off, in training too (decided here): what a step computes then depends
+    on the utterances alone, not on the batch they stand in nor on the process that works on them.
+
+    Attributes:
+        model: the pre-trained model.
+        settings: learning rates, what is frozen, precision, checkpointing.
+    """
+
+    def __init__(self, model: nn.Module, settings: Finetune, name: str) -> None:
+        super().__init__()
+        self.model, self.settings = model.requires_grad_(True), settings
+        self._blocks = _find_blocks(model)
+        for module_name, module in model.named_modules():
+            if module_name.rpartition(".")[2] == "feature_extractor" and isinstance(module, nn.Module):
+                module.requires_grad_(not settings.freeze_convolutions)
+            if hasattr(module, "feature_grad_mult"):  # models of s3prl: at 0 no gradient comes to the convolutions
+                module.feature_grad_mult = 0.0 if settings.freeze_convolutions else 1.0
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise ConfigError(
+                f"{name} has no weights to train; model.encoder: finetune needs a pre-trained model, such as "
+                "--ssl wavlm_base_plus"
+            )
+        if settings.checkpointing:
+            if not self._blocks:
+                raise ConfigError(f"finetune.checkpointing: {name} has no layers that could be computed again")
+            for block in self._blocks:
+                block.forward = functools.partial(checkpoint, block.forward, use_reentrant=False)
+
+    def train(self, mode: bool = True) -> "Finetuned":
+        """Switches everything but the pre-trained model, which stays in evaluation mode."""
+        super().train(mode)
+        self.model.eval()
+        return self
+
+    def depth_groups(self) -> list[tuple[float, list[nn.Parameter]]]:
+        """Returns pairs of a learning rate and the parameters that have it, the highest layer first.
+
+        With n layers, the k-th from above has the rate times decay to the k, and what is below (or beside) all layers
+        decay to the n.
+        """
+        groups, taken = [], set()
+        rate, decay = self.settings.learning_rate, self.settings.layer_decay
+        for block in reversed(self._blocks):
+            groups.append((rate, [p for p in block.parameters() if p.requires_grad]))
+            taken |= {id(p) for p in groups[-1][1]}
+            rate *= decay
+        groups.append((rate, [p for p in self.parameters() if p.requires_grad and id(p) not in taken]))
+        return groups
+
+    def precision(self) -> torch.autocast:
+        """Returns the block in which the model computes at the precision that is asked for."""
+        device = next(self.model.parameters()).device
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
+
+
+class SpeechFront(Finetuned):
+    """A speech upstream: waveforms in, the same features out that stage 2 would store.
+
+    Attributes:
+        layers: L, or 1 with frames.
+        dim: D, or 2D where deviations stand beside the means.
+    """
+
+    def __init__(self, speech: SpeechFeatures, settings: Finetune, device: str = "cpu") -> None:
+        upstream = load_upstream(speech, device)
+        super().__init__(upstream.model, settings, speech.upstream)
+        self.speech, self.minimum_samples = speech, upstream.minimum_samples
+        self.layers, self.dim = upstream.layers, upstream.dim
+        if speech.form == "frames":
+            self.layers = 1
+        elif speech.statistics == "mean_std":
+            self.dim *= 2
+
+    def forward(self, wavs: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Encodes a batch, one waveform at a time, so that nothing depends on padding.
+
+        Args:
+            wavs: (samples,) each, float32 at 16 kHz.
+
+        Returns:
+            (B, L, D) time means, with deviations beside them by `statistics`, and None; or (B, T, D) frames of one
+            layer and their (B, T) mask.
+        """
+        device = next(self.model.parameters()).device
+        with untouched_generators(), self.precision(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # s3prl's own, on masks
+            reduced = [self._reduce(self._states(wav.to(device))) for wav in wavs]
+        if self.speech.form == "pooled":
+            return torch.stack(reduced), None
+        lengths = torch.tensor([len(frames) for frames in reduced], device=device)
+        padded = nn.utils.rnn.pad_sequence(reduced, batch_first=True)
+        return padded, torch.arange(padded.shape[1], device=device)[None, :] < lengths[:, None]
+
+    def _states(self, wav: Tensor) -> list[Tensor]:
+        """Returns L hidden states, (T, D) each."""
+        wav = nn.functional.pad(wav, (0, max(0, self.minimum_samples - len(wav))))
+        states = [state[0] for state in self.model([wav])["hidden_states"]]
+        frames = min(len(state) for state in states)
+        return [state[:frames] for state in states]
+
+    def _reduce(self, states: list[Tensor]) -> Tensor:
+        if self.speech.form == "frames":
+            return states[self.speech.layer].float()
+        stacked = torch.stack(states).float()  # (L, T, D)
+        mean = stacked.mean(dim=1)
+        if self.speech.statistics == "mean":
+            return mean
+        variance = stacked.var(dim=1, unbiased=False)
+        return torch.cat([mean, variance.clamp_min(1e-12).sqrt()], dim=1)
+
+
+class TextFront(Finetuned):
+    """A text encoder of Hugging Face: tokens in, the same features out that stage 2 would store."""
+
+    def __init__(self, text: TextFeatures, settings: Finetune) -> None:
+        tokenizer, model = load_hugging_face(text.model)
+        check_layer(text, model)
+        super().__init__(model, settings, text.model)
+        self.text, self.padding = text, tokenizer.pad_token_id or 0
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Encodes (B, K) tokens, filled up with NO_TOKEN, to (B, Dt); a row without tokens gives zeros."""
+        mask = tokens != NO_TOKEN
+        some = mask.any(dim=1)
+        tokens, mask = tokens[some], mask[some]
+        width = int(mask.sum(dim=1).max()) if len(mask) else 0
+        features = torch.zeros(len(some), self.model.config.hidden_size, device=tokens.device)
+        if width == 0:
+            return features
+        tokens, mask = tokens[:, :width], mask[:, :width]
+        with untouched_generators(), self.precision():
+            states = self.model(
+                input_ids=tokens.masked_fill(~mask, self.padding), attention_mask=mask.long(), output_hidden_states=True
+            ).hidden_states
+        hidden = states[self.text.layer].float()  # (B, K, Dt)
+        weight = mask[..., None].float()
+        pooled = (hidden * weight).sum(dim=1) / weight.sum(dim=1) if self.text.pooling == "mean" else hidden[:, 0]
+        return features.index_put((torch.nonzero(some).flatten(),), pooled)
+
+
+def _find_blocks(model: nn.Module) -> list[nn.Module]:
+    """Returns the layers of the transformer, the lowest first; none when the model has none."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.ModuleList) and name.endswith(("encoder.layers", "encoder.layer")):
+            return list(module)
+    return []

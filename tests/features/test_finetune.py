@@ -1,0 +1,156 @@
+"""Pre-trained encoders that learn: their features are those of stage 2, alone and in a batch, and gradients flow."""
+
+import numpy as np
+import pytest
+import torch
+
+from ambiser.config.schema import Finetune, SpeechFeatures, TextFeatures
+from ambiser.errors import ConfigError
+from ambiser.features.finetune import NO_TOKEN, SpeechFront, TextFront
+from ambiser.features.pooling import reduce_hidden_states
+from ambiser.features.text import make_hugging_face, tokenize
+from ambiser.features.upstream import load_upstream
+
+LENGTHS = (5000, 300, 9000, 8999)
+
+
+def noises(lengths=LENGTHS):
+    rng = np.random.default_rng(1)
+    return [torch.from_numpy(rng.standard_normal(n).astype(np.float32) * 0.1) for n in lengths]
+
+
+@pytest.fixture(scope="module")
+def wavlm_file(tmp_path_factory):
+    """A tiny random WavLM as s3prl keeps it."""
+    load_upstream(SpeechFeatures(upstream="fbank"))  # makes s3prl importable
+    from s3prl.upstream.wavlm.WavLM import WavLM, WavLMConfig
+
+    settings = {
+        "encoder_layers": 2, "encoder_embed_dim": 16, "encoder_ffn_embed_dim": 32, "encoder_attention_heads": 2,
+        "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(8,2,2)] * 2", "conv_pos": 16, "conv_pos_groups": 4,
+        "extractor_mode": "layer_norm", "normalize": True, "relative_position_embedding": True, "num_buckets": 8,
+        "max_distance": 16, "gru_rel_pos": True,
+    }  # fmt: skip
+    torch.manual_seed(5)
+    path = tmp_path_factory.mktemp("wavlm_s3prl") / "tiny.pt"
+    torch.save({"cfg": settings, "model": WavLM(WavLMConfig(settings)).state_dict()}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def speech(speech_folders, wavlm_file):
+    """Settings of speech features by kind of model."""
+    return {
+        "hugging_face": {"upstream": "hf_wav2vec2_custom", "checkpoint": str(speech_folders["wav2vec2"])},
+        "s3prl": {"upstream": "wavlm_local", "checkpoint": str(wavlm_file)},
+    }
+
+
+def make(settings, **finetune):
+    return SpeechFront(SpeechFeatures(**settings), Finetune(**finetune))
+
+
+@pytest.mark.parametrize("form", [{}, {"statistics": "mean_std"}, {"form": "frames", "layer": 1}])
+@pytest.mark.parametrize("kind", ["hugging_face", "s3prl"])
+def test_features_are_those_of_stage_2_whatever_stands_beside_them(speech, kind, form):
+    settings = SpeechFeatures(**speech[kind], **form)
+    front, upstream = SpeechFront(settings, Finetune()), load_upstream(settings)
+    wavs = noises()
+    features, mask = front.train()(wavs)
+    rows = list(features) if mask is None else [row[real] for row, real in zip(features, mask, strict=True)]
+    for wav, row in zip(wavs, rows, strict=True):
+        expected = reduce_hidden_states(upstream.extract(wav.numpy()), settings)
+        np.testing.assert_allclose(row.detach().numpy(), expected, atol=2e-5)
+        assert (front.layers, front.dim) == ((1, 16) if mask is not None else expected.shape)
+
+
+@pytest.mark.parametrize("kind", ["hugging_face", "s3prl"])
+def test_layers_learn_and_convolutions_only_when_asked(speech, kind):
+    for frozen in (True, False):
+        front = make(speech[kind], freeze_convolutions=frozen)
+        front(noises())[0].square().sum().backward()
+        moved = {name for name, p in front.model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+        assert any("feature_extractor" in name for name in moved) is not frozen
+        assert any("encoder.layers.0." in name for name in moved)
+        assert any("encoder.layers.1." in name for name in moved)
+
+
+@pytest.mark.parametrize("kind", ["hugging_face", "s3prl"])
+def test_checkpointing_changes_no_gradient(speech, kind):
+    results = []
+    for checkpointing in (False, True):
+        front = make(speech[kind], checkpointing=checkpointing)
+        front(noises())[0].square().sum().backward()
+        results.append([p.grad for p in front.parameters() if p.grad is not None])
+    for plain, again in zip(*results, strict=True):
+        assert torch.equal(plain, again)
+
+
+def test_checkpointing_keeps_less(speech):
+    """Counts the values that autograd keeps for the backward pass."""
+    kept = []
+    for checkpointing in (False, True):
+        front, total = make(speech["hugging_face"], checkpointing=checkpointing), []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, t=total: (t.append(x.numel()), x)[1], lambda x: x):
+            front(noises())
+        kept.append(sum(total))
+    assert kept[1] < kept[0] / 2
+
+
+def test_nothing_is_left_to_chance_in_training(speech):
+    front, wavs = make(speech["hugging_face"]), noises()
+    before = torch.get_rng_state()
+    first = front.train()(wavs)[0]
+    assert torch.equal(first, front.train()(wavs)[0])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_each_layer_has_its_rate(speech):
+    front = make(speech["hugging_face"], learning_rate=1e-4, layer_decay=0.5)
+    names = {id(p): name for name, p in front.model.named_parameters()}
+    groups = [(rate, {names[id(p)] for p in parameters}) for rate, parameters in front.depth_groups()]
+    assert [rate for rate, _ in groups] == pytest.approx([1e-4, 5e-5, 2.5e-5])
+    assert all(".layers.1." in name for name in groups[0][1]) and all(".layers.0." in name for name in groups[1][1])
+    assert any("feature_projection" in name for name in groups[2][1])
+    learning = {names[id(p)] for p in front.parameters() if p.requires_grad}
+    assert set.union(*(group for _, group in groups)) == learning
+    assert sum(len(group) for _, group in groups) == len(learning)
+
+
+def test_bfloat16_is_near_and_leaves_the_weights_in_float32(speech):
+    exact, near = (make(speech["s3prl"], precision=name)(noises())[0] for name in ("float32", "bfloat16"))
+    assert near.dtype == torch.float32
+    assert 0 < (exact - near).abs().max() < 0.05 * exact.abs().max()
+    front = make(speech["s3prl"], precision="bfloat16")
+    front(noises())[0].sum().backward()
+    assert {p.grad.dtype for p in front.parameters() if p.grad is not None} == {torch.float32}
+
+
+def test_an_upstream_without_weights_is_refused():
+    with pytest.raises(ConfigError, match="fbank has no weights to train; model.encoder: finetune needs a pre-trained"):
+        make({"upstream": "fbank"})
+
+
+WORDS = ("I am so happy", "", "sad", "I am   sad sad sad sad sad sad sad sad sad sad sad sad")
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_text_features_are_those_of_stage_2(text_folder, pooling):
+    settings = TextFeatures(encoder="huggingface", model=str(text_folder), pooling=pooling)
+    rows, dim = tokenize(WORDS, settings)
+    assert [len(row) for row in rows] == [6, 0, 3, 12] and dim == 16
+    tokens = torch.full((4, 14), NO_TOKEN)
+    for place, row in enumerate(rows):
+        tokens[place, : len(row)] = torch.tensor(row)
+    front = TextFront(settings, Finetune())
+    features = front.train()(tokens)
+    encode, _ = make_hugging_face(settings)
+    for words, row in zip(WORDS, features.detach().numpy(), strict=True):
+        np.testing.assert_allclose(row, encode(words)[0] if words else np.zeros(16), atol=1e-5)
+    features.square().sum().backward()
+    assert front.model.embeddings.word_embeddings.weight.grad.abs().sum() > 0
+
+
+def test_text_without_any_words_gives_zeros(text_folder):
+    front = TextFront(TextFeatures(encoder="huggingface", model=str(text_folder)), Finetune())
+    assert torch.equal(front(torch.full((2, 3), NO_TOKEN)), torch.zeros(2, 16))
