@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ambiser.bin.arguments import Experiment
 from ambiser.bin.feature_sets import speech_dir, unfinished_speech, unfinished_text
-from ambiser.bin.looks import OFFLINE_UPSTREAMS
 from ambiser.config import STAGES
 from ambiser.features.extract import part_file
+from ambiser.features.names import BASELINES
 from ambiser.launch.tasks import Task
 
 PROGRAMS = dict(zip(STAGES, ("learn_prototypes", "update_prototypes", "contrast", "distill"), strict=True))
@@ -56,7 +56,7 @@ def kind(stage: str, experiments: list[Experiment]) -> str:
     """Returns what kind of job a stage has: cpu, gpu or train."""
     if stage in KINDS:
         return KINDS[stage]
-    offline = all(e.config.speech_features.upstream in OFFLINE_UPSTREAMS for e in experiments)
+    offline = all(e.config.speech_features.upstream in BASELINES for e in experiments)
     return "cpu" if offline else "gpu"
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from ambiser.bin.arguments import Experiment, load_experiment, load_experiments
 from ambiser.config.slurm import load_slurm_config
 from ambiser.errors import ConfigError, UserError
+from ambiser.features.names import BASELINES, describe_unknown, names_in_s3prl
 from ambiser.launch import slurm
 from ambiser.launch.resources import disk_of
 
 GIB = 2**30
 LEAST_DISK_BYTES = GIB // 4
-OFFLINE_UPSTREAMS = ("fbank", "fbank_no_cmvn", "mfcc", "mel", "linear", "spectrogram")  # a test compares with features
 
 
 def show(name: str, value: str) -> None:
@@ -45,11 +45,13 @@ def check_configs(args: argparse.Namespace, faults: list[str]) -> list[Experimen
 
 
 def check_weights(upstream: str, checkpoint: str, regime: str, faults: list[str]) -> None:
-    """Says whether the weights of an upstream are here, or come from the network when they are used first."""
-    if upstream in OFFLINE_UPSTREAMS:
+    """Says whether s3prl has an upstream, and whether its weights are here or come from the network."""
+    if upstream in BASELINES:
         show("upstream", f"{upstream}: needs no weights")
         if regime == "finetune":
             faults.append(f"model.encoder: finetune: {upstream} has no weights to train; take --ssl wavlm_base_plus")
+    elif (names := names_in_s3prl()) and upstream not in names:
+        faults.append(describe_unknown(upstream, names))
     elif checkpoint:
         show("upstream", f"{upstream}: weights in {checkpoint}")
         if not Path(checkpoint).exists():

@@ -4,7 +4,6 @@ This is the only file that imports s3prl.
 """
 
 import contextlib
-import difflib
 import importlib
 import io
 import random
@@ -25,14 +24,11 @@ from ambiser.features.checkpoints import (
     checked_loading,
 )
 from ambiser.features.compat import mend_torchaudio
+from ambiser.features.names import BASELINES, REMOTE, describe_unknown
 from ambiser.io.console import log
 
-# These need no download.
-BASELINES = ("fbank", "fbank_no_cmvn", "mfcc", "mel", "linear", "spectrogram")
 # Looked into before the whole of s3prl is imported, which takes seconds and fails with any of its parts.
 _FAMILIES = ("hf_wav2vec2", "hf_hubert", "wavlm", "hubert", "wav2vec2", "data2vec")
-# These fetch what an address names.
-_REMOTE = ("_url", "_gdriveid")
 # Lengths tried in turn to find the shortest audio that a model takes: 25 ms, 50 ms, ..., 1.6 s.
 _SHORTEST_SAMPLES = (400, 800, 1600, 3200, 6400, 12800, 25600)
 
@@ -139,7 +135,7 @@ def upstream_names() -> list[str]:
     """Returns every name that `load_upstream` knows, sorted; imports the whole of s3prl."""
     with untouched_generators():
         names = set(BASELINES) | set(_entries(_import_s3prl("s3prl.hub")))
-    return sorted(name for name in names if not name.endswith(_REMOTE) and name != "baseline_local")
+    return sorted(name for name in names if not name.endswith(REMOTE) and name != "baseline_local")
 
 
 @contextlib.contextmanager
@@ -161,16 +157,14 @@ def _find(name: str) -> Callable[..., torch.nn.Module]:
     if name in BASELINES:
         return _entries(_import_s3prl("s3prl.upstream.baseline.hubconf"))[name]
     for family in _FAMILIES:
-        if name.startswith(family) and not name.endswith(_REMOTE):
+        if name.startswith(family) and not name.endswith(REMOTE):
             entries = _entries(_import_s3prl(f"s3prl.upstream.{family}.hubconf"))
             if name in entries:
                 return entries[name]
     names = upstream_names()
     if name in names:
         return _entries(_import_s3prl("s3prl.hub"))[name]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
-    raise ConfigError(f"speech_features.upstream: s3prl has no upstream {name!r} that is used here; {hint}")
+    raise ConfigError(describe_unknown(name, names))
 
 
 def _entries(module: types.ModuleType) -> dict[str, Callable[..., torch.nn.Module]]:

@@ -13,6 +13,7 @@ from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import ConfigError, DataError
 from ambiser.features import upstream as module
 from ambiser.features.checkpoints import check_evaluated_text, checked_loading, is_plain_expression
+from ambiser.features.names import names_in_s3prl
 from ambiser.features.pooling import means_are_constant, reduce_hidden_states
 from ambiser.features.upstream import load_upstream, upstream_names
 
@@ -270,6 +271,11 @@ def test_every_yaml_of_conf_ssl_names_an_upstream(tmp_path):
         assert speech.upstream.removesuffix("_no_cmvn") == path.stem
         assert speech.form == "pooled"
         assert f"--ssl {path.stem}\n" in path.read_text()
+
+
+def test_every_name_is_known_from_the_files_alone():
+    assert set(upstream_names()) <= set(names_in_s3prl())
+
 
 
 def test_yamls_of_conf_text(tmp_path):

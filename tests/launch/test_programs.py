@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ambiser.bin.looks import OFFLINE_UPSTREAMS
 from ambiser.config import load_config
 
 MINI = "egs/mini/conf"
@@ -206,6 +205,12 @@ def test_check_names_the_faults_of_a_site(program, tmp_path):
     assert program("check", "--slurm_config", site).returncode == 0
 
 
+def test_check_knows_the_names_of_upstreams(program):
+    done = program("check", "--ssl", "wavlm_lagre")
+    assert done.returncode == 2
+    assert "no upstream 'wavlm_lagre' that is used here; did you mean wavlm_large" in done.stderr
+
+
 def test_check_asks_for_the_corpus(run, root, tmp_path):
     config = root / "egs/iemocap/conf/ce.yaml"
     command = [sys.executable, "-m", "ambiser.bin.check", "--configs", config]
@@ -217,7 +222,3 @@ def test_check_asks_for_the_corpus(run, root, tmp_path):
     assert run(*command, "--corpus_dir", tmp_path, cwd=tmp_path).returncode == 0
 
 
-def test_check_knows_which_upstreams_need_no_weights():
-    from ambiser.features.upstream import BASELINES
-
-    assert set(OFFLINE_UPSTREAMS) == set(BASELINES)

@@ -1,0 +1,29 @@
+"""The names of speech features, known before torch and s3prl are imported."""
+
+import difflib
+import importlib.util
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+BASELINES = ("fbank", "fbank_no_cmvn", "mfcc", "mel", "linear", "spectrogram")
+"""Upstreams of s3prl that have no weights: filter banks and the like."""
+REMOTE = ("_url", "_gdriveid")
+"""Ends of the names that fetch what an address names; they are not used here."""
+
+
+def names_in_s3prl() -> list[str]:
+    """Returns the names that the files of s3prl define, sorted; empty when it is not installed."""
+    found = importlib.util.find_spec("s3prl")
+    if found is None or found.origin is None:
+        return []
+    files = Path(found.origin).parent.glob("*/*/hubconf.py")
+    names = {name for file in files for name in re.findall(r"^def ([a-z]\w*)\(", file.read_text(), re.MULTILINE)}
+    return sorted(name for name in names if not name.endswith(REMOTE))
+
+
+def describe_unknown(name: str, names: Collection[str]) -> str:
+    """Returns the message for a name that is none of `names`, with the nearest ones."""
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+    return f"speech_features.upstream: s3prl has no upstream {name!r} that is used here; {hint}"
