@@ -58,7 +58,7 @@ def _human(layout: Layout, labels: object, fold: int) -> object:
 
 @functools.lru_cache(_KEEP)
 def _view_of(layout: Layout, labels: str, fold: int, part: str) -> object:
-    from ambiser.config.schema import Labels
+    from ambiser.config.data_schema import Labels
     from ambiser.data.votes import view_labels
 
     utts = read_list(require(layout.fold_list(fold, part), "prepare_data"))
@@ -67,7 +67,7 @@ def _view_of(layout: Layout, labels: str, fold: int, part: str) -> object:
 
 @functools.lru_cache(_KEEP)
 def _human_of(layout: Layout, labels: str, fold: int) -> object:
-    from ambiser.config.schema import Labels
+    from ambiser.config.data_schema import Labels
     from ambiser.data.votes import view_labels
     from ambiser.scoring.human import leave_one_out_answers
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from ambiser.config.schema import Config, Section
+from ambiser.config.data_schema import Section
+from ambiser.config.schema import Config
 from ambiser.errors import ConfigError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"

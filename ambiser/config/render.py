@@ -5,10 +5,11 @@ from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from ambiser.config.schema import Config, Section
+from ambiser.config.data_schema import Section
+from ambiser.config.schema import Config
 
 _HEAD = """\
-# Every key of a configuration with its default. Generated from ambiser/config/schema.py by
+# Every key of a configuration with its default. Generated from ambiser/config/schema.py and data_schema.py by
 #   python -m ambiser.bin.write_base_config
 # and not meant to be edited: an experiment is a YAML file of its own that holds what differs (see egs/*/conf).
 # [P] stated by the paper, [I] inferred, [D] decided here; see "Whose choice is it" in the README.

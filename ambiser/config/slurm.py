@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from ambiser.config.data_schema import Count, Section
 from ambiser.config.load import CONF, read_yaml
-from ambiser.config.schema import Count, Section
 from ambiser.errors import ConfigError
 
 SLURM_CONFIG = CONF / "slurm.yaml"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpus import Utterance
 from ambiser.errors import DataError
 from ambiser.io.files import digest

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ambiser.config import differing_keys
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpora import CORPORA
 from ambiser.data.corpora.mini import make_mini
 from ambiser.data.corpus import Corpus, Utterance

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ambiser.config.schema import LABELS, Labels
+from ambiser.config.data_schema import LABELS, Labels
 from ambiser.data.agreement import fleiss_kappa, krippendorff_alpha
 from ambiser.data.folds import PARTS
 from ambiser.data.votes import LabelView, VoteTable, read_votes, view_labels

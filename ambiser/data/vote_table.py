@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ambiser.config.schema import LABELS
+from ambiser.config.data_schema import LABELS
 from ambiser.errors import DataError
 
 COLUMNS = ("utt", "rater", "source", "slot", "label")

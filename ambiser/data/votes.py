@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ambiser.config.schema import LABELS, Labels
+from ambiser.config.data_schema import LABELS, Labels
 from ambiser.data.corpus import ANONYMOUS
 from ambiser.data.dawid_skene import dawid_skene
 from ambiser.data.vote_table import COLUMNS, SLOTS, SOURCES, VoteTable, read_votes

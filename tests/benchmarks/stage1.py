@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ambiser.config.schema import Data, Labels
+from ambiser.config.data_schema import Data, Labels
 from ambiser.data import prepare
 from ambiser.data.corpora import CORPORA
 from ambiser.data.corpora.iemocap import read_release

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpora.mini import make_mini
 from ambiser.io.layout import Layout
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from data.make_crema import ACTORS, LETTERS, make_crema
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpora.crema_d import DEFECTS, SENTENCES, read_crema_d
 from ambiser.data.prepare import prepare_data
 from ambiser.errors import DataError

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpus import Utterance
 from ambiser.data.folds import make_folds
 from ambiser.data.leaks import find_leaks, guard_folds

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpora.iemocap import FULL_RELEASE, count_utterances, read_iemocap, read_release
 from ambiser.errors import DataError
 

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpora.kaldi import read_kaldi
 from ambiser.data.prepare import prepare_data
 from ambiser.errors import DataError

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambiser.config.schema import Data, Labels
+from ambiser.config.data_schema import Data, Labels
 from ambiser.data.corpora import mini
 from ambiser.data.corpora.mini import make_mini, read_mini
 from ambiser.data.corpora.mini_plan import SELF_RATERS, code_of, plan_corpus

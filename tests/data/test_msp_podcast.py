@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from data.make_msp import FREE_TEXT, NO_WAV, TEST3, VERSIONS, make_msp, plan
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpora.msp_grammar import PRIMARY, SECONDARY, secondary_codes, split_worker
 from ambiser.data.corpora.msp_podcast import read_msp_podcast
 from ambiser.data.prepare import prepare_data

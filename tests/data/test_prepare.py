@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data import prepare, store
 from ambiser.data.corpora import CORPORA
 from ambiser.data.corpus import Corpus, Findings, Utterance, Vote

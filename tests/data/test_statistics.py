@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ambiser.config.schema import Data, Labels
+from ambiser.config.data_schema import Data, Labels
 from ambiser.data.page import render_page
 from ambiser.data.prepare import prepare_data
 from ambiser.data.statistics import collect_statistics, entropy_bits

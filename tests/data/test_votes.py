@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from ambiser.config.schema import LABELS, Labels
+from ambiser.config.data_schema import LABELS, Labels
 from ambiser.data import vote_table
 from ambiser.data.votes import COLUMNS, VoteTable, read_votes, smooth_labels, view_labels, view_unlabelled
 from ambiser.errors import ConfigError, DataError

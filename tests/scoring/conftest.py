@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ambiser.config import load_config
-from ambiser.config.schema import LABELS
+from ambiser.config.data_schema import LABELS
 from ambiser.data.votes import read_votes, view_labels
 from ambiser.io.files import write_json, write_text
 from ambiser.io.layout import TRAINING_FOLDERS, Layout, experiment_tag

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ambiser.config.schema import Labels
+from ambiser.config.data_schema import Labels
 from ambiser.data.votes import read_votes, view_labels
 from ambiser.scoring.human import leave_one_out_answers
 from ambiser.scoring.metrics import METRICS

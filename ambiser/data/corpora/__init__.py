@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpora.crema_d import read_crema_d
 from ambiser.data.corpora.iemocap import read_iemocap
 from ambiser.data.corpora.kaldi import read_kaldi

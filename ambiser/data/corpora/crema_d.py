@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpus import ANONYMOUS, Corpus, Findings, Utterance, Vote
 from ambiser.errors import DataError
 

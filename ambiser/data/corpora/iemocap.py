@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpora.iemocap_grammar import TURN, Turn, read_evaluation, read_transcription
 from ambiser.data.corpus import Corpus, Findings, Utterance
 from ambiser.errors import DataError

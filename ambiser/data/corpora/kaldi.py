@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ambiser.config.schema import LABELS, Data
+from ambiser.config.data_schema import LABELS, Data
 from ambiser.data.corpus import Corpus, Findings, Rating, Utterance, Vote
 from ambiser.data.vote_table import SLOTS, SOURCES
 from ambiser.errors import DataError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpora.iemocap import read_release
 from ambiser.data.corpora.mini_files import APPLE_DOUBLE, write_alignment, write_dialog, write_readme, write_wav
 from ambiser.data.corpora.mini_plan import SEED, PlannedTurn, make_speaker, plan_corpus

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from ambiser.config.schema import Data
+from ambiser.config.data_schema import Data
 from ambiser.data.corpora.msp_files import Released, find_labels, find_root, find_wavs, read_released, read_transcripts
 from ambiser.data.corpora.msp_grammar import Opinions, read_opinions
 from ambiser.data.corpus import Corpus, Findings, Utterance, Vote
