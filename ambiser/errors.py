@@ -11,3 +11,8 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """A fault in a corpus, a table, an ark or an audio file."""
+
+
+def first_line(error: BaseException | None) -> str:
+    """Returns the first line of what an error says, or its kind when it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 from ambiser.bin.arguments import Experiment, load_experiment, load_experiments
 from ambiser.config.slurm import load_slurm_config
 from ambiser.errors import ConfigError, UserError
-from ambiser.features.names import BASELINES, describe_unknown, names_in_s3prl
+from ambiser.features.names import BASELINES, HUGGING_FACE, describe_unknown, names_in_s3prl
 from ambiser.launch import slurm
 from ambiser.launch.resources import disk_of
 
@@ -50,8 +50,8 @@ def check_weights(upstream: str, checkpoint: str, regime: str, faults: list[str]
         show("upstream", f"{upstream}: needs no weights")
         if regime == "finetune":
             faults.append(f"model.encoder: finetune: {upstream} has no weights to train; take --ssl wavlm_base_plus")
-    elif (names := names_in_s3prl()) and upstream not in names:
-        faults.append(describe_unknown(upstream, names))
+    elif (names := names_in_s3prl()) and upstream not in [*names, HUGGING_FACE]:
+        faults.append(describe_unknown(upstream, [*names, HUGGING_FACE]))
     elif checkpoint:
         show("upstream", f"{upstream}: weights in {checkpoint}")
         if not Path(checkpoint).exists():

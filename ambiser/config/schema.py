@@ -17,13 +17,28 @@ STAGES = ("prototypes", "update", "contrastive", "distill")
 class SpeechFeatures(Section):
     """Speech features, normally from conf/ssl/NAME.yaml."""
 
-    upstream: str = Field("fbank_no_cmvn", description="name of an s3prl upstream")
-    checkpoint: str = Field("", description="file or folder for upstreams that end in _local or _custom")
+    upstream: str = Field(
+        "fbank_no_cmvn", description="name of an s3prl upstream, or huggingface: the model that 'checkpoint' holds"
+    )
+    checkpoint: str = Field(
+        "", description="file or folder for upstreams that end in _local or _custom; for huggingface also a name"
+    )
     form: Literal["pooled", "frames"] = Field(
         "pooled", description="a vector per layer and utterance, or one layer at frame rate"
     )
     statistics: Literal["mean", "mean_std"] = Field("mean", description="what is pooled over time, for every layer")
     layer: int = Field(-1, description="the layer kept with 'form: frames'; -1 is the last")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16: matrix products in half the bits, faster; the log says how near it stays"
+    )
+    batch_s: Literal["auto"] | Annotated[float, Field(ge=0, le=3600)] = Field(
+        "auto",
+        description="seconds of audio in a batch, with padding: it bounds the memory; 0 is one utterance at a time, "
+        "which is fastest on a CPU; auto: 120 on a GPU, else 0 [D]",
+    )
+    longest_s: Annotated[float, Field(ge=10, le=600)] = Field(
+        60, description="longer audio goes through a self-supervised model in chunks that overlap by 4 s [D]"
+    )
 
 
 class TextFeatures(Section):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 BASELINES = ("fbank", "fbank_no_cmvn", "mfcc", "mel", "linear", "spectrogram")
 """Upstreams of s3prl that have no weights: filter banks and the like."""
+HUGGING_FACE = "huggingface"
+"""Any model of Hugging Face that is known here; s3prl has names of its own for two kinds of folders."""
 REMOTE = ("_url", "_gdriveid")
 """Ends of the names that fetch what an address names; they are not used here."""
 

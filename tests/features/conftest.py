@@ -59,6 +59,17 @@ def speech_folders(tmp_path_factory) -> dict[str, Path]:
     return folders
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny models are much slower with several threads on a busy machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def text_folder(tmp_path_factory) -> Path:
     """A random BERT of one layer of 16 with a vocabulary of a few words."""

@@ -13,7 +13,7 @@ from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import ConfigError, DataError
 from ambiser.features import upstream as module
 from ambiser.features.checkpoints import check_evaluated_text, checked_loading, is_plain_expression
-from ambiser.features.names import names_in_s3prl
+from ambiser.features.names import HUGGING_FACE, names_in_s3prl
 from ambiser.features.pooling import means_are_constant, reduce_hidden_states
 from ambiser.features.upstream import load_upstream, upstream_names
 
@@ -274,8 +274,7 @@ def test_every_yaml_of_conf_ssl_names_an_upstream(tmp_path):
 
 
 def test_every_name_is_known_from_the_files_alone():
-    assert set(upstream_names()) <= set(names_in_s3prl())
-
+    assert set(upstream_names()) <= {HUGGING_FACE, *names_in_s3prl()}
 
 
 def test_yamls_of_conf_text(tmp_path):

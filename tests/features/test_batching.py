@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import torch
+from features.random_models import HUGGING_FACE, NORMS, S3PRL, save_hugging_face, save_s3prl
+
+from ambiser.config.schema import SpeechFeatures
+from ambiser.features.batching import ExactBatches, is_known, plan_batches
+from ambiser.features.upstream import load_upstream
+
+CASES = [
+    *[("s3prl", kind, norm) for kind in S3PRL for norm in NORMS],
+    *[("huggingface", kind, norm) for kind in HUGGING_FACE for norm in NORMS],
+]
+
+
+def noise(samples, seed=0):
+    generator = np.random.default_rng((samples, seed))
+    return (generator.standard_normal(samples) * generator.uniform(0.01, 0.3)).astype(np.float32)
+
+
+def save(source, kind, norm, folder):
+    """Writes a random checkpoint; returns the configuration that names it."""
+    load_upstream(SpeechFeatures())  # so that s3prl can be imported
+    torch.manual_seed(1)
+    if source == "s3prl":
+        return {"upstream": f"{kind}_local", "checkpoint": str(save_s3prl(kind, norm, folder / "model.pt"))}
+    return {"upstream": "huggingface", "checkpoint": str(save_hugging_face(kind, norm, folder))}
+
+
+@pytest.mark.parametrize(("source", "kind", "norm"), CASES)
+def test_no_utterance_hears_its_neighbors(source, kind, norm, tmp_path):
+    upstream = load_upstream(SpeechFeatures(**save(source, kind, norm, tmp_path), batch_s=10))
+    assert upstream.manner.startswith("in batches of 10 s (off by ")
+    lengths = np.random.default_rng(5).integers(1600, 20000, 100)
+    wavs = {f"utt{number:03d}": noise(int(length)) for number, length in enumerate(lengths)}
+    batches = list(plan_batches({utt: len(wav) for utt, wav in wavs.items()}, upstream.batch_samples))
+    assert sorted(utt for batch in batches for utt in batch) == sorted(wavs) and len(batches) < 20
+    worst = {}
+    for batch in batches:
+        for utt, hidden in zip(batch, upstream.extract_batch([wavs[utt] for utt in batch]), strict=True):
+            alone = upstream.extract(wavs[utt])
+            assert len(hidden[0]) == (len(wavs[utt]) - 400) // 320 + 1
+            worst[utt] = max(np.abs(one - other).max() for one, other in zip(hidden, alone, strict=True))
+    assert sum(difference > 1e-4 for difference in worst.values()) == 0
+
+
+@pytest.mark.parametrize(("source", "kind", "norm"), [("s3prl", "wavlm", "group"), ("huggingface", "hubert", "group")])
+def test_padding_does_change_what_is_not_mended(source, kind, norm, tmp_path, monkeypatch):
+    """So that the test above is known to see what it looks for; and such a model goes one utterance at a time."""
+    speech = SpeechFeatures(**save(source, kind, norm, tmp_path), batch_s=10)
+    monkeypatch.setattr(ExactBatches, "_normalize_alone", lambda self, normalize, convolution: normalize)
+    upstream = load_upstream(speech)
+    assert upstream.batch_samples == 0
+    assert upstream.manner.startswith(f"one utterance at a time, since {speech.upstream} gives other values in batches")
+
+
+def test_upstream_that_is_not_known_goes_one_by_one():
+    upstream = load_upstream(SpeechFeatures(upstream="mel", form="frames", batch_s=10))
+    assert upstream.batch_samples == 0 and "since mel is not known to be exact in batches" in upstream.manner
+    assert not is_known(torch.nn.Linear(1, 1)) and not is_known(None)
+
+
+@pytest.mark.parametrize(("batch_s", "samples"), [("auto", 0), (0, 0), (2.5, 40000)])
+def test_batches_on_a_cpu_are_made_where_they_are_asked_for(batch_s, samples, tmp_path):
+    speech = SpeechFeatures(**save("huggingface", "hubert", "layer", tmp_path), batch_s=batch_s)
+    assert load_upstream(speech).batch_samples == samples
+
+
+def test_batches_are_of_like_length_and_bounded():
+    generator = np.random.default_rng(0)
+    samples = {f"u{number}": int(generator.integers(1, 100)) for number in range(200)} | {"long": 1000}
+    batches = list(plan_batches(samples, 400))
+    assert sorted(utt for batch in batches for utt in batch) == sorted(samples)
+    assert batches[0] == ["long"]
+    assert all(len(batch) * max(samples[utt] for utt in batch) <= 400 for batch in batches[1:])
+    order = [samples[utt] for batch in batches for utt in batch]
+    assert order == sorted(order, reverse=True)
+    # None has room for the next one's longest.
+    for batch, after in zip(batches[1:], batches[2:], strict=False):
+        assert samples[batch[0]] * (len(batch) + 1) > 400, after
+    assert list(plan_batches(dict(reversed(samples.items())), 400)) == batches
+
+
+def test_bfloat16_is_near(tmp_path):
+    for case in CASES:
+        (tmp_path / "-".join(case)).mkdir()
+        speech = SpeechFeatures(**save(*case, tmp_path / "-".join(case)), precision="bfloat16")
+        upstream = load_upstream(speech)
+        wav = noise(20000)
+        half = [state.mean(0) for state in upstream.extract(wav)]
+        with upstream.in_float32():
+            full = [state.mean(0) for state in upstream.extract(wav)]
+        for one, other in zip(half, full, strict=True):
+            assert one.dtype == np.float32 and np.abs(one - other).max() > 0
+            assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) > 0.999, case

@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+
+from ambiser.features.chunks import cut, join
+
+HOP = 10
+
+
+def frames(audio):
+    """A model whose frame t is the mean of the 25 samples from 10 t on."""
+    count = (len(audio) - 25) // HOP + 1
+    return [np.array([[audio[HOP * t : HOP * t + 25].mean()] for t in range(count)])]
+
+
+@pytest.mark.parametrize("samples", [25, 399, 400, 401, 405, 439, 440, 699, 700, 701, 1234, 5000])
+@pytest.mark.parametrize(("longest", "overlap"), [(400, 100), (405, 109), (333, 60)])
+def test_frames_are_those_of_the_whole(samples, longest, overlap):
+    audio = np.random.default_rng(samples).standard_normal(samples)
+    chunks = cut(samples, longest=longest, overlap=overlap, hop=HOP)
+    assert chunks[0].start == 0 and chunks[-1].stop == samples
+    assert all(chunk.start % HOP == 0 and chunk.stop - chunk.start <= longest for chunk in chunks)
+    for chunk, after in zip(chunks, chunks[1:], strict=False):
+        assert chunk.stop - after.start == overlap // HOP * HOP
+    joined = join(chunks, [frames(audio[chunk]) for chunk in chunks], hop=HOP)
+    np.testing.assert_array_equal(joined[0], frames(audio)[0])
+
+
+def test_neighbors_meet_in_the_middle_of_what_they_share():
+    chunks = cut(700, longest=400, overlap=100, hop=HOP)
+    hidden = [[np.full((len(frames(np.zeros(c.stop - c.start))[0]), 1), n)] for n, c in enumerate(chunks)]
+    (joined,) = join(chunks, hidden, hop=HOP)
+    assert [(chunk.start, chunk.stop) for chunk in chunks] == [(0, 400), (300, 700)]
+    assert np.flatnonzero(joined[:, 0])[0] == 35  # samples 350 of 300 to 400
