@@ -4,7 +4,8 @@ import os
 import platform
 from pathlib import Path
 
-from ambiser.bin.arguments import Experiment, Parser, add_experiment
+from ambiser.bin.arguments import Parser, add_experiment
+from ambiser.bin.experiments import Experiment
 from ambiser.bin.looks import GIB, check_configs, check_corpus, check_disk, check_slurm, check_weights, show
 from ambiser.config.slurm import SLURM_CONFIG
 from ambiser.errors import UserError

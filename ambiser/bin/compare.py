@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from ambiser.bin.arguments import Parser, add_experiment, load_experiments
+from ambiser.bin.arguments import Parser, add_experiment
+from ambiser.bin.experiments import load_experiments
 from ambiser.bin.scored import load_scored
 from ambiser.bin.systems import System, add_predictions, all_systems, folds_to_use, predictions_of
 from ambiser.io.console import progress, run_main, set_up_logging

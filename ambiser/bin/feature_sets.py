@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ambiser.bin.arguments import Experiment, claim_folder
+from ambiser.bin.experiments import Experiment, claim_folder
 from ambiser.config import dump_yaml
 from ambiser.config.schema import TextFeatures
 from ambiser.errors import DataError

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ambiser.bin.arguments import Experiment
+from ambiser.bin.experiments import Experiment
 from ambiser.bin.feature_sets import speech_dir, unfinished_speech, unfinished_text
 from ambiser.config import STAGES
 from ambiser.features.extract import part_file
@@ -14,8 +14,6 @@ from ambiser.launch.tasks import Task
 PROGRAMS = dict(zip(STAGES, ("learn_prototypes", "update_prototypes", "contrast", "distill"), strict=True))
 FEATURES = "extract_features"
 ORDER = (FEATURES, "join_features", *STAGES, "score", "report")  # a submission waits for those before it
-PROGRAM_BYTES = 700 * 2**20  # what a job takes before it has read any features
-BASE_MODEL_BYTES = 400 * 2**20
 KINDS = {"join_features": "cpu", "score": "cpu", "report": "cpu"} | dict.fromkeys(STAGES, "train")
 
 
@@ -58,32 +56,6 @@ def kind(stage: str, experiments: list[Experiment]) -> str:
         return KINDS[stage]
     offline = all(e.config.speech_features.upstream in BASELINES for e in experiments)
     return "cpu" if offline else "gpu"
-
-
-def memory_of_a_job(experiment: Experiment) -> int:
-    """Returns an estimate of the peak memory of a job: the program, its features read and copied once, its encoders.
-
-    An encoder that learns stands there about ten times: itself, the momentum encoder, gradient, two moments of AdamW,
-    the best epoch's, what is written, and what a step keeps for its gradient.
-    """
-    arks = sum(ark.stat().st_size for folder in experiment.feature_folders() for ark in folder.glob("*.ark"))
-    return PROGRAM_BYTES + 2 * arks + 10 * _encoder_bytes(experiment)
-
-
-def _encoder_bytes(experiment: Experiment) -> int:
-    """Returns the size of the weights that learn: of the files where they are named, else of a base model."""
-    config, total = experiment.config, 0
-    named = (
-        (config.model.encoder, config.speech_features.checkpoint),
-        (config.model.text_encoder, config.text_features.model),
-    )
-    for regime, name in named:
-        if regime == "finetune":
-            files = (
-                [Path(name)] if Path(name).is_file() else [*Path(name).glob("*.safetensors"), *Path(name).glob("*.bin")]
-            )
-            total += sum(file.stat().st_size for file in files) if name and files else BASE_MODEL_BYTES
-    return total
 
 
 def scoring(args: argparse.Namespace, experiment: Experiment) -> Task:

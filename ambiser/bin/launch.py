@@ -5,8 +5,10 @@ import shlex
 from pathlib import Path
 
 from ambiser.bin import jobs
-from ambiser.bin.arguments import Experiment, Parser, add_experiment, claim_folder, load_experiments
-from ambiser.bin.score import folds_to_use
+from ambiser.bin.arguments import Parser, add_experiment
+from ambiser.bin.experiments import Experiment, claim_experiment, load_experiments
+from ambiser.bin.memory import memory_of_a_job
+from ambiser.bin.systems import folds_to_use
 from ambiser.config import STAGES
 from ambiser.config.slurm import SLURM_CONFIG, load_slurm_config
 from ambiser.io.console import log, run_main, set_up_logging
@@ -51,8 +53,7 @@ def _waves(args: argparse.Namespace, experiments: list[Experiment]) -> list[tupl
         return [("report", [jobs.report(args)])]
     folds = folds_to_use(experiments[0], args.folds) if experiments else []
     for experiment in experiments if not args.dry_run else []:
-        resolved = experiment.config.model_dump(mode="json")
-        claim_folder(experiment.layout.experiment(experiment.tag), resolved, "use --tag NAME or another --exp_dir")
+        claim_experiment(experiment)
     done, tasks = split_done(jobs.training(args, experiment, fold) for experiment in experiments for fold in folds)
     if done and not args.dry_run:
         log.info("%s: %d of %d jobs are done already", args.stage, len(done), len(done) + len(tasks))
@@ -67,7 +68,7 @@ def _run(args: argparse.Namespace, stage: str, tasks: list[Task], experiments: l
         return slurm.run_tasks(tasks, slurm=args.site, job=job, description=stage, **where)
     use_gpus = any(e.config.train.device != "cpu" for e in experiments)
     slots = device_slots(args.nj, use_gpus, alone=any(e.config.learns() for e in experiments))
-    memory_bytes = max(map(jobs.memory_of_a_job, experiments))
+    memory_bytes = max(map(memory_of_a_job, experiments))
     return local.run_tasks(tasks, slots=slots, memory_bytes=memory_bytes, description=stage)
 
 

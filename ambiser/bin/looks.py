@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from ambiser.bin.arguments import Experiment, load_experiment, load_experiments
+from ambiser.bin.experiments import Experiment, load_experiment, load_experiments
 from ambiser.config.slurm import load_slurm_config
 from ambiser.errors import ConfigError, UserError
 from ambiser.features.names import BASELINES, HUGGING_FACE, describe_unknown, names_in_s3prl

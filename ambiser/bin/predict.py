@@ -3,7 +3,8 @@
 For example, after stage 6: python -m ambiser.bin.predict --config conf/ce.yaml --fold 1 --part test3
 """
 
-from ambiser.bin.arguments import Parser, add_experiment, load_experiment
+from ambiser.bin.arguments import Parser, add_experiment
+from ambiser.bin.experiments import load_experiment
 from ambiser.errors import ConfigError
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.layout import require

@@ -3,7 +3,8 @@
 from functools import partial
 from pathlib import Path
 
-from ambiser.bin.arguments import Parser, add_experiment, load_experiments
+from ambiser.bin.arguments import Parser, add_experiment
+from ambiser.bin.experiments import load_experiments
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.files import write_text
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from ambiser.bin.arguments import Parser, add_experiment, load_experiments
+from ambiser.bin.arguments import Parser, add_experiment
 from ambiser.bin.compare import compare_systems
 from ambiser.bin.details import load_detail, load_words_and_audio
+from ambiser.bin.experiments import load_experiments
 from ambiser.bin.scored import load_scored
 from ambiser.bin.systems import System, add_predictions, all_systems, predictions_of
 from ambiser.config import STAGES

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ambiser.bin.arguments import Parser, add_experiment, claim_folder, load_experiments
+from ambiser.bin.arguments import Parser, add_experiment
+from ambiser.bin.experiments import claim_experiment, load_experiments
 from ambiser.bin.scored import load_scored
 from ambiser.bin.systems import System, add_predictions, all_systems, folds_to_use, predictions_of, require_models
 from ambiser.io.console import log, progress, run_main, set_up_logging
@@ -28,7 +29,7 @@ def main() -> None:
     for system in systems:
         layout, tag, config = system.experiment.layout, system.tag, system.experiment.config
         if system.imported is None:
-            claim_folder(layout.experiment(tag), config.model_dump(mode="json"), "use --tag NAME or another --exp_dir")
+            claim_experiment(system.experiment)
         predictions = {fold: predictions_of(system, fold) for fold in progress(folds, f"predict {tag}")}
         sources = [*predictions.values(), layout.table("votes.tsv"), layout.corpus_record()]
         expected = config_hash(config) if system.imported is None else import_hash(config, system.imported)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ambiser.bin.arguments import Experiment, Parser, add_experiment, layout_of, load_experiments
+from ambiser.bin.arguments import Parser, add_experiment
+from ambiser.bin.experiments import Experiment, layout_of, load_experiments
 from ambiser.bin.jobs import ORDER, jobs_dir
 from ambiser.config import STAGES
 from ambiser.io.console import run_main

@@ -4,7 +4,8 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from ambiser.bin.arguments import Experiment, Parser
+from ambiser.bin.arguments import Parser
+from ambiser.bin.experiments import Experiment
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.layout import require
 

@@ -1,6 +1,7 @@
 """What the four training programs share: one stage of one experiment on one fold."""
 
-from ambiser.bin.arguments import Parser, add_experiment, claim_folder, load_experiment
+from ambiser.bin.arguments import Parser, add_experiment
+from ambiser.bin.experiments import claim_experiment, load_experiment
 from ambiser.errors import ConfigError
 from ambiser.io.console import set_up_logging
 
@@ -19,7 +20,7 @@ def run_one(stage: str, description: str | None) -> None:
     config, layout, tag = experiment.config, experiment.layout, experiment.tag
     if stage not in config.stages:
         raise ConfigError(f"{args.config}: has no stage '{stage}'; it has {' '.join(config.stages)}")
-    claim_folder(layout.experiment(tag), config.model_dump(mode="json"), "use --tag NAME or another --exp_dir")
+    claim_experiment(experiment)
     set_up_logging()
     from ambiser.train.stages import train_stage
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ambiser.bin.arguments import Parser, add_experiment, claim_folder, load_experiments
+from ambiser.bin.arguments import Parser, add_experiment
+from ambiser.bin.experiments import claim_folder, load_experiments
 from ambiser.errors import ConfigError
 
 
