@@ -212,6 +212,9 @@ class Amber(Section):
     evidential_regularizer: Annotated[float, Field(ge=0)] = Field(
         0.01, description="weight of the punishment of misleading evidence, risen to over the first ten epochs [D]"
     )
+    mc_dropout: Annotated[int, Field(ge=0, le=1000)] = Field(
+        0, description="Monte-Carlo dropout: average so many predictions with dropout left on; 0: one without [D]"
+    )
     agreement_gate: bool = Field(False, description="scale the guidance by 1 - JSD(p_A, p_T) / log 2 [D]")
     use_prototypes: bool = Field(
         True, description="after IPR: give the similarities to its prototypes to the heads too [D]"

@@ -11,6 +11,9 @@ from ambiser.io.tables import read_tsv
 from ambiser.scoring.metrics import jsd_bits
 from ambiser.scoring.pool import Fold
 
+HEADS = {"A": "speech", "T": "text", "AT": "speech + text"}
+"""What each head hears."""
+
 
 @dataclass(frozen=True)
 class Heads:
@@ -51,9 +54,9 @@ def read_heads(path: Path, utts: Sequence[str]) -> Heads:
     except ValueError as error:
         raise DataError(f"{path}: {error}; remove the file and run stage 7 again") from error
     weights = {name.removeprefix("weight_"): column for name, column in values.items() if name.startswith("weight_")}
-    heads = dict.fromkeys(name.partition("_")[0] for name in values if not name.startswith("weight_"))
+    heads = dict.fromkeys(name.partition("_")[0] for name in values)  # entropies and the like follow from these
     probs = {
         head: np.stack([column for name, column in values.items() if name.partition("_")[0] == head], axis=1)
-        for head in heads
-    }
+        for head in heads if head in HEADS
+    }  # fmt: skip
     return Heads(probs, weights)

@@ -10,6 +10,7 @@ from ambiser.config import Config
 from ambiser.config.schema import Optimization
 from ambiser.data.votes import smooth_labels
 from ambiser.errors import DataError
+from ambiser.io.console import log
 from ambiser.losses.balance import class_weights, utterance_weights
 from ambiser.losses.evidential import concentrations, misleading_evidence, vote_likelihood
 from ambiser.losses.guidance import amber_loss, scheduled
@@ -94,6 +95,11 @@ class DistillTask:
             weights = utterance_weights(self.targets, class_weights(self.counts[self.items]))
             self.importance = weights / weights[self.items].mean()
         self.has_text = train.has_text()
+        if self.has_text is not None and not self.has_text[self.items].any():
+            nothing = f"fold {fold}: no training utterance has words"
+            if config.amber.student == "T":
+                raise DataError(f"{nothing}, and the student hears text alone; use amber.student=A")
+            log.warning("%s: head T learns nothing, and speech decides alone", nothing)
         self.network = build_amber(config, shapes)
         if config.model.standardize and "prototypes" not in config.stages:
             tower = self.network.tower
@@ -152,4 +158,4 @@ class DistillTask:
     def after_epoch(self) -> dict[str, object]:
         """Returns the student's dev scores."""
         settings = self.config.amber
-        return dev_scores(forward_amber(self.network, self.dev, settings.evidential)[settings.student], self.dev)
+        return dev_scores(forward_amber(self.network, self.dev, settings)[settings.student], self.dev)

@@ -1,28 +1,36 @@
 """Class probabilities of a part of a fold, from the last training stage of an experiment."""
 
+import itertools
+import math
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ambiser.config import Config
+from ambiser.config.schema import Amber
 from ambiser.errors import DataError
+from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import write_tsv
+from ambiser.losses.divergence import entropy, js_divergence
 from ambiser.losses.guidance import teacher_weights
+from ambiser.models.fusion import AmberNetwork
 from ambiser.models.prototypes import ambiguous_labels
 from ambiser.train.amber import build_amber
 from ambiser.train.checkpoint import load_best, save_best
-from ambiser.train.evaluate import forward_amber, forward_ipr
+from ambiser.train.evaluate import forward_amber, forward_ipr, replaced_without_words, sample_amber
 from ambiser.train.fold import Part, Shapes, load_part
 from ambiser.train.ipr import build_network
+from ambiser.train.loop import epoch_seed
 from ambiser.train.stages import prepare_torch
 
 
 def predict_fold(config: Config, layout: Layout, tag: str, fold: int, part: str = "test") -> Path:
     """Writes the class probabilities of every utterance of a part that has a soft label, as the last file.
 
-    For the test part, heads.tsv (after stage 6 with several heads) or embeddings.safetensors (after IPR) come before.
+    For the test part, heads.tsv (after stage 6 with several heads, or with Monte-Carlo dropout) or
+    embeddings.safetensors (after IPR) come before.
 
     Args:
         config: the experiment.
@@ -50,18 +58,19 @@ def predict_fold(config: Config, layout: Layout, tag: str, fold: int, part: str 
     if stage == "distill":
         network = build_amber(config, shapes)
         network.load_state_dict(state)
-        heads = forward_amber(network.to(device), data, config.amber.evidential)
+        heads, information = _ask_heads(network.to(device), data, config.amber, seed=epoch_seed(fold, tag, 0))
         probs = heads[config.amber.student]
-        if part == "test" and len(heads) > 1:
-            _write_heads(layout.heads(tag, fold), config, data, shapes.classes, heads)
+        _log_missing_words(data, config.amber, f"{tag}, fold {fold}, {part}")
+        if part == "test" and (len(heads) > 1 or information):
+            columns = describe_heads(config.amber, data, shapes.classes, heads, information)
+            _write(layout.heads(tag, fold), data.utts, list(columns), torch.stack(list(columns.values()), dim=1))
     else:
         probs, embeddings = _predict_ipr(config, shapes, state, data)
         if part == "test":
             tensors = {"embeddings": embeddings, "prototypes": state["memory.prototypes"]}
             save_best(layout.embeddings(tag, fold), tensors, {"utts": data.utts, "classes": list(shapes.classes)})
     path = layout.predictions(tag, fold, part)
-    rows = ([utt, *row] for utt, row in zip(data.utts, _digits(_normalized(probs)), strict=True))
-    write_tsv(path, ["utt", *shapes.classes], rows)
+    _write(path, data.utts, list(shapes.classes), _normalized(probs))
     return path
 
 
@@ -76,17 +85,59 @@ def _predict_ipr(config: Config, shapes: Shapes, state: dict[str, Tensor], data:
     return ambiguous_labels(embeddings, prototypes, config.ipr.prototype_temperature), embeddings
 
 
-def _write_heads(path: Path, config: Config, data: Part, classes: tuple[str, ...], heads: dict[str, Tensor]) -> None:
-    """Writes utt, HEAD_CLASS for every head and class, and weight_TEACHER as the votes would weigh each teacher."""
-    teachers = [name for name in heads if name != config.amber.student]
-    settings = config.amber
-    logs = torch.stack([heads[name].clamp_min(1e-12).log() for name in teachers])
+def describe_heads(
+    settings: Amber,
+    data: Part,
+    classes: tuple[str, ...],
+    heads: dict[str, Tensor],
+    information: dict[str, Tensor],
+) -> dict[str, Tensor]:
+    """Returns what heads.tsv says of each utterance: (N,) float64 by name of the column.
+
+    HEAD_CLASS are the probabilities; weight_TEACHER how the votes would weigh each teacher; entropy_bits_votes and
+    entropy_bits_HEAD entropies; jsd_bits_A_T and so on how far two heads are apart; information_bits_HEAD, with
+    Monte-Carlo dropout, how far the draws are.
+    """
+    columns = {}
+    exact = {head: _normalized(probs) for head, probs in heads.items()}
+    for head, probs in exact.items():
+        columns |= {f"{head}_{name}": probs[:, i] for i, name in enumerate(classes)}
+    teachers = [name for name in heads if name != settings.student]
+    if teachers:
+        logs = torch.stack([heads[name].clamp_min(1e-12).log() for name in teachers])
+        has_text = data.has_text()
+        available = torch.stack([has_text if name == "T" else torch.ones_like(has_text) for name in teachers])
+        weights = teacher_weights(
+            settings.weights, data.soft, logs, settings.temperature, settings.divergence, available
+        )
+        columns |= {f"weight_{name}": weight.double() for name, weight in zip(teachers, weights, strict=True)}
+    columns |= {f"entropy_bits_{name}": _bits(entropy(p)) for name, p in {"votes": data.soft.double(), **exact}.items()}
+    for one, other in itertools.combinations(exact, 2):
+        apart = js_divergence(exact[one], exact[other].clamp_min(1e-12).log())
+        columns[f"jsd_bits_{one}_{other}"] = _bits(apart)
+    return columns | {f"information_bits_{head}": _bits(nats.double()) for head, nats in information.items()}
+
+
+def _ask_heads(
+    network: AmberNetwork, data: Part, settings: Amber, *, seed: int
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    if settings.mc_dropout:
+        return sample_amber(network, data, settings, seed)
+    return forward_amber(network, data, settings), {}
+
+
+def _log_missing_words(data: Part, settings: Amber, where: str) -> None:
+    """Says how many utterances lack words and who answers for them."""
     has_text = data.has_text()
-    available = torch.stack([has_text if name == "T" else torch.ones_like(has_text) for name in teachers])
-    weights = teacher_weights(settings.weights, data.soft, logs, settings.temperature, settings.divergence, available)
-    columns = ["utt", *(f"{head}_{name}" for head in heads for name in classes), *(f"weight_{t}" for t in teachers)]
-    values = torch.cat([_normalized(probs) for probs in heads.values()] + [weights.T.double()], dim=1)
-    write_tsv(path, columns, ([utt, *row] for utt, row in zip(data.utts, _digits(values), strict=True)))
+    if has_text is None or has_text.all():
+        return
+    heads = replaced_without_words(settings)
+    who = f"head A answers for {' and '.join(heads)}" if heads else "their text counts as the mean of the training part"
+    log.info(f"{where}: {int((~has_text).sum())} of {len(data)} utterances have no words; {who}")
+
+
+def _bits(nats: Tensor) -> Tensor:
+    return (nats / math.log(2)).clamp_min(0)
 
 
 def _normalized(probs: Tensor) -> Tensor:
@@ -94,5 +145,6 @@ def _normalized(probs: Tensor) -> Tensor:
     return probs / probs.sum(dim=1, keepdim=True)
 
 
-def _digits(values: Tensor) -> list[list[str]]:
-    return [[f"{value:.8f}" for value in row] for row in values.tolist()]
+def _write(path: Path, utts: list[str], columns: list[str], values: Tensor) -> None:
+    rows = ([utt, *(f"{value:.8f}" for value in row)] for utt, row in zip(utts, values.tolist(), strict=True))
+    write_tsv(path, ["utt", *columns], rows)

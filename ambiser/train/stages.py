@@ -68,9 +68,12 @@ def prepare_torch(config: Config) -> torch.device:
 
 
 def describe_part(part: Part) -> str:
-    """Says how many utterances of each kind a part has."""
+    """Says how many utterances of each kind a part has, and how many lack words where text is read."""
     kinds = torch.bincount(part.kind.long().cpu(), minlength=3).tolist()
-    return f"{len(part)} utterances ({kinds[0]} precise, {kinds[1]} ambiguous, {kinds[2]} neither)"
+    has_text = part.has_text()
+    silent = 0 if has_text is None else int((~has_text).sum())
+    words = f", {silent} without words" if silent else ""
+    return f"{len(part)} utterances ({kinds[0]} precise, {kinds[1]} ambiguous, {kinds[2]} neither{words})"
 
 
 def _make_task(

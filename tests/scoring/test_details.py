@@ -15,9 +15,9 @@ from ambiser.scoring.pool import Fold
 
 CLASSES = ("neutral", "happy", "angry", "sad")
 HEADS = """\
-utt\tA_x\tA_y_z\tT_x\tT_y_z\tAT_x\tAT_y_z\tweight_A\tweight_T
-a\t0.9\t0.1\t0.5\t0.5\t0.7\t0.3\t0.25\t0.75
-b\t0.2\t0.8\t0.2\t0.8\t0.4\t0.6\t0.5\t0.5
+utt\tA_x\tA_y_z\tT_x\tT_y_z\tAT_x\tAT_y_z\tweight_A\tweight_T\tentropy_bits_A\tjsd_bits_A_T
+a\t0.9\t0.1\t0.5\t0.5\t0.7\t0.3\t0.25\t0.75\t0.47\t0.15
+b\t0.2\t0.8\t0.2\t0.8\t0.4\t0.6\t0.5\t0.5\t0.72\t0
 """
 
 

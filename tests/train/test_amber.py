@@ -2,8 +2,10 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import entropy as scipy_entropy
 from train.toy import CLASSES, SHAPES, make_part
 
 from ambiser.config import Config
@@ -11,7 +13,7 @@ from ambiser.errors import DataError
 from ambiser.models.prototypes import ambiguous_labels
 from ambiser.train.amber import DistillTask, build_amber, start_from_ipr
 from ambiser.train.checkpoint import load_best
-from ambiser.train.evaluate import forward_amber, forward_ipr
+from ambiser.train.evaluate import forward_amber, forward_ipr, sample_amber
 from ambiser.train.fold import Shapes
 from ambiser.train.ipr import LearnTask
 from ambiser.train.loop import fit
@@ -94,7 +96,7 @@ def test_after_ipr_head_a_starts_as_its_classifier_and_sees_its_prototypes():
     network = build_amber(config, SHAPES)
     start_from_ipr(network, ipr.modules.state_dict())
     logits, embeddings = forward_ipr(ipr.network, train)
-    assert torch.allclose(forward_amber(network, train)["A"], logits.softmax(1), atol=1e-5)
+    assert torch.allclose(forward_amber(network, train, config.amber)["A"], logits.softmax(1), atol=1e-5)
     seen = network.tower(train.speech, None)[:, -4:]
     assert torch.allclose(seen, ambiguous_labels(embeddings, ipr.memory.prototypes, 0.1), atol=1e-5)
 
@@ -144,14 +146,91 @@ def test_modality_dropout_hides_its_share_one_modality_at_a_time():
     assert 0.22 < hide[:, 0].float().mean() < 0.28
 
 
-def test_head_a_answers_for_t_where_there_are_no_words():
+@pytest.mark.parametrize(("dropout", "replaced"), [(0, ("T", "AT")), (0.3, ("T",))])
+def test_head_a_answers_without_words_unless_the_fusion_learned_to(dropout, replaced):
     train = make_part()
     train.text[3] = 0
-    network = build_amber(_config(), SHAPES)
-    probs = forward_amber(network, train)
-    assert torch.equal(probs["T"][3], probs["A"][3])
-    assert not torch.equal(probs["T"][4], probs["A"][4])
+    settings = _config(modality_dropout=dropout).amber
+    network = build_amber(_config(modality_dropout=dropout), SHAPES)
+    probs = forward_amber(network, train, settings)
+    for head in ("T", "AT"):
+        assert torch.equal(probs[head][3], probs["A"][3]) == (head in replaced)
+        assert not torch.equal(probs[head][4], probs["A"][4])
     assert train.has_text().tolist() == [i != 3 for i in range(60)]
+
+
+def test_without_words_and_without_head_a_the_fusion_sees_the_mean_text():
+    train, config = make_part(), _config(student="AT", guidance=0, teacher=0)
+    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
+    silent = dataclasses.replace(train, text=torch.zeros_like(train.text))
+    mean = dataclasses.replace(train, text=train.text.mean(dim=0).expand_as(train.text))
+    probs = [forward_amber(task.network, part, config.amber)["AT"] for part in (silent, mean)]
+    assert torch.allclose(*probs, atol=1e-6)
+
+
+def test_a_corpus_without_words_trains_on_speech_and_text_alone_is_refused(tmp_path, caplog):
+    train = make_part()
+    train.text.zero_()
+    torch.manual_seed(0)
+    config = _config()
+    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
+    assert "no training utterance has words" in caplog.text
+    fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
+    probs = forward_amber(task.network, train, config.amber)
+    assert torch.equal(probs["AT"], probs["A"])
+    assert torch.equal(probs["T"], probs["A"])
+    text = _config(student="T", guidance=0, teacher=0)
+    with pytest.raises(DataError, match="fold 1: no training utterance has words"):
+        DistillTask(text, text.distill, SHAPES, train, train, fold=1)
+
+
+@pytest.mark.parametrize(
+    "choice", [{}, {"weights": "inverse_divergence"}, {"divergence": "kl"}, {**SPEECH_ONLY, "evidential": True}]
+)
+@pytest.mark.parametrize("votes", ["one-hot", "a single rater"])
+def test_unanimous_votes_and_single_raters_train(votes, choice, tmp_path):
+    train = make_part()
+    sure = torch.nn.functional.one_hot(train.hard.clamp_min(0), 4).float()
+    train = dataclasses.replace(train, soft=sure, counts=sure * (3 if votes == "one-hot" else 1))
+    config = _config(**choice)
+    torch.manual_seed(0)
+    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
+    before = task.after_epoch()["dev_jsd"]
+    fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
+    state, facts = load_best(tmp_path / "best.safetensors")
+    assert facts["dev"] < before
+    assert all(torch.isfinite(tensor).all() for tensor in state.values())
+
+
+def test_a_dev_part_without_a_majority_can_choose_by_jsd(tmp_path):
+    config, train = _config(), make_part()
+    dev = dataclasses.replace(train, hard=torch.full_like(train.hard, -1))
+    task = DistillTask(config, config.distill, SHAPES, train, dev, fold=1)
+    fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
+    assert (tmp_path / "best.safetensors").is_file()
+
+
+def test_dropout_is_sampled_with_a_seed_and_its_information_is_that_of_the_draws():
+    config, part = _config(mc_dropout=5), make_part(20)
+    network = build_amber(config, SHAPES)
+    means, information = sample_amber(network, part, config.amber, seed=3)
+    again, _ = sample_amber(network, part, config.amber, seed=3)
+    other, _ = sample_amber(network, part, config.amber, seed=4)
+    assert torch.equal(means["AT"], again["AT"])
+    assert not torch.equal(means["AT"], other["AT"])
+    torch.manual_seed(3)
+    network.eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.train()
+    draws = np.stack([network(*part.inputs(torch.arange(20)))["AT"].softmax(1).detach().numpy() for _ in range(5)])
+    assert np.allclose(means["AT"], draws.mean(0), atol=1e-6)
+    expected = scipy_entropy(draws.mean(0), axis=1) - scipy_entropy(draws, axis=2).mean(0)
+    assert np.allclose(information["AT"], expected, atol=1e-5)
+    assert (information["AT"] > 0).all()
+    without = _config(mc_dropout=5, model={"dropout": 0})
+    _, nothing = sample_amber(build_amber(without, SHAPES), part, without.amber, seed=3)
+    assert nothing["AT"].max() < 1e-6
 
 
 @pytest.mark.parametrize(
