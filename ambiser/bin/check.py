@@ -35,8 +35,8 @@ def main() -> None:
     experiments = check_configs(args, faults)
     for experiment in experiments:
         show("experiment", f"{experiment.tag}: {' '.join(experiment.config.stages)}")
-    for upstream, checkpoint, regime in sorted({_upstream(experiment) for experiment in experiments}):
-        check_weights(upstream, checkpoint, regime, faults)
+    for upstream in sorted({_upstream(experiment) for experiment in experiments}):
+        check_weights(*upstream, faults)
     for corpus in sorted({experiment.config.data.corpus for experiment in experiments}):
         check_corpus(corpus, args.corpus_dir, faults)
     if args.launcher == "slurm":
@@ -45,9 +45,9 @@ def main() -> None:
         raise UserError("\n  ".join(["this must be mended first:", *faults]))
 
 
-def _upstream(experiment: Experiment) -> tuple[str, str, str]:
+def _upstream(experiment: Experiment) -> tuple[str, str, str, str]:
     features = experiment.config.speech_features
-    return features.upstream, features.checkpoint, experiment.config.model.encoder
+    return experiment.config.ssl, features.upstream, features.checkpoint, experiment.config.model.encoder
 
 
 if __name__ == "__main__":

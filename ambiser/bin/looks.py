@@ -8,6 +8,7 @@ from ambiser.bin.experiments import Experiment, load_experiment, load_experiment
 from ambiser.config.slurm import load_slurm_config
 from ambiser.errors import ConfigError, UserError
 from ambiser.features.names import BASELINES, HUGGING_FACE, describe_unknown, names_in_s3prl
+from ambiser.features.weights import find_weights
 from ambiser.launch import slurm
 from ambiser.launch.resources import disk_of
 
@@ -44,7 +45,7 @@ def check_configs(args: argparse.Namespace, faults: list[str]) -> list[Experimen
     return load_experiments(args) if len(faults) == found else []
 
 
-def check_weights(upstream: str, checkpoint: str, regime: str, faults: list[str]) -> None:
+def check_weights(ssl: str, upstream: str, checkpoint: str, regime: str, faults: list[str]) -> None:
     """Says whether s3prl has an upstream, and whether its weights are here or come from the network."""
     if upstream in BASELINES:
         show("upstream", f"{upstream}: needs no weights")
@@ -52,14 +53,13 @@ def check_weights(upstream: str, checkpoint: str, regime: str, faults: list[str]
             faults.append(f"model.encoder: finetune: {upstream} has no weights to train; take --ssl wavlm_base_plus")
     elif (names := names_in_s3prl()) and upstream not in [*names, HUGGING_FACE]:
         faults.append(describe_unknown(upstream, [*names, HUGGING_FACE]))
-    elif checkpoint:
-        show("upstream", f"{upstream}: weights in {checkpoint}")
-        if not Path(checkpoint).exists():
-            faults.append(f"speech_features.checkpoint: {checkpoint} is not there")
+    elif found := find_weights(upstream, checkpoint):
+        show("upstream", f"{upstream}: weights in {found}")
+    elif checkpoint and upstream != HUGGING_FACE:
+        faults.append(f"speech_features.checkpoint: {checkpoint} is not there")
     else:
-        cache = Path.home() / ".cache/s3prl/download"
-        state = f"looked for in {cache} first" if cache.is_dir() else "nothing is cached yet"
-        show("upstream", f"{upstream}: weights are downloaded when they are first used; {state}")
+        show("upstream", f"{upstream} {checkpoint}".rstrip() + ": its weights are not on this machine")
+        show("", f"stage 2 downloads them; if it has no network: tools/fetch_weights.sh {ssl}, where there is one")
 
 
 def check_corpus(corpus: str, corpus_dir: Path | None, faults: list[str]) -> None:

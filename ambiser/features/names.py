@@ -14,13 +14,19 @@ REMOTE = ("_url", "_gdriveid")
 """Ends of the names that fetch what an address names; they are not used here."""
 
 
-def names_in_s3prl() -> list[str]:
-    """Returns the names that the files of s3prl define, sorted; empty when it is not installed."""
+def files_of_s3prl() -> list[Path]:
+    """Returns the files in which s3prl defines its upstreams; none when it is not installed."""
     found = importlib.util.find_spec("s3prl")
     if found is None or found.origin is None:
         return []
-    files = Path(found.origin).parent.glob("*/*/hubconf.py")
-    names = {name for file in files for name in re.findall(r"^def ([a-z]\w*)\(", file.read_text(), re.MULTILINE)}
+    return sorted(Path(found.origin).parent.glob("*/*/hubconf.py"))
+
+
+def names_in_s3prl() -> list[str]:
+    """Returns the names that the files of s3prl define, sorted; empty when it is not installed."""
+    names = {
+        name for file in files_of_s3prl() for name in re.findall(r"^def ([a-z]\w*)\(", file.read_text(), re.MULTILINE)
+    }
     return sorted(name for name in names if not name.endswith(REMOTE))
 
 

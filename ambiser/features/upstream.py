@@ -126,7 +126,8 @@ def _construct(make: Callable[..., torch.nn.Module], name: str, arguments: dict[
         if isinstance(error, OSError):
             raise ConfigError(
                 f"the weights of {name} are not in {_cache_folder()} and could not be fetched ({first_line(error)}); "
-                "run stage 2 once on a machine with network access that shares this folder, or copy the folder here"
+                f"run tools/fetch_weights.sh {name} on a machine with network access that shares this folder, or copy "
+                "the folder here"
             ) from error
         raise
 

@@ -211,6 +211,16 @@ def test_check_knows_the_names_of_upstreams(program):
     assert "no upstream 'wavlm_lagre' that is used here; did you mean wavlm_large" in done.stderr
 
 
+def test_check_says_where_weights_are_and_how_to_fetch_them(program, tmp_path):
+    done = program("check", "--ssl", "whisper_small", "--set", f"speech_features.checkpoint={tmp_path}")
+    assert f"upstream    huggingface: weights in {tmp_path}\n" in done.stdout and done.returncode == 0
+    done = program("check", "--ssl", "whisper_small", "--set", "speech_features.checkpoint=no/such")
+    assert "huggingface no/such: its weights are not on this machine\n" in done.stdout and done.returncode == 0
+    assert "if it has no network: tools/fetch_weights.sh whisper_small, where there is one" in done.stdout
+    done = program("check", "--ssl", "wavlm_local", "--set", "speech_features.checkpoint=no/such")
+    assert "speech_features.checkpoint: no/such is not there" in done.stderr and done.returncode == 2
+
+
 def test_check_asks_for_the_corpus(run, root, tmp_path):
     config = root / "egs/iemocap/conf/ce.yaml"
     command = [sys.executable, "-m", "ambiser.bin.check", "--configs", config]

@@ -1,0 +1,48 @@
+"""Downloads pre-trained weights into the caches that all programs look in, and tries that they can be loaded."""
+
+from ambiser.bin.arguments import Parser
+from ambiser.config import load_config
+from ambiser.config.load import CONF
+from ambiser.config.schema import SpeechFeatures, TextFeatures
+from ambiser.features.names import BASELINES
+from ambiser.features.weights import find_hugging_face, find_weights
+from ambiser.io.console import log, run_main, set_up_logging
+
+
+def main() -> None:
+    """Runs the program."""
+    parser = Parser(__doc__)
+    parser.add_argument("names", nargs="+", metavar="NAME", help="of conf/ssl or conf/text, or an upstream of s3prl")
+    args = parser.parse_args()
+    set_up_logging()
+    any_experiment = CONF / "experiments" / "ce.yaml"
+    for name in args.names:
+        if (CONF / "text" / f"{name}.yaml").is_file():
+            _fetch_text(name, load_config(any_experiment, text=name).text_features)
+        else:
+            _fetch_speech(name, load_config(any_experiment, ssl=name).speech_features)
+
+
+def _fetch_speech(name: str, speech: SpeechFeatures) -> None:
+    from ambiser.features.upstream import load_upstream
+
+    upstream = load_upstream(speech)
+    if speech.upstream in BASELINES:
+        log.info("%s: needs no weights", name)
+        return
+    where = find_weights(speech.upstream, speech.checkpoint) or "a cache of its own"
+    log.info("%s: %d layers of %d; weights in %s", name, upstream.layers, upstream.dim, where)
+
+
+def _fetch_text(name: str, text: TextFeatures) -> None:
+    from ambiser.features.text import ENCODERS
+
+    _, dim = ENCODERS[text.encoder](text)
+    if text.model:
+        log.info("%s: %d dimensions; weights in %s", name, dim, find_hugging_face(text.model) or text.model)
+    else:
+        log.info("%s: needs no weights", name)
+
+
+if __name__ == "__main__":
+    run_main(main)
