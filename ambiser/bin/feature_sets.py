@@ -42,7 +42,8 @@ def unfinished_text(experiments: list[Experiment]) -> list[Experiment]:
 
 def speech_dir(experiment: Experiment) -> Path:
     """Returns the folder of an experiment's speech features."""
-    return experiment.layout.speech_dir(experiment.config.ssl, experiment.config.speech_features.form)
+    features = experiment.config.speech_features
+    return experiment.layout.speech_dir(experiment.config.ssl, features.form, features.storage)
 
 
 def wav_paths(layout: Layout) -> dict[str, str]:

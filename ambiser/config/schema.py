@@ -1,7 +1,7 @@
 """Every key of a configuration with its type, range, default and one line of explanation.
 
-Here and in `data_schema`, which has the sections data and labels, is the only place where a default stands.
-conf/base.yaml is generated from it (`python -m ambiser.bin.write_base_config`), and a test compares the two.
+Here, in `data_schema` and in `features_schema`, which have sections of their own, is the only place where a default
+stands. conf/base.yaml is generated from it (`python -m ambiser.bin.write_base_config`), and a test compares the two.
 Standing of a choice: [P] stated by the paper, [I] inferred, [D] decided here.
 """
 
@@ -10,58 +10,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ambiser.config.data_schema import Count, Data, Labels, Positive, Section, Share
+from ambiser.config.features_schema import SpeechFeatures, TextFeatures
 
 STAGES = ("prototypes", "update", "contrastive", "distill")
-
-
-class SpeechFeatures(Section):
-    """Speech features, normally from conf/ssl/NAME.yaml."""
-
-    upstream: str = Field(
-        "fbank_no_cmvn", description="name of an s3prl upstream, or huggingface: the model that 'checkpoint' holds"
-    )
-    checkpoint: str = Field(
-        "", description="file or folder for upstreams that end in _local or _custom; for huggingface also a name"
-    )
-    form: Literal["pooled", "frames"] = Field(
-        "pooled", description="a vector per layer and utterance, or one layer at frame rate"
-    )
-    statistics: Literal["mean", "mean_std"] = Field("mean", description="what is pooled over time, for every layer")
-    layer: int = Field(-1, description="the layer kept with 'form: frames'; -1 is the last")
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="bfloat16: matrix products in half the bits, faster; the log says how near it stays"
-    )
-    batch_s: Literal["auto"] | Annotated[float, Field(ge=0, le=3600)] = Field(
-        "auto",
-        description="seconds of audio in a batch, with padding: it bounds the memory; 0 is one utterance at a time, "
-        "which is fastest on a CPU; auto: 120 on a GPU, else 0 [D]",
-    )
-    longest_s: Annotated[float, Field(ge=10, le=600)] = Field(
-        60, description="longer audio goes through a self-supervised model in chunks that overlap by 4 s [D]"
-    )
-
-
-class TextFeatures(Section):
-    """Text features, normally from conf/text/NAME.yaml."""
-
-    encoder: Literal["hashing", "huggingface"] = Field(
-        "hashing", description="hashed word n-grams (offline), or a pre-trained encoder"
-    )
-    model: str = Field("", description="for huggingface: a name or a folder")
-    form: Literal["pooled", "tokens"] = Field(
-        "pooled", description="a vector per utterance, or one per token (huggingface) or word (hashing)"
-    )
-    pooling: Literal["mean", "cls"] = Field(
-        "mean", description="for huggingface, pooled: mean over tokens, or the first token"
-    )
-    layer: int = Field(
-        -1, description="for huggingface: the hidden states that are kept; 0 is the embeddings, -1 the last layer"
-    )
-    transcripts: str = Field(
-        "", description="a table 'utt words' in place of the corpus's transcripts, such as hypotheses of a recognizer"
-    )
-    dim: Annotated[int, Field(ge=8, le=2**20)] = Field(256, description="for hashing: number of features")
-    ngram: Annotated[int, Field(ge=1, le=5)] = Field(2, description="for hashing: longest word n-gram")
 
 
 class Model(Section):
@@ -300,6 +251,8 @@ class Config(Section):
             raise ValueError("model.pooling: attentive needs frames; set speech_features.form=frames")
         if self.model.text_encoder == "finetune" and self.text_features.encoder != "huggingface":
             raise ValueError("model.text_encoder: finetune needs a pre-trained encoder; set text=bert_base_uncased")
+        if self.model.encoder == "finetune" and self.speech_features.layer_weights:
+            raise ValueError("model.encoder: finetune keeps a layer or all; leave speech_features.layer_weights empty")
         if self.model.text_encoder == "finetune" and self.text_features.form == "tokens":
             raise ValueError("model.text_encoder: finetune gives a vector an utterance; set text_features.form=pooled")
         return self

@@ -1,5 +1,6 @@
 """Speech features of a whole corpus: planned in shards, told in advance, extracted by worker processes, resumable."""
 
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from ambiser.errors import DataError, UserError
 from ambiser.features.fingerprints import fingerprint, weights_digest
 from ambiser.features.pooling import means_are_constant, reduce_hidden_states
 from ambiser.features.shards import Shard, is_done, join_shards, open_shard, plan_shards, shard_entries
+from ambiser.features.store import UPSTREAM_RECORD
 from ambiser.features.workers import At, Killed, run_tasks
 from ambiser.io.ark import read_matrix
 from ambiser.io.audio import SAMPLE_RATE_HZ, AudioInfo, load_audio
 from ambiser.io.console import log, progress
-from ambiser.io.files import write_text
+from ambiser.io.files import write_json, write_text
 from ambiser.io.tables import write_tsv
 
 _SHOWN_FAULTS = 20
@@ -104,9 +106,11 @@ def extract_speech(
     if part is not None:
         write_text(part_file(folder, part), "".join(f"{shard.name}\n" for shard in shards))
         return
-    notes = join_shards(folder, shards)
+    notes, errors = join_shards(folder, shards)
     shutil.rmtree(folder / "parts", ignore_errors=True)
     said = "".join(f"; {count} {note}" for note, count in notes.items())
+    if speech.storage == "half":
+        said += f"; stored in two bytes a value, off by {errors[0]:.2g} at most, {errors[1]:.2g} of a matrix's norm"
     log.info("%s: features of %d utterances in %d shards%s", folder, len(wavs), len(shards), said)
 
 
@@ -141,7 +145,7 @@ def _extract_shard(shard: Shard, upstream: object, speech: SpeechFeatures, folde
     """Yields an event for each utterance; before the last one, the shard is written with all that are sound."""
     utts = list(shard.sources)
     fault, sound = "", True
-    with open_shard(folder, shard) as writer:
+    with open_shard(folder, shard, half=speech.storage == "half") as writer:
         for utt in utts:
             path = shard.sources[utt]
             yield At(utt)
@@ -180,11 +184,13 @@ def _forecaster(
     def tell(facts: Facts) -> int | None:
         utts = [utt for shard in left for utt in shard.sources]
         seconds = sum(float(durations_s[utt]) for utt in utts if utt in durations_s)
-        if speech.form == "frames":
-            needed = int(seconds * facts.frames_per_second * facts.dim * 4) + 100 * len(utts)
+        write_json(folder / UPSTREAM_RECORD, {"layers": facts.layers, "dim": facts.dim})
+        width = facts.dim * (1 if speech.form == "frames" else facts.layers)
+        if speech.form == "pooled":
+            rows = len(utts) * (2 if speech.statistics == "mean_std" else 1)
         else:
-            parts = 2 if speech.statistics == "mean_std" else 1
-            needed = len(utts) * (facts.layers * facts.dim * parts * 4 + 100)
+            rows = math.ceil(seconds * facts.frames_per_second)
+        needed = rows * width * (2 if speech.storage == "half" else 4) + 100 * len(utts)
         free = shutil.disk_usage(folder).free
         log.info(
             "%s (%d layers of %d, %s) on %s: %d utterances, %.1f h; writes %s, free are %s%s",

@@ -89,7 +89,7 @@ class SpeechFront(Finetuned):
         self.layers, self.dim = upstream.layers, upstream.dim
         if speech.form == "frames":
             self.layers = 1
-        elif speech.statistics == "mean_std":
+        elif speech.form == "pooled" and speech.statistics == "mean_std":
             self.dim *= 2
 
     def forward(self, wavs: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
@@ -100,7 +100,7 @@ class SpeechFront(Finetuned):
 
         Returns:
             (B, L, D) time means, with deviations beside them by `statistics`, and None; or (B, T, D) frames of one
-            layer and their (B, T) mask.
+            layer, or (B, T, L·D) of all, and their (B, T) mask.
         """
         device = next(self.model.parameters()).device
         with untouched_generators(), self.precision(), warnings.catch_warnings():
@@ -122,6 +122,8 @@ class SpeechFront(Finetuned):
     def _reduce(self, states: list[Tensor]) -> Tensor:
         if self.speech.form == "frames":
             return states[self.speech.layer].float()
+        if self.speech.form == "frames_all":
+            return torch.cat(states, dim=1).float()
         stacked = torch.stack(states).float()  # (L, T, D)
         mean = stacked.mean(dim=1)
         if self.speech.statistics == "mean":

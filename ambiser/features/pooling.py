@@ -13,15 +13,28 @@ def reduce_hidden_states(hidden: Sequence[np.ndarray], speech: SpeechFeatures) -
 
     Args:
         hidden: L arrays of (T, D).
-        speech: form, statistics and layer.
+        speech: form, statistics, layer and layer_weights.
 
     Returns:
         Pooled: (L, D) time means or, with mean_std, (L, 2D) means beside population deviations. Frames: the (T, D) of
-        one layer. Sums run in float64, the result is float32.
+        one layer, or of the weighted sum of all. All frames: (T, L·D), the first layer first. Sums run in float64, the
+        result is float32.
 
     Raises:
-        ConfigError: there is no such layer.
+        ConfigError: there is no such layer, or there are not as many layers as weights.
     """
+    if speech.form == "frames_all":
+        return np.concatenate(hidden, axis=1, dtype=np.float32)
+    if speech.layer_weights:
+        if len(speech.layer_weights) != len(hidden):
+            raise ConfigError(
+                f"speech_features.layer_weights: {speech.upstream} has {len(hidden)} layers, got "
+                f"{len(speech.layer_weights)} weights"
+            )
+        weights = np.array(speech.layer_weights) / sum(speech.layer_weights)
+        return sum(weight * states.astype(np.float64) for weight, states in zip(weights, hidden, strict=True)).astype(
+            np.float32
+        )
     if speech.form == "frames":
         if not -len(hidden) <= speech.layer < len(hidden):
             raise ConfigError(

@@ -6,6 +6,7 @@ shard. A shard is done when its record (feats.0001.json) is there and knows the 
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from ambiser.io.files import digest, read_json, write_json
 from ambiser.io.tables import write_table, write_tsv
 
 SHARD_UTTERANCES = 100
-_RECORD_KEYS = {"settings", "sources", "entries", "notes"}
+_RECORD_KEYS = {"settings", "sources", "entries", "notes", "errors"}
 
 Sources = Mapping[str, Path | str]
 
@@ -102,18 +103,18 @@ def compare_sources(folder: Path, sources: Sources) -> tuple[list[str], list[str
 
 
 @contextlib.contextmanager
-def open_shard(folder: Path, shard: Shard) -> Iterator[ShardWriter]:
+def open_shard(folder: Path, shard: Shard, *, half: bool = False) -> Iterator[ShardWriter]:
     """Opens a shard for writing; its ark, scp part and, last, its record appear by rename when the block ends.
 
     An utterance that is not added is left for another time: the shard is then done for the others alone.
     """
     (folder / f"{shard.name}.json").unlink(missing_ok=True)
-    with open_ark(folder / f"{shard.name}.ark") as ark:
+    with open_ark(folder / f"{shard.name}.ark", half=half) as ark:
         writer = ShardWriter(ark.add)
         yield writer
     write_table(folder / f"{shard.name}.scp", ark.entries)
     made = {"settings": shard.settings, "sources": writer.sources, "entries": ark.entries, "notes": writer.notes}
-    write_json(folder / f"{shard.name}.json", made)
+    write_json(folder / f"{shard.name}.json", made | {"errors": list(ark.errors)})
 
 
 def shard_entries(folder: Path, shard: Shard) -> dict[str, str]:
@@ -122,19 +123,20 @@ def shard_entries(folder: Path, shard: Shard) -> dict[str, str]:
     return {utt: f"{folder / entry}" for utt, entry in record["entries"].items()} if record else {}
 
 
-def join_shards(folder: Path, shards: Iterable[Shard]) -> dict[str, int]:
+def join_shards(folder: Path, shards: Iterable[Shard]) -> tuple[dict[str, int], tuple[float, float]]:
     """Writes feats.scp, the last file, from the records of all shards, and removes what belongs to none of them.
 
     What was noted of utterances goes to notes.tsv (utt, note).
 
     Returns:
-        How many utterances each note is about.
+        How many utterances each note is about, and the largest errors of storage (see `ArkWriter`).
 
     Raises:
         DataError: a shard is not done.
     """
     entries: dict[str, str] = {}
     notes: list[tuple[str, str]] = []
+    errors = np.zeros(2)
     names = set()
     for shard in shards:
         record = _record(folder / f"{shard.name}.json")
@@ -142,13 +144,14 @@ def join_shards(folder: Path, shards: Iterable[Shard]) -> dict[str, int]:
             raise DataError(f"{folder / shard.name}.json: is not there or of other sources; run stage 2 again")
         entries |= record["entries"]
         names |= {f"{shard.name}.{ending}" for ending in ("ark", "scp", "json")}
+        errors = np.maximum(errors, record["errors"])
         notes += [(utt, note) for note, utts in record["notes"].items() for utt in utts]
     for path in [*folder.glob("feats.[0-9]*.*"), *folder.glob(".feats.*.tmp")]:
         if path.name not in names:
             path.unlink(missing_ok=True)
     write_tsv(folder / "notes.tsv", ["utt", "note"], sorted(notes))
     write_table(folder / "feats.scp", entries)
-    return {note: sum(other == note for _, other in notes) for note in sorted({note for _, note in notes})}
+    return dict(sorted(Counter(note for _, note in notes).items())), tuple(errors.tolist())
 
 
 def _record(path: Path) -> dict | None:

@@ -6,8 +6,30 @@ from pathlib import Path
 import numpy as np
 
 from ambiser.errors import DataError
-from ambiser.io.ark import read_matrices, read_scp
+from ambiser.io.ark import as_array, map_matrices, read_scp
+from ambiser.io.compressed import Compressed
+from ambiser.io.files import read_json
 from ambiser.io.layout import require
+
+UPSTREAM_RECORD = "upstream.json"
+
+
+class Frames(Sequence[np.ndarray]):
+    """The matrices of utterances, each read when it is asked for: a read-only view of its ark, or decoded anew."""
+
+    def __init__(self, matrices: Sequence[np.ndarray | Compressed]) -> None:
+        self._matrices = matrices
+
+    def __len__(self) -> int:
+        return len(self._matrices)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return as_array(self._matrices[index])
+
+    @property
+    def width(self) -> int:
+        """The columns of every matrix."""
+        return self._matrices[0].shape[1]
 
 
 def load_pooled(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
@@ -26,7 +48,7 @@ def load_pooled(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
                 f"{feats_scp}: '{utt}' has shape {matrix.shape}, '{utts[0]}' {loaded.shape[1:]}; these are no pooled "
                 "features of one upstream; extract them again (./run.sh --stage 2 --stop_stage 2)"
             )
-        loaded[row] = matrix
+        loaded[row] = as_array(matrix)
     return loaded
 
 
@@ -39,22 +61,31 @@ def load_text(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
     return np.stack([rows.mean(axis=0, dtype=np.float64) for rows in load_frames(feats_scp, utts)]).astype(np.float32)
 
 
-def load_frames(feats_scp: Path, utts: Sequence[str]) -> list[np.ndarray]:
-    """Returns the (T, D) frames, or tokens, of each utterance as read-only views of the mapped arks, not read yet.
+def load_frames(feats_scp: Path, utts: Sequence[str]) -> Frames:
+    """Returns the (T, D) frames, or tokens, of each utterance, mapped and not read yet.
 
     Raises:
         DataError: feats.scp or an utterance is missing, or widths differ.
     """
     matrices = _matrices(feats_scp, utts)
     for utt, matrix in zip(utts, matrices, strict=True):
-        if matrix.ndim != 2 or matrix.shape[1] != matrices[0].shape[1]:
+        if len(matrix.shape) != 2 or matrix.shape[1] != matrices[0].shape[1]:
             raise DataError(
                 f"{feats_scp}: '{utt}' has shape {matrix.shape}, '{utts[0]}' {matrices[0].shape}; widths must agree"
             )
-    return matrices
+    return Frames(matrices)
 
 
-def _matrices(feats_scp: Path, utts: Sequence[str]) -> list[np.ndarray]:
+def load_layers(feats_scp: Path) -> int:
+    """Returns how many layers stand beside each other in frames of all layers.
+
+    Raises:
+        DataError: what stage 2 wrote about the upstream is missing.
+    """
+    return int(read_json(require(feats_scp.parent / UPSTREAM_RECORD, "extract_features"))["layers"])
+
+
+def _matrices(feats_scp: Path, utts: Sequence[str]) -> list[np.ndarray | Compressed]:
     entries = read_scp(require(feats_scp, "extract_features"))
     missing = [utt for utt in utts if utt not in entries]
     if missing:
@@ -63,4 +94,4 @@ def _matrices(feats_scp: Path, utts: Sequence[str]) -> list[np.ndarray]:
             f"{feats_scp}: has no features of '{missing[0]}'{others}; "
             "stage 2 (extract_features) writes them: ./run.sh --stage 2 --stop_stage 2"
         )
-    return read_matrices({utt: entries[utt] for utt in utts}, utts)
+    return map_matrices({utt: entries[utt] for utt in utts}, utts)

@@ -52,7 +52,7 @@ def extract_text(texts: Mapping[str, str], text: TextFeatures, *, folder: Path, 
         if isinstance(event, Killed):
             why = f"{event.how}, often for lack of memory; run stage 2 again"
             raise DataError(f"{folder}: the worker that encoded {event.item} {why}")
-    notes = join_shards(folder, shards)
+    notes, _ = join_shards(folder, shards)
     said = "".join(f"; {count} {note}" for note, count in notes.items())
     log.info("%s: text features of %d utterances in %d shards%s", folder, len(texts), len(shards), said)
 

@@ -1,8 +1,8 @@
 """Kaldi arks without Kaldi's risks: binary float matrices only, `path:offset` only, nothing is executed.
 
 Kaldi's scp files may hold commands (`cmd |`), and arks read by other libraries may hold pickles or audio. None of
-that is accepted here. Uncompressed matrices and vectors are memory-mapped; Kaldi's compressed matrices (CM, CM2, CM3)
-are decoded by kaldiio after the header was checked.
+that is accepted here. Uncompressed matrices and vectors, and two-byte ones (CM2), are memory-mapped; Kaldi's other
+compressed matrices (CM, CM3) are decoded by kaldiio after the header was checked.
 """
 
 import contextlib
@@ -16,22 +16,31 @@ import kaldiio
 import numpy as np
 
 from ambiser.errors import DataError
+from ambiser.io.compressed import HEADER_BYTES, Compressed, compress, parse_header
 from ambiser.io.files import atomic_open
 from ambiser.io.tables import read_table
 
 _DTYPES = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8"), b"FV ": np.dtype("<f4"), b"DV ": np.dtype("<f8")}
-_COMPRESSED = (b"CM ", b"CM2", b"CM3")
+_OTHERS = (b"CM ", b"CM3")
+_HALF = b"CM2"
+_LONGEST_HEADER = max(15, HEADER_BYTES)
 
 
 class ArkWriter:
-    """Writes float matrices to an open ark; `entries` are those of the scp, `file:offset` by key, in this order."""
+    """Writes float matrices to an open ark.
 
-    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+    Attributes:
+        entries: those of the scp, `file:offset` by key, in the order of writing.
+        errors: with `half`, how far the worst value was off, and the worst matrix, as a share of its own length (norm).
+    """
+
+    def __init__(self, path: Path, stream: IO[bytes], half: bool) -> None:
         self.entries: dict[str, str] = {}
-        self._path, self._stream = path, stream
+        self.errors = (0.0, 0.0)
+        self._path, self._stream, self._half = path, stream, half
 
     def add(self, key: str, matrix: np.ndarray) -> None:
-        """Writes a (rows, columns) array, as float32 unless it is float64.
+        """Writes a (rows, columns) array, as float32 unless it is float64, or in two bytes a value.
 
         Raises:
             DataError: the array has not two dimensions or holds a value that is not finite.
@@ -41,23 +50,39 @@ class ArkWriter:
             raise DataError(f"{self._path}: '{key}' must be a matrix with rows and columns, got shape {matrix.shape}")
         if not np.isfinite(matrix).all():
             raise DataError(f"{self._path}: '{key}' holds values that are not finite")
-        matrix = np.ascontiguousarray(matrix, dtype="<f8" if matrix.dtype == np.float64 else "<f4")
         self._stream.write(key.encode("utf-8") + b" ")
         self.entries[key] = f"{self._path.name}:{self._stream.tell()}"
+        if self._half:
+            stored = compress(matrix)
+            self._note_errors(matrix, stored.decode())
+            self._stream.write(stored.header())
+            self._stream.write(stored.codes.data)
+            return
+        matrix = np.ascontiguousarray(matrix, dtype="<f8" if matrix.dtype == np.float64 else "<f4")
         token = b"DM " if matrix.itemsize == 8 else b"FM "
         self._stream.write(b"\0B" + token + struct.pack("<bibi", 4, matrix.shape[0], 4, matrix.shape[1]))
         self._stream.write(matrix.data)
 
+    def _note_errors(self, matrix: np.ndarray, stored: np.ndarray) -> None:
+        off = stored.astype(np.float64) - matrix
+        length = float(np.linalg.norm(matrix))
+        share = float(np.linalg.norm(off)) / length if length else 0.0
+        self.errors = (max(self.errors[0], float(np.abs(off).max())), max(self.errors[1], share))
+
 
 @contextlib.contextmanager
-def open_ark(path: Path) -> Iterator[ArkWriter]:
+def open_ark(path: Path, *, half: bool = False) -> Iterator[ArkWriter]:
     """Opens a binary ark for writing; it appears by rename when the block ends without an error.
+
+    Args:
+        path: the ark.
+        half: store two bytes a value (Kaldi's CM2) instead of four.
 
     Raises:
         DataError: it cannot be written, or as `ArkWriter.add`.
     """
     with atomic_open(path, "wb") as stream:
-        yield ArkWriter(Path(path), stream)
+        yield ArkWriter(Path(path), stream, half)
 
 
 def write_ark(path: Path, matrices: Iterable[tuple[str, np.ndarray]]) -> dict[str, str]:
@@ -74,27 +99,25 @@ def read_matrix(entry: str, key: str = "") -> np.ndarray:
     Raises:
         DataError: the entry is a command, has no offset, or does not lead to a whole Kaldi matrix.
     """
-    path, offset = _split_entry(entry, key)
-    where = f"{path}:{offset}" + (f" ({key})" if key else "")
-    try:
-        with open(path, "rb") as stream:
-            stream.seek(offset)
-            head = stream.read(15)
-            if head[:2] != b"\0B":
-                raise DataError(f"{where}: no binary Kaldi matrix stands here; extract the features again (stage 2)")
-            token = head[2:5]
-            if token in _COMPRESSED:
-                stream.seek(offset)
-                return kaldiio.matio.read_kaldi(stream)
-    except OSError as error:
-        raise DataError(f"{where}: cannot be read: {error.strerror or error}; run stage 2 again") from error
-    except (ValueError, AssertionError, struct.error) as error:
-        raise DataError(f"{where}: the compressed matrix is damaged; extract the features again (stage 2)") from error
-    return _map_matrix(_map_ark(path), offset, head, where)
+    return read_matrices({key: entry}, [key])[0]
 
 
 def read_matrices(entries: Mapping[str, str], keys: Iterable[str]) -> list[np.ndarray]:
     """Reads many matrices as `read_matrix` does, but maps every ark once; the order is that of the keys."""
+    return [as_array(matrix) for matrix in map_matrices(entries, keys)]
+
+
+def as_array(matrix: np.ndarray | Compressed) -> np.ndarray:
+    """Returns the values of a mapped matrix, decoded where it is compressed."""
+    return matrix.decode() if isinstance(matrix, Compressed) else matrix
+
+
+def map_matrices(entries: Mapping[str, str], keys: Iterable[str]) -> list[np.ndarray | Compressed]:
+    """Maps many matrices without reading them; two-byte ones are left to be decoded when they are used.
+
+    Raises:
+        DataError: as `read_matrix`.
+    """
     arks: dict[str, np.ndarray] = {}
     matrices = []
     for key in keys:
@@ -102,11 +125,12 @@ def read_matrices(entries: Mapping[str, str], keys: Iterable[str]) -> list[np.nd
         if path not in arks:
             arks[path] = _map_ark(path)
         ark = arks[path]
-        head = ark[offset : offset + 15].tobytes()
-        if head[:2] == b"\0B" and head[2:5] in _DTYPES:
-            matrices.append(_map_matrix(ark, offset, head, f"{path}:{offset} ({key})"))
+        head = ark[offset : offset + _LONGEST_HEADER].tobytes()
+        where = f"{path}:{offset}" + (f" ({key})" if key else "")
+        if head[:2] == b"\0B" and head[2:5] in _OTHERS:
+            matrices.append(_decode_other(path, offset, where))
         else:
-            matrices.append(read_matrix(entries[key], key))
+            matrices.append(_map_matrix(ark, offset, head, where))
     return matrices
 
 
@@ -118,8 +142,12 @@ def _map_ark(path: str) -> np.ndarray:
         raise DataError(f"{path}: cannot be read: {reason}; run stage 2 again") from error
 
 
-def _map_matrix(ark: np.ndarray, offset: int, head: bytes, where: str) -> np.ndarray:
+def _map_matrix(ark: np.ndarray, offset: int, head: bytes, where: str) -> np.ndarray | Compressed:
     token = head[2:5]
+    if head[:2] != b"\0B":
+        raise DataError(f"{where}: no binary Kaldi matrix stands here; extract the features again (stage 2)")
+    if token == _HALF:
+        return _map_half(ark, offset, head, where)
     dtype = _DTYPES.get(token)
     if dtype is None:
         raise DataError(f"{where}: {token!r} is no matrix type that is read here (FM, DM, FV, DV, CM)")
@@ -128,10 +156,30 @@ def _map_matrix(ark: np.ndarray, offset: int, head: bytes, where: str) -> np.nda
     if len(head) < header:
         raise DataError(f"{where}: the ark ends inside a header; extract the features again (stage 2)")
     sizes = struct.unpack("<bi", head[5:10]) if is_vector else struct.unpack("<bibi", head[5:15])
-    shape = sizes[1::2]
-    if any(mark != 4 for mark in sizes[::2]) or min(shape) < 0:
+    if any(mark != 4 for mark in sizes[::2]):
         raise DataError(f"{where}: the sizes in the header make no sense; extract the features again (stage 2)")
-    start = offset + header
+    return _view(ark, offset + header, sizes[1::2], dtype, where)
+
+
+def _map_half(ark: np.ndarray, offset: int, head: bytes, where: str) -> Compressed:
+    if len(head) < HEADER_BYTES:
+        raise DataError(f"{where}: the ark ends inside a header; extract the features again (stage 2)")
+    minimum, span, *shape = parse_header(head[:HEADER_BYTES])
+    return Compressed(_view(ark, offset + HEADER_BYTES, tuple(shape), np.dtype("<u2"), where), minimum, span)
+
+
+def _decode_other(path: str, offset: int, where: str) -> np.ndarray:
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(offset)
+            return kaldiio.matio.read_kaldi(stream)
+    except (ValueError, AssertionError, struct.error) as error:
+        raise DataError(f"{where}: the compressed matrix is damaged; extract the features again (stage 2)") from error
+
+
+def _view(ark: np.ndarray, start: int, shape: tuple[int, ...], dtype: np.dtype, where: str) -> np.ndarray:
+    if min(shape) < 0:
+        raise DataError(f"{where}: the sizes in the header make no sense; extract the features again (stage 2)")
     end = start + math.prod(shape) * dtype.itemsize
     if end > len(ark):
         raise DataError(f"{where}: the ark is cut off: {end} bytes needed, {len(ark)} there")

@@ -16,9 +16,9 @@ class Standardizer(nn.Module):
         self.register_buffer("scale", torch.ones(shape))
 
     def set(self, mean: Tensor, deviation: Tensor) -> None:
-        """Takes over mean and deviation; a feature that never varies is left unscaled."""
-        self.mean.copy_(mean)
-        self.scale.copy_(torch.where(deviation > 1e-8, deviation, torch.ones_like(deviation)))
+        """Takes over mean and deviation, flat or in shape; a feature that never varies is left unscaled."""
+        self.mean.copy_(mean.reshape(self.mean.shape))
+        self.scale.copy_(torch.where(deviation > 1e-8, deviation, torch.ones_like(deviation)).reshape(self.mean.shape))
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardises (..., *shape)."""
@@ -28,7 +28,8 @@ class Standardizer(nn.Module):
 class LayerMix(nn.Module):
     """Standardises SSL layers and sums them with learned weights (a softmax over L), as in SUPERB.
 
-    Pooled features (B, L, D) become (B, D). Frames (B, T, D) hold one layer, so they are only standardised.
+    Pooled features (B, L, D) become (B, D), and frames of all layers (B, T, L·D) become (B, T, D). Frames (B, T, D)
+    of one layer are only standardised.
     """
 
     def __init__(self, layers: int, dim: int) -> None:
@@ -37,7 +38,11 @@ class LayerMix(nn.Module):
         self.logits = nn.Parameter(torch.zeros(layers))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps (B, L, D) to (B, D), or (B, T, D) to itself where there is one layer."""
+        """Maps (B, L, D) to (B, D), or (B, T, L·D) to (B, T, D)."""
+        layers, dim = self.standardizer.mean.shape
+        if x.shape[-1] > dim:
+            states = self.standardizer(x.unflatten(-1, (layers, dim)))  # (B, T, L, D)
+            return torch.einsum("l,btld->btd", self.logits.softmax(0), states)
         if len(self.logits) == 1:
             return (x - self.standardizer.mean) / self.standardizer.scale
         return torch.einsum("l,bld->bd", self.logits.softmax(0), self.standardizer(x))
@@ -91,7 +96,7 @@ class SpeechEncoder(nn.Module):
         """Encodes a batch.
 
         Args:
-            x: (B, L, D) pooled layers, or (B, T, D) frames; with a front, B of what that takes.
+            x: (B, L, D) pooled layers, or (B, T, D) or (B, T, L·D) frames; with a front, B of what that takes.
             mask: (B, T) true where a frame is real; None for pooled features, and with a front.
 
         Returns:

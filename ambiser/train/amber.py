@@ -28,7 +28,7 @@ _ANNEALING_EPOCHS = 10
 def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
     """Builds the network with fresh weights; after IPR its tower is IPR's network, to be filled by `start_from_ipr`."""
     model, classes = config.model, len(shapes.classes)
-    frames = config.speech_features.form == "frames"
+    frames = config.speech_features.form != "pooled"
     if "prototypes" in config.stages:
         memory = PrototypeMemory(classes, model.projection, 0)
         tower: nn.Module = IprTower(

@@ -11,7 +11,7 @@ from ambiser.config import Config
 from ambiser.data.votes import LabelView, read_votes, view_labels, view_unlabelled
 from ambiser.errors import DataError
 from ambiser.features.finetune import NO_TOKEN
-from ambiser.features.store import load_frames, load_pooled, load_text
+from ambiser.features.store import Frames, load_frames, load_layers, load_pooled, load_text
 from ambiser.features.text import tokenize
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table
@@ -27,7 +27,8 @@ class Part:
 
     Attributes:
         utts: N names, sorted.
-        speech: (N, L, D) pooled layers, a list of N (T, D) frame matrices, or N waveforms for an encoder that learns.
+        speech: (N, L, D) pooled layers, N matrices of frames, (T, D) or all layers beside each other (T, L·D), or N
+            waveforms for an encoder that learns.
         text: (N, Dt), (N, K) tokens for an encoder that learns, or None when no head reads text.
         soft: (N, C) votes.
         counts: (N, C) vote mass; soft labels are its shares.
@@ -36,7 +37,7 @@ class Part:
     """
 
     utts: list[str]
-    speech: Tensor | list[np.ndarray] | Waveforms
+    speech: Tensor | Frames | Waveforms
     text: Tensor | None
     soft: Tensor
     counts: Tensor
@@ -55,7 +56,7 @@ class Part:
     def inputs(
         self, index: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor | WaveBatch, Tensor | None, Tensor | None]:
-        """Gathers a batch: speech (B, L, D) or padded frames (B, T, D), their mask (B, T) or None, text or None.
+        """Gathers a batch: speech (B, L, D) or padded frames (B, T, L·D), their mask (B, T) or None, text or None.
 
         Instead of features, speech is a batch of waveforms where the encoder learns; with a generator, which training
         gives, long ones are cut.
@@ -74,7 +75,7 @@ class Part:
         return padded.to(self.soft.device), mask.to(self.soft.device), text
 
     def speech_statistics(self) -> tuple[Tensor, Tensor]:
-        """Returns mean and deviation of every feature, (L, D) each, over the utterances or over their frames."""
+        """Returns mean and deviation of every feature, (L, D) or (1, L·D) each, over the utterances or their frames."""
         if isinstance(self.speech, Tensor):
             return self.speech.mean(dim=0), self.speech.std(dim=0, unbiased=False)
         count = sum(len(frames) for frames in self.speech)
@@ -123,19 +124,21 @@ def load_part(config: Config, layout: Layout, fold: int, part: str, device: torc
 
 def _load_speech(
     config: Config, layout: Layout, view: LabelView, device: torch.device
-) -> tuple[Tensor | list[np.ndarray] | Waveforms, int, int]:
+) -> tuple[Tensor | Frames | Waveforms, int, int]:
     """Returns the speech of a part, L and D; with an encoder that learns these are 0 until it is built."""
     if config.model.encoder == "finetune":
         paths = read_table(require(layout.table("wav.scp"), "prepare_data"))
         return make_waveforms(config, [paths[utt] for utt in view.utts]), 0, 0
-    scp = require(layout.speech_dir(config.ssl, config.speech_features.form) / "feats.scp", "extract_features")
+    features = config.speech_features
+    scp = require(layout.speech_dir(config.ssl, features.form, features.storage) / "feats.scp", "extract_features")
     if config.speech_features.form == "pooled":
         pooled = load_pooled(scp, view.utts)  # (N, L, D)
         if not np.isfinite(pooled).all():
             raise DataError(f"{scp}: holds values that are not finite; extract the features again (stage 2)")
         return torch.from_numpy(pooled).to(device), pooled.shape[1], pooled.shape[2]
     frames = load_frames(scp, view.utts)
-    return frames, 1, frames[0].shape[1]
+    layers = load_layers(scp) if config.speech_features.form == "frames_all" else 1
+    return frames, layers, frames.width // layers
 
 
 def _load_text(config: Config, layout: Layout, view: LabelView, device: torch.device) -> tuple[Tensor, int]:

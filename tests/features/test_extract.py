@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from features.conftest import make_wavs, write_data
+from pydantic import ValidationError
 
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import ConfigError, DataError, UserError
@@ -17,10 +19,11 @@ from ambiser.features import shards as shards_module
 from ambiser.features.extract import describe_speech, extract_speech, part_file, raise_faults
 from ambiser.features.fingerprints import fingerprint
 from ambiser.features.pooling import reduce_hidden_states
-from ambiser.features.shards import are_finished, compare_sources, is_done, join_shards, open_shard, plan_shards
-from ambiser.features.store import load_frames, load_pooled
+from ambiser.features.shards import Shard, are_finished, compare_sources, is_done, join_shards, open_shard, plan_shards
+from ambiser.features.store import load_frames, load_layers, load_pooled
 from ambiser.features.upstream import load_upstream
 from ambiser.io.audio import read_audio
+from ambiser.io.console import log
 
 ROOT = Path(__file__).resolve().parents[2]
 FBANK = SpeechFeatures(upstream="fbank_no_cmvn", statistics="mean_std")
@@ -140,7 +143,7 @@ def test_a_shard_is_done_with_its_record_only(tmp_path, wavs):
     write_whole(tmp_path, shard, ["loud"])
     assert is_done(tmp_path, shard) and not is_done(tmp_path, plan_shards(sources, "b")[0])
     assert not are_finished(tmp_path)
-    assert join_shards(tmp_path, [shard]) == {"loud": 10} and are_finished(tmp_path)
+    assert join_shards(tmp_path, [shard]) == ({"loud": 10}, (0, 0)) and are_finished(tmp_path)
     (tmp_path / "feats.0001.json").write_text("{")
     assert not is_done(tmp_path, shard)
     with pytest.raises(DataError, match="feats.0001.json"):
@@ -334,6 +337,69 @@ def test_frames_of_a_hugging_face_model(wavs, tmp_path, speech_folders):
     np.testing.assert_allclose(frames[0], upstream.extract(read_audio(Path(wavs["utt003"])))[1], atol=1e-5)
     pooled = reduce_hidden_states(upstream.extract(read_audio(Path(wavs["utt003"]))), SpeechFeatures())
     np.testing.assert_allclose(pooled[1], frames[0].mean(0), atol=1e-5)
+
+
+def test_frames_of_all_layers_in_half_the_size(wavs, tmp_path, speech_folders, caplog, monkeypatch):
+    monkeypatch.setattr(log, "propagate", True)
+    speech = SpeechFeatures(
+        upstream="hf_hubert_custom", checkpoint=str(speech_folders["hubert"]), form="frames_all", storage="half"
+    )
+    with caplog.at_level("INFO"):
+        extract(wavs, tmp_path, speech)
+    (ark,) = tmp_path.glob("*.ark")
+    utts = list(wavs)
+    frames = load_frames(tmp_path / "feats.scp", utts)
+    assert load_layers(tmp_path / "feats.scp") == 3 and frames.width == 3 * 16
+    assert ark.stat().st_size == sum(2 * matrix.size + len(utt) + 23 for utt, matrix in zip(utts, frames, strict=True))
+    upstream = load_upstream(speech)
+    worst = 0.0
+    for utt, matrix in zip(utts, frames, strict=True):
+        hidden = upstream.extract(read_audio(Path(wavs[utt])))
+        exact = np.stack(hidden, axis=1).reshape(len(hidden[0]), -1)  # (T, L·D)
+        assert np.abs(matrix - exact).max() <= 0.51 * np.ptp(exact) / 65535 + 1e-6
+        worst = max(worst, np.abs(matrix - exact).max())
+    said = re.search(r"stored in two bytes a value, off by (\S+) at most, (\S+) of a matrix's norm", caplog.text)
+    assert float(said[1]) == pytest.approx(worst, rel=0.05) and 0 < float(said[2]) < 1e-3
+
+
+@pytest.mark.parametrize("weights", [[0, 0, 2], [1, 2, 5]])
+def test_a_weighted_sum_of_layers(weights):
+    hidden = list(np.random.default_rng(0).standard_normal((3, 7, 4)).astype(np.float32))
+    summed = reduce_hidden_states(hidden, SpeechFeatures(form="frames", layer_weights=weights))
+    np.testing.assert_allclose(summed, np.average(hidden, axis=0, weights=weights), atol=1e-6)
+    assert summed.dtype == np.float32
+    with pytest.raises(ConfigError, match="layer_weights: .* has 3 layers, got 2 weights"):
+        reduce_hidden_states(hidden, SpeechFeatures(form="frames", layer_weights=[1, 2]))
+
+
+def test_layer_weights_go_with_frames_and_are_not_all_zero():
+    with pytest.raises(ValidationError, match="layer_weights goes with form: frames, not pooled"):
+        SpeechFeatures(layer_weights=[1, 2])
+    with pytest.raises(ValidationError, match="a weight above 0"):
+        SpeechFeatures(form="frames", layer_weights=[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("choice", "size"),
+    [
+        ({"form": "pooled"}, 2 * (25 * 1024 * 4 + 100)),
+        ({"form": "frames"}, 500 * 1024 * 4 + 200),
+        ({"form": "frames_all"}, 500 * 25 * 1024 * 4 + 200),
+        ({"form": "frames_all", "storage": "half"}, 500 * 25 * 1024 * 2 + 200),
+    ],
+)
+def test_the_forecast_is_what_the_form_needs(tmp_path, monkeypatch, choice, size):
+    usage = namedtuple("usage", "total used free")
+    shard = Shard(1, {"a": Path("a.wav"), "b": Path("b.wav")}, "")
+    speech = SpeechFeatures(**choice)
+    tell = module._forecaster([shard], {"a": 4, "b": 6}, speech, folder=tmp_path, kept=0)
+    for free, fits in ((size + module._SPARE_BYTES, True), (size + module._SPARE_BYTES - 1, False)):
+        monkeypatch.setattr(module.shutil, "disk_usage", lambda folder, free=free: usage(0, 0, free))
+        if fits:
+            tell(module.Facts(25, 1024, 50.0, 400, "cpu"))
+        else:
+            with pytest.raises(DataError, match="the features need"):
+                tell(module.Facts(25, 1024, 50.0, 400, "cpu"))
 
 
 def test_faults_of_the_configuration_come_out_of_the_worker(wavs, tmp_path):

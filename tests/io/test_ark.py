@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ambiser.errors import DataError
-from ambiser.io.ark import read_matrices, read_matrix, read_scp, write_ark
+from ambiser.io.ark import map_matrices, open_ark, read_matrices, read_matrix, read_scp, write_ark
 from ambiser.io.tables import write_table
 
 
@@ -58,14 +58,57 @@ def test_compressed_matrices_are_read(tmp_path, matrices, method):
     np.testing.assert_array_equal(read_matrices(entries, ["x"])[0], read)
 
 
-def test_a_cut_compressed_matrix_is_an_error(tmp_path):
+@pytest.mark.parametrize("method", [2, 3])
+def test_a_cut_compressed_matrix_is_an_error(tmp_path, method):
     path = tmp_path / "c.ark"
-    kaldiio.save_ark(str(path), {"x": np.random.default_rng(0).standard_normal((30, 10))}, compression_method=2)
+    kaldiio.save_ark(str(path), {"x": np.random.default_rng(0).standard_normal((30, 10))}, compression_method=method)
     whole = path.read_bytes()
     for length in range(3, len(whole), 7):
         path.write_bytes(whole[:length])
         with pytest.raises(DataError, match="c.ark:2"):
             read_matrix(f"{path}:2", "x")
+
+
+def write_half(path, matrices):
+    with open_ark(path, half=True) as ark:
+        for key, matrix in matrices.items():
+            ark.add(key, matrix)
+    return ark
+
+
+def test_kaldiio_reads_the_two_byte_matrices_that_we_write(tmp_path, matrices):
+    matrices |= {"constant": np.full((2, 3), -7.25), "large": 1e6 * matrices["utt_a"], "one": np.array([[3.5]])}
+    ark = write_half(tmp_path / "half.ark", matrices)
+    sizes = [matrix.size * 2 + len(key.encode()) + 1 + 22 for key, matrix in matrices.items()]
+    assert (tmp_path / "half.ark").stat().st_size == sum(sizes)
+    assert [key for key, _ in kaldiio.load_ark(str(tmp_path / "half.ark"))] == list(matrices)
+    off = {}
+    for key, expected in matrices.items():
+        read = kaldiio.load_mat(str(tmp_path / ark.entries[key]))
+        np.testing.assert_array_equal(read_matrix(str(tmp_path / ark.entries[key]), key), read)
+        off[key] = np.abs(read - expected)
+        step = max(np.ptp(expected), 1e-30) / 65535
+        assert off[key].max() <= 0.51 * step + 1e-6 * np.abs(expected).max()
+    assert ark.errors[0] == pytest.approx(max(values.max() for values in off.values()), rel=1e-6)
+    shares = [np.linalg.norm(off[key]) / np.linalg.norm(matrices[key]) for key in matrices]
+    assert ark.errors[1] == pytest.approx(max(shares), rel=1e-4) and write_half(tmp_path / "e.ark", {}).errors == (0, 0)
+
+
+def test_two_byte_matrices_are_no_worse_than_those_of_kaldiio(tmp_path, matrices):
+    kaldiio.save_ark(str(tmp_path / "k.ark"), matrices, scp=str(tmp_path / "k.scp"), compression_method=3)
+    theirs = dict(line.split() for line in (tmp_path / "k.scp").read_text().splitlines())
+    ours = write_half(tmp_path / "half.ark", matrices).entries
+    for key, matrix in matrices.items():
+        error = np.abs(read_matrix(str(tmp_path / ours[key]), key) - matrix).max()
+        assert error <= 1.01 * np.abs(kaldiio.load_mat(theirs[key]) - matrix).max() + 1e-7
+
+
+def test_two_byte_matrices_are_decoded_when_they_are_used(tmp_path, matrices):
+    entries = {key: str(tmp_path / entry) for key, entry in write_half(tmp_path / "h.ark", matrices).entries.items()}
+    mapped = map_matrices(entries, ["x", "utt_a"])
+    assert [matrix.shape for matrix in mapped] == [(20, 2), (7, 5)]
+    assert not any(matrix.codes.flags.owndata for matrix in mapped)
+    np.testing.assert_array_equal(mapped[0].decode(), read_matrix(entries["x"], "x"))
 
 
 def test_a_cut_ark_is_an_error_at_every_length(tmp_path, matrices):

@@ -42,6 +42,22 @@ def test_superb_head_on_means_equals_the_head_on_frames(layers):
     pooled = encoder(frames.mean(dim=2))
     by_frame = torch.stack([encoder(frames[:, :, t]) for t in range(10)]).mean(0)
     assert torch.allclose(pooled, by_frame, atol=1e-6)
+    beside = frames.transpose(1, 2).flatten(2)  # (B, T, L·D), as 'form: frames_all' stores them
+    assert torch.allclose(pooled, encoder(beside, torch.ones(2, 10, dtype=torch.bool)), atol=1e-6)
+
+
+def test_frames_of_all_layers_are_standardized_and_mixed_layer_by_layer():
+    mix = LayerMix(3, 4)
+    generator = torch.Generator().manual_seed(3)
+    mean, deviation = torch.randn(1, 12, generator=generator), torch.rand(1, 12, generator=generator) + 0.5
+    mix.standardizer.set(mean, deviation)
+    with torch.no_grad():
+        mix.logits.copy_(torch.tensor([0.3, -1.0, 2.0]))
+    frames = torch.randn(2, 5, 3, 4, generator=generator)
+    scaled = (frames - mean.view(3, 4)) / deviation.view(3, 4)
+    weights = torch.tensor([0.3, -1.0, 2.0]).softmax(0)
+    expected = sum(weights[layer] * scaled[:, :, layer] for layer in range(3))
+    assert torch.allclose(mix(frames.flatten(2)), expected, atol=1e-6)
 
 
 def test_embeddings_are_unit():

@@ -124,6 +124,18 @@ def test_frames_train(tmp_path):
     assert (tmp_path / "best.safetensors").is_file()
 
 
+def test_frames_of_all_layers_train_their_weights(tmp_path):
+    config = _config().model_copy(
+        update={"speech_features": Config().speech_features.model_copy(update={"form": "frames_all"})}
+    )
+    train = make_part(frames=True)
+    task = DistillTask(config, config.distill, Shapes(2, 3, 5, CLASSES), train, train, fold=1)
+    fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
+    state, _ = load_best(tmp_path / "best.safetensors")
+    assert state["tower.encoder.mix.standardizer.mean"].shape == (2, 3)
+    assert state["tower.encoder.mix.logits"].abs().max() > 0
+
+
 def test_hidden_modalities_change_the_fusion_alone():
     network = build_amber(_config(), SHAPES).eval()
     part = make_part(4)

@@ -83,6 +83,10 @@ def test_frames_train(tmp_path):
     shapes = Shapes(layers=1, dim=6, text_dim=0, classes=CLASSES)
     state = _refine(_config(), make_part(frames=True), make_part(20, seed=5, frames=True), tmp_path, shapes=shapes)
     assert torch.isfinite(state["memory.prototypes"]).all()
+    several = Shapes(layers=2, dim=3, text_dim=0, classes=CLASSES)
+    parts = make_part(frames=True), make_part(20, seed=5, frames=True)
+    state = _refine(_config(), *parts, tmp_path / "all", shapes=several)
+    assert torch.isfinite(state["memory.prototypes"]).all()
 
 
 def test_withheld_references_change_nothing(tmp_path):
