@@ -32,6 +32,7 @@
 #   --dump_dir DIR      features (default dump)
 #   --exp_dir DIR       models and results (default exp)
 #   --predictions LIST  class probabilities by other toolkits (TSV files), to be scored and put in the same table
+#   --ensemble BOOL     true: also score the mean over the seeds of each experiment (a deep ensemble)
 #   --publish BOOL      true: stage 8 also copies the results to results/ and RESULTS.md of the recipe
 #   --dry_run BOOL      true: print the commands and run nothing
 #   --status BOOL       true: print what is done and what is missing
@@ -55,14 +56,15 @@ declare_options \
   "seeds integers:0:999999999 1" "tag text" "set settings" \
   "launcher one_of:local,slurm local" "slurm_config text" "wait one_of:true,false true" \
   "nj integer:1:4096 $(nproc 2> /dev/null || getconf _NPROCESSORS_ONLN)" "corpus_dir text" "data_dir text data" "dump_dir text dump" \
-  "exp_dir text exp" "predictions words" "publish one_of:true,false false" "dry_run one_of:true,false false" \
-  "status one_of:true,false false"
+  "exp_dir text exp" "predictions words" "ensemble one_of:true,false false" "publish one_of:true,false false" \
+  "dry_run one_of:true,false false" "status one_of:true,false false"
 parse_options "$@"
 
 ((option[stage] <= option[stop_stage])) || fault "--stage ${option[stage]} comes after --stop_stage ${option[stop_stage]}"
 [[ ${option[wait]} == true || ${option[launcher]} == slurm ]] || fault "--wait false needs --launcher slurm"
 [[ ${option[wait]} == true || ${option[publish]} == false ]] || fault "--publish true cannot go with --wait false"
 [[ -z ${option[predictions]} || ${option[launcher]} == local ]] || fault "--predictions needs --launcher local"
+[[ ${option[ensemble]} == false || ${option[launcher]} == local ]] || fault "--ensemble true needs --launcher local"
 [[ ${option[tag]} =~ ^[A-Za-z0-9_.]*$ ]] || fault "--tag may hold letters, digits, '_' and '.', not $(quoted "${option[tag]}")"
 [[ -n ${option[config]} ]] || fault "--config is needed: the experiments to run"
 
@@ -99,6 +101,7 @@ if [[ -n ${option[predictions]} ]]; then
   mapfile -t files <<< "${option[predictions]}"
   imported=(--predictions "${files[@]}")
 fi
+[[ ${option[ensemble]} == false ]] || imported+=(--ensemble)
 score=(score "${experiments[@]}" "${imported[@]}")
 report=(report "${experiments[@]}" "${imported[@]}")
 [[ ${option[publish]} == false ]] || report+=(--publish)

@@ -56,7 +56,7 @@ def score(system: System, predictions: dict[int, Path]) -> dict[str, object]:
         config=config,
         name=system.name,
         tag=system.tag,
-        seed=system.experiment.seed,
+        seed=system.seed,
         corpus=read_json(layout.corpus_record()),
         class_names=next(iter(views.values())).classes,
         folds=folds,

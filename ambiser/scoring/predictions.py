@@ -1,13 +1,13 @@
 """Reading of predictions.tsv: nothing is guessed, nothing is averaged over in silence."""
 
 import math
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ambiser.errors import DataError
-from ambiser.io.tables import read_tsv
+from ambiser.io.tables import read_tsv, write_tsv
 
 SUM_TOLERANCE = 1e-4
 
@@ -56,6 +56,31 @@ def read_predictions(
             "remove the file and run stage 7 again"
         )
     return probs
+
+
+def average_predictions(paths: Sequence[Path], output: Path) -> None:
+    """Writes the mean of several predictions of the same utterances: a deep ensemble, when seeds made them.
+
+    Raises:
+        DataError: two files differ in columns or utterances, or a value is no number.
+
+    Source: Lakshminarayanan et al. 2017 (arXiv 1612.01474).
+    """
+    tables = [read_tsv(path, ["utt"]) for path in paths]
+    about = [(list(rows[0]) if rows else [], [row["utt"] for row in rows]) for rows in tables]
+    for path, other in zip(paths, about, strict=True):
+        if other != about[0]:
+            raise DataError(
+                f"{path}: has other utterances or columns than {paths[0]}; remove both and run stage 7 again"
+            )
+    header, utts = about[0]
+    probs = [
+        [_row(path, line, row["utt"], [row[name] for name in header[1:]]) for line, row in enumerate(rows, start=2)]
+        for path, rows in zip(paths, tables, strict=True)
+    ]
+    mean = np.mean(probs, axis=0).tolist()
+    rows = ([utt, *(f"{value:.8f}" for value in row)] for utt, row in zip(utts, mean, strict=True))
+    write_tsv(output, header, rows)
 
 
 def _row(path: Path, number: int, utt: str, fields: list[str]) -> list[float]:

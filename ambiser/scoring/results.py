@@ -24,7 +24,7 @@ def build_results(
     config: Config,
     name: str,
     tag: str,
-    seed: int,
+    seed: int | None,
     corpus: Mapping[str, object],
     class_names: Iterable[str],
     folds: Iterable[int],
@@ -40,7 +40,7 @@ def build_results(
         config: the experiment.
         name: the experiment without its seed; results that share it are averaged over seeds.
         tag: the experiment with its seed.
-        seed: the seed.
+        seed: the seed; none for the mean over several.
         corpus: data/corpus.json.
         class_names: in the order of every array.
         folds: those that were scored.
@@ -67,7 +67,7 @@ def build_results(
 def make_stamp(
     config: Config,
     *,
-    seed: int,
+    seed: int | None,
     corpus: Mapping[str, object],
     class_names: Iterable[str],
     folds: Iterable[int],

@@ -1,6 +1,8 @@
 """Calibration and other toolkits' predictions through the programs of stages 7 and 8."""
 
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from ambiser.bin import report, score
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.files import read_json
-from ambiser.io.tables import read_table
+from ambiser.io.tables import read_table, read_tsv
 
 CONF = Path(__file__).resolve().parents[2] / "egs" / "mini" / "conf"
 
@@ -138,3 +140,35 @@ def test_calibration_is_fitted_on_dev_and_scores_before_and_after_are_kept(fake_
     probs = read_predictions(layout.predictions("ce-fbank-s1-cal", 2, "dev"), list(dev.classes), dev.utts)
     scale = fit_calibration("vector", probs, dev.soft).scale
     assert results["calibration"]["folds"]["2"]["scale"] == pytest.approx(scale, abs=1e-6)
+
+
+def test_an_ensemble_is_the_mean_over_seeds_and_follows_its_members(fake_recipe, run, capsys):
+    fake_recipe.train("ce").train("ce", seed=2)
+    words = [*fake_recipe.words("ce", seeds=(1, 2)), "--ensemble"]
+    run(score, words)
+    layout = fake_recipe.layout
+    for fold in (1, 4):
+        tables = [read_tsv(layout.predictions(f"ce-fbank-s{seed}", fold), ["utt"]) for seed in ("1", "2", "1+2")]
+        for one, other, mean in zip(*tables, strict=True):
+            assert one["utt"] == other["utt"] == mean["utt"]
+            assert float(mean["angry"]) == pytest.approx((float(one["angry"]) + float(other["angry"])) / 2, abs=2e-8)
+    stamp = read_json(layout.results("ce-fbank-s1+2"))["stamp"]
+    assert (stamp["seed"], stamp["inputs"], stamp["ssl"]) == (None, "speech", "fbank")
+    capsys.readouterr()
+    run(score, words)
+    assert "ce-fbank-s1+2: results.json is up to date" in capsys.readouterr().err
+    run(report, words)
+    rows = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert rows[2:5] == ["ce-fbank", "ce-fbank-ensemble", "single raters"]
+    table = layout.predictions("ce-fbank-s1", 1)
+    table.write_text(layout.predictions("ce-fbank-s2", 1).read_text())
+    os.utime(table, ns=(time.time_ns() + 10**9,) * 2)
+    run(score, words)
+    values = [read_tsv(layout.predictions(f"ce-fbank-s{seed}", 1), ["utt"])[0]["sad"] for seed in ("2", "1+2")]
+    assert float(values[0]) == pytest.approx(float(values[1]), abs=2e-8), "a member was replaced"
+
+
+def test_one_seed_makes_no_ensemble(fake_recipe, run):
+    fake_recipe.train("ce")
+    with pytest.raises(ConfigError, match="--ensemble: ce-fbank has one seed; give two or more"):
+        run(score, [*fake_recipe.words("ce"), "--ensemble"])

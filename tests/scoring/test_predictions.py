@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ambiser.errors import DataError
-from ambiser.scoring.predictions import read_predictions
+from ambiser.scoring.predictions import average_predictions, read_predictions
 
 CLASSES = ["neutral", "happy"]
 GOOD = "utt\tneutral\thappy\na\t0.25\t0.75\nb\t1.00000000\t0.00000000\n"
@@ -48,3 +48,16 @@ def test_a_table_without_rows_misses_all_and_a_missing_one_is_said(tmp_path):
         _read(tmp_path, "utt\tneutral\thappy\n")
     with pytest.raises(DataError, match=r"no\.tsv: cannot be read"):
         read_predictions(tmp_path / "no.tsv", CLASSES, ["a"])
+
+
+def test_only_predictions_of_the_same_utterances_are_averaged(tmp_path):
+    one, other = tmp_path / "one.tsv", tmp_path / "other.tsv"
+    one.write_text("utt\tx\ty\na\t0.2\t0.8\nb\t0.5\t0.5\n")
+    other.write_text("utt\tx\ty\na\t0.4\t0.6\nb\t0.9\t0.1\n")
+    average_predictions([one, other], tmp_path / "mean.tsv")
+    assert read_predictions(tmp_path / "mean.tsv", ["x", "y"], ["a", "b"]) == pytest.approx(
+        np.array([[0.3, 0.7], [0.7, 0.3]])
+    )
+    other.write_text("utt\tx\ty\na\t0.4\t0.6\n")
+    with pytest.raises(DataError, match=r"other\.tsv: has other utterances or columns than .*one\.tsv"):
+        average_predictions([one, other], tmp_path / "mean.tsv")
