@@ -43,10 +43,10 @@ def main() -> None:
     else:  # one of an earlier stage 8 would speak of other experiments
         (layout.exp_dir / "COMPARE.md").unlink(missing_ok=True)
     folds = results[0]["stamp"]["folds"]
-    details, listing = look_into(systems, folds) if len(tables(results)) == 1 else ({}, None)
+    details, listing, words = look_into(systems, folds) if len(tables(results)) == 1 else ({}, None, {})
     page = render_report(
         results, curves, layout.exp_dir / "figures", each=lambda items: progress(items, "draw figures"),
-        details=details, listing=listing,
+        details=details, listing=listing, words=words,
     )  # fmt: skip
     write_text(layout.exp_dir / "report.html", page)
     log.info("wrote %s", layout.exp_dir / "report.html")
@@ -54,8 +54,8 @@ def main() -> None:
         log.info("published in %s", publish(args.publish, results))
 
 
-def look_into(systems: list[System], folds: list[int]) -> tuple[dict[str, list], dict[str, object]]:
-    """Returns what the figures of representation need, by tag, and the list of utterances."""
+def look_into(systems: list[System], folds: list[int]) -> tuple[dict[str, list], dict, dict[str, str]]:
+    """Returns what the figures of representation need, by tag, the list of utterances, and the transcripts."""
     from ambiser.scoring.listing import list_utterances
 
     scored = {s.tag: {k: load_scored(s, k, predictions_of(s, k)) for k in folds} for s in systems}
@@ -63,7 +63,8 @@ def look_into(systems: list[System], folds: list[int]) -> tuple[dict[str, list],
     details = {s.tag: [load_detail(s, k, loaded[s.tag][k]) for k in folds] for s in systems}
     words, audio = load_words_and_audio(systems[0].experiment.layout)
     classes, levels = scored[systems[0].tag][folds[0]][1].classes, systems[0].experiment.config.score.levels
-    return details, list_utterances(loaded, classes=classes, levels=levels, words=words, audio=audio)
+    listing = list_utterances(loaded, classes=classes, levels=levels, words=words, audio=audio)
+    return details, listing, words
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from ambiser.scoring.conflict import THIRDS, conflict_thirds
 from ambiser.scoring.details import HEADS, Detail
 from ambiser.scoring.metrics import METRICS, bhattacharyya, entropy_bits
 from ambiser.scoring.pictures import COLORS, INK, new_figure
 
 MOST_POINTS = 1500
 _ENTROPIES = (1e-9, 0.5 + 1e-9, 1 + 1e-9)  # bits; the means of the weights are taken between them
-_LEVELS = ("low", "medium", "high")
 
 
 def draw_embeddings(detail: Detail, classes: Sequence[str], seed: int = 0) -> Figure:
@@ -62,12 +62,12 @@ def draw_conflict(details: Sequence[Detail]) -> Figure:
         above.plot(*zip(*places, strict=True), "o-", color=color, markersize=5, label=HEADS[teacher])
     above.set(xlabel="entropy of the votes (bits)", ylabel="teacher weight", ylim=(-0.03, 1.03))
     above.legend(loc="upper center", ncols=2)
-    third = np.searchsorted(np.quantile(conflict, [1 / 3, 2 / 3]), conflict, side="right")
+    third = conflict_thirds(conflict)
     for number, head in enumerate(details[0].heads.probs):
         probs = np.concatenate([detail.heads.probs[head] for detail in details])
         scores = [bhattacharyya(probs[third == g], soft[third == g]).mean() for g in np.unique(third)]
         below.plot(np.unique(third), scores, "o-", color=COLORS[number], markersize=5, label=HEADS[head])
-    names = [f"{_LEVELS[g]}\n{(third == g).sum():,} utt." for g in np.unique(third)]
+    names = [f"{THIRDS[g]}\n{(third == g).sum():,} utt." for g in np.unique(third)]
     below.set_xticks(np.unique(third), names)
     below.set(xlabel="conflict: JSD of speech and text, thirds", ylabel=f"{METRICS['bc'].title} {METRICS['bc'].arrow}")
     below.legend(loc="lower left", ncols=3)

@@ -6,6 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ambiser.scoring import detail_figures, figures, training_figures
+from ambiser.scoring.conflict import ambiguity_block, disagreements
 from ambiser.scoring.curves import Stage, has
 from ambiser.scoring.details import Detail
 from ambiser.scoring.listing import as_script
@@ -60,6 +61,7 @@ def render_report(
     each: Callable[[Iterable], Iterable] = iter,
     details: Mapping[str, Sequence[Detail]] | None = None,
     listing: Mapping[str, object] | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> str:
     """Draws all figures and returns the page.
 
@@ -70,6 +72,7 @@ def render_report(
         each: wraps the results while they are drawn (a progress bar).
         details: embeddings and heads of every fold, by tag.
         listing: from `ambiser.scoring.listing.list_utterances`.
+        words: transcripts.
     """
     results = list(results)
     groups = tables(results)
@@ -85,6 +88,7 @@ def render_report(
         tables=[_describe_table(group, number, figure_dir) for number, group in enumerate(groups, start=1)],
         sections=[
             _describe_experiment(one, curves.get(one["tag"], ()), (details or {}).get(one["tag"], ()), figure_dir)
+            | _describe_ambiguity(one, (details or {}).get(one["tag"], ()), words or {})
             for one in each(results)
         ],
         listing=listing,
@@ -142,6 +146,24 @@ def _describe_experiment(
     return {"tag": tag, "lead": lead, "pictures": pictures} | blocks
 
 
+def _describe_ambiguity(
+    results: Results, details: Sequence[Detail], words: Mapping[str, str]
+) -> dict[str, object]:
+    """Returns what raters and modalities disagree on, where there are heads for both."""
+    with_heads = [detail for detail in details if _hears_both(detail)]
+    if not with_heads:
+        return {"ambiguity": None, "disagreements": None}
+    stamp = results["stamp"]
+    return {
+        "ambiguity": ambiguity_block(with_heads, stamp["score"]["levels"]),
+        "disagreements": disagreements(with_heads, stamp["class_names"], words),
+    }
+
+
+def _hears_both(detail: Detail) -> bool:
+    return detail.heads is not None and {"A", "T"} <= set(detail.heads.probs)
+
+
 def _figures(results: Results, stages: Sequence[Stage]) -> list[tuple[str, Callable]]:
     """Returns name and drawing of every figure that these results have."""
     classes = results["stamp"]["class_names"]
@@ -169,7 +191,7 @@ def _detail_figures(results: Results, details: Sequence[Detail]) -> list[tuple[s
     if with_embeddings:
         classes = results["stamp"]["class_names"]
         found.append(("embeddings", lambda: detail_figures.draw_embeddings(with_embeddings[0], classes)))
-    with_heads = [detail for detail in details if detail.heads is not None and {"A", "T"} <= set(detail.heads.probs)]
+    with_heads = [detail for detail in details if _hears_both(detail)]
     if with_heads:
         found.append(("conflict", lambda: detail_figures.draw_conflict(with_heads)))
     return found

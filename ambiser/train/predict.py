@@ -137,7 +137,7 @@ def _log_missing_words(data: Part, settings: Amber, where: str) -> None:
 
 
 def _bits(nats: Tensor) -> Tensor:
-    return (nats / math.log(2)).clamp_min(0)
+    return (nats / math.log(2)).clamp_min(0) + 0.0  # no "-0.0"
 
 
 def _normalized(probs: Tensor) -> Tensor:
