@@ -72,10 +72,12 @@ def read_yaml(path: Path) -> tuple[dict, dict[tuple[str, ...], int], list[str]]:
     """
     try:
         content = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}{_neighbours(path)}"
-        ) from error
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: is not there{_neighbours(path)}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is no text in UTF-8 (byte {error.start}); is it a YAML file?") from error
     return parse_yaml(content, str(path))
 
 

@@ -101,7 +101,7 @@ def _facts(raters: np.ndarray, raw: np.ndarray, view: LabelView, entropies: np.n
         "unanimous": best == given, "absolute majority": best > given / 2, "tie for first": tied,
     }  # fmt: skip
     return {
-        "raters an utterance": f"{raters.min()} to {raters.max()}, mean {raters.mean():.2f}",
+        "raters an utterance": _range(raters),
         "on all labels": ", ".join(f"{name} {100 * hit.mean():.1f} %" for name, hit in shares.items()),
         "mean entropy": f"{entropy_bits(raw / given[:, None]).mean():.3f} bits on all labels, "
         f"{entropies.mean():.3f} bits on the classes",
@@ -109,6 +109,11 @@ def _facts(raters: np.ndarray, raw: np.ndarray, view: LabelView, entropies: np.n
         f"{krippendorff_alpha(view.counts):.3f} on the classes",
         "Fleiss' kappa": f"{fleiss_kappa(raw):.3f} on all labels, {fleiss_kappa(view.counts):.3f} on the classes",
     }
+
+
+def _range(counts: np.ndarray) -> str:
+    few, many = counts.min(), counts.max()
+    return str(few) if few == many else f"{few} to {many}, mean {counts.mean():.2f}"
 
 
 def _agreement(votes: VoteTable, labels: Labels) -> dict[str, str]:

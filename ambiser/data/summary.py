@@ -38,7 +38,8 @@ def heading(record: dict) -> str:
         f"{record['utterances']} utterances", f"{record['duration_s'] / 3600:.2f} h",
         f"{len(record['speakers'])} speakers", f"{record['votes']} votes",
     )  # fmt: skip
-    protocol = f"{record['protocol']}, {len(record['folds'])} folds, dev: {record['dev']}"
+    folds = f"{len(record['folds'])} folds" if len(record["folds"]) > 1 else "1 fold"
+    protocol = f"{record['protocol']}, {folds}, dev: {record['dev']}"
     leaks = ", LEAKS: not for comparison with speaker-independent results" if record["leaks"] else ""
     return f"corpus {record['corpus']}{made_up}: {', '.join(counts)}; {protocol}{leaks}"
 

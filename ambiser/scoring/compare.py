@@ -19,6 +19,8 @@ from ambiser.scoring.results import Results
 from ambiser.scoring.summary import APART, NOTED, differing
 
 COMPARED = ("accuracy", "ua", "macro_f1", "bc", "jsd_bits", "r2_pearson", "r2_determination", "ece")
+FEW_SPEAKERS = 8
+"""Fewer than these are too few to resample: of two, every second resample holds but one."""
 Runs = Mapping[str, Mapping[int, Fold]]
 
 
@@ -160,8 +162,11 @@ def paired_folds(base: Sequence[Results], other: Sequence[Results], metric: str)
 
 
 def comparison_notes(contenders: Sequence[Contender]) -> list[str]:
-    """Returns what differs in the stamps of systems that may be compared."""
+    """Returns what a reader of the comparison must know: few speakers, and what differs in the stamps."""
     base, notes = contenders[0], []
+    speakers = base.results[0]["scores"]["pooled"]["speakers"]
+    if speakers < FEW_SPEAKERS:
+        notes.append(f"only {speakers} speakers: intervals and p-values from resamples of so few are too small")
     for other in contenders[1:]:
         for line in differing(base.results[0], other.results[0], NOTED):
             notes.append(f"{base.name} / {other.name} differ in {line}")

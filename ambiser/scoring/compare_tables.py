@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 
 from ambiser.config import differing_keys
@@ -47,21 +48,37 @@ def _text(contenders: Sequence[Contender], rows: Sequence[Difference]) -> str:
 
 def _latex(contenders: Sequence[Contender], rows: Sequence[Difference]) -> str:
     metrics = list(dict.fromkeys(row.metric for row in rows))
+    titles = [_tex(METRICS[metric].title) for metric in metrics]
     significant = {(row.other, row.metric): row.p_holm is not None and row.p_holm < 0.05 for row in rows}
     lines = [
         "% needs \\usepackage{booktabs}; * differs from the first row, p < 0.05 (paired bootstrap over speakers, Holm)",
-        "\\begin{tabular}{l" + "r" * len(metrics) + "}",
-        "\\toprule",
-        " & ".join(["System", *(_tex(METRICS[metric].title) for metric in metrics)]) + " \\\\",
-        "\\midrule",
     ]
+    scores = []
     for contender in contenders:
         cells = []
         for metric in metrics:
             star = "$^{*}$" if significant.get((contender.name, metric)) else ""
             cells.append(_number(contender.score(metric)) + star)
-        lines.append(" & ".join([_tex(contender.name), *cells]) + " \\\\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"]) + "\n"
+        scores.append([_tex(contender.name), *cells])
+    lines += _tabular(["System", *titles], scores)
+    for contender in contenders[1:]:
+        lines += ["", f"% {contender.name} against {contenders[0].name}; differing keys:"]
+        lines += [f"%   {line}" for line in _keys(contenders[0], contender)]
+        own = [row for row in rows if row.other == contender.name]
+        cells = [[_tex(METRICS[row.metric].title), *map(_signed, _cells(row)[3:])] for row in own]
+        lines += _tabular(["Score", *map(_tex, _COLUMNS[3:])], cells)
+    return "\n".join([*lines, *(f"% {note}" for note in comparison_notes(contenders))]) + "\n"
+
+
+def _signed(cell: str) -> str:
+    """Sets the signs of numbers as LaTeX does in formulas; a bare hyphen is too short."""
+    return re.sub(r"([-+])(?=\d)", r"$\1$", cell)
+
+
+def _tabular(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    shown = [" & ".join(cells) + " \\\\" for cells in (header, *rows)]
+    begin = "\\begin{tabular}{l" + "r" * (len(header) - 1) + "}"
+    return [begin, "\\toprule", shown[0], "\\midrule", *shown[1:], "\\bottomrule", "\\end{tabular}"]
 
 
 def _csv(contenders: Sequence[Contender], rows: Sequence[Difference]) -> str:

@@ -65,10 +65,11 @@ def render_terminal(results: Iterable[Results]) -> str:
 
 
 def render_lines(results: Results, width: int) -> str:
-    """Returns a line for all folds pooled and one for each fold; names are padded to `width`."""
+    """Returns a line for all folds pooled and one for each fold of several; names are padded to `width`."""
     metrics = ("accuracy", "ua", "macro_f1", "bc", "jsd_bits", "r2_pearson", "r2_determination", "ece")
     groups = {"pooled": results["scores"]["pooled"]}
-    groups |= {f"fold {fold}": group for fold, group in results["scores"]["folds"].items()}
+    if len(results["scores"]["folds"]) > 1:
+        groups |= {f"fold {fold}": group for fold, group in results["scores"]["folds"].items()}
     lines = []
     for name, group in groups.items():
         values = (group["scores"][metric] for metric in metrics)

@@ -53,7 +53,7 @@ def read_predictions(
     if missing:
         raise DataError(
             f"{path}:{len(rows) + 1}: {len(missing)} of {len(utts)} utterances are missing, first '{missing[0]}'; "
-            "remove the file and run stage 7 again"
+            "add them, or remove predictions of our own and run stage 7 again"
         )
     return probs
 

@@ -108,6 +108,14 @@ def test_a_missing_file_names_its_neighbor(tmp_path):
         load_config(tmp_path / "amber22.yaml")
 
 
+def test_what_is_no_text_is_one_line(tmp_path):
+    (tmp_path / "bytes.yaml").write_bytes(b"a: \xff\xfe")
+    with pytest.raises(ConfigError, match=r"bytes.yaml: is no text in UTF-8 \(byte 3\); is it a YAML file\?$"):
+        load_config(tmp_path / "bytes.yaml")
+    with pytest.raises(ConfigError, match=r": cannot be read: Is a directory$"):
+        load_config(tmp_path)
+
+
 def test_ssl_takes_the_named_file_and_unknown_names_go_to_s3prl(tmp_path):
     path = _write(tmp_path / "x.yaml", "ssl: fbank\nspeech_features: {statistics: mean}\n")
     config = load_config(path)

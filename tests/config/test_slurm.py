@@ -44,7 +44,7 @@ def test_all_faults_are_named_with_file_and_line(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="no.yaml: cannot be read"):
+    with pytest.raises(ConfigError, match="no.yaml: is not there"):
         load_slurm_config(tmp_path / "no.yaml")
 
 
