@@ -7,7 +7,7 @@ the loaded model, without touching a weight.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import nn
@@ -104,23 +104,6 @@ class ExactBatches:
     def _padding(self, frames: int, device: torch.device) -> torch.Tensor:
         counts = torch.tensor([lengths[-1] for lengths in self._lengths], device=device)
         return torch.arange(frames, device=device) >= counts[:, None]  # (B, T)
-
-
-def plan_batches(samples: Mapping[str, int], limit: int) -> Iterator[list[str]]:
-    """Yields batches of utterances of like length, the longest first; with padding none exceeds the limit.
-
-    Args:
-        samples: length by utterance.
-        limit: most samples in a batch, padding included; a longer utterance is a batch of its own.
-    """
-    batch: list[str] = []
-    for utt in sorted(samples, key=lambda utt: (-samples[utt], utt.encode("utf-8"))):
-        if batch and samples[batch[0]] * (len(batch) + 1) > limit:
-            yield batch
-            batch = []
-        batch.append(utt)
-    if batch:
-        yield batch
 
 
 def is_known(model: object) -> bool:

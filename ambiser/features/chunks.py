@@ -1,11 +1,28 @@
-"""Long audio in overlapping chunks, whose frames are joined to as many as the model would make of the whole."""
+"""How audio is divided for a model: short utterances in batches, long recordings in chunks that overlap."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 # What two neighbors share: each gives the half in which it has heard more of the surroundings.
 OVERLAP_S = 4
+
+
+def plan_batches(samples: Mapping[str, int], limit: int) -> Iterator[list[str]]:
+    """Yields batches of utterances of like length, the longest first; with padding none exceeds the limit.
+
+    Args:
+        samples: length by utterance.
+        limit: most samples in a batch, padding included; a longer utterance is a batch of its own.
+    """
+    batch: list[str] = []
+    for utt in sorted(samples, key=lambda utt: (-samples[utt], utt.encode("utf-8"))):
+        if batch and samples[batch[0]] * (len(batch) + 1) > limit:
+            yield batch
+            batch = []
+        batch.append(utt)
+    if batch:
+        yield batch
 
 
 def cut(samples: int, *, longest: int, overlap: int, hop: int) -> list[slice]:

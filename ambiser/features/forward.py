@@ -3,7 +3,7 @@
 import contextlib
 import random
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import psutil
@@ -63,17 +63,23 @@ class Upstream:
         """
         return self.extract_batch([wav])[0]
 
-    def extract_batch(self, wavs: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+    def extract_batch(
+        self, wavs: Sequence[np.ndarray], reduce: Callable[[list[torch.Tensor]], np.ndarray] | None = None
+    ) -> list[list[np.ndarray]] | list[np.ndarray]:
         """Returns the hidden states of several utterances, as `extract` gives them for each.
+
+        Args:
+            wavs: (samples,) each, float32 at 16 kHz; an utterance that `is_long` stands alone.
+            reduce: makes of an utterance's hidden states what is returned in their place; it is given tensors on the
+                device, so that little has to leave it.
 
         Raises:
             DataError: the model cannot take one of them, or makes values that are not finite.
         """
         wavs = [np.pad(wav, (0, max(self.minimum_samples - len(wav), 0))) for wav in wavs]
         try:
-            if len(wavs) == 1 and self.is_long(len(wavs[0])):
-                return [self._extract_long(wavs[0])]
-            return self._forward(wavs)
+            hidden = [self._extract_long(wavs[0])] if self.is_long(len(wavs[0])) else self._forward(wavs)
+            return [(reduce or _to_arrays)(states) for states in hidden]
         except _FAULTS as error:
             lengths = ", ".join(str(len(wav)) for wav in wavs)
             raise DataError(f"{self.name} cannot take {lengths} samples: {first_line(error)}") from error
@@ -95,7 +101,7 @@ class Upstream:
         finally:
             self.precision = precision
 
-    def _extract_long(self, wav: np.ndarray) -> list[np.ndarray]:
+    def _extract_long(self, wav: np.ndarray) -> list[torch.Tensor]:
         needed = 2 * 4 * self.layers * self.dim * (len(wav) // self._frames.hop)
         free = psutil.virtual_memory().available
         if needed > free:
@@ -105,9 +111,10 @@ class Upstream:
             )
         hop, overlap = self._frames.hop, OVERLAP_S * SAMPLE_RATE_HZ
         chunks = cut(len(wav), longest=self.longest_samples, overlap=overlap, hop=hop)
-        return join(chunks, [self._forward([wav[chunk]])[0] for chunk in chunks], hop=hop)
+        hidden = [_to_arrays(self._forward([wav[chunk]])[0]) for chunk in chunks]
+        return [torch.from_numpy(states) for states in join(chunks, hidden, hop=hop)]
 
-    def _forward(self, wavs: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+    def _forward(self, wavs: Sequence[np.ndarray]) -> list[list[torch.Tensor]]:
         lengths = self._frames.lengths([len(wav) for wav in wavs]) if self._frames else contextlib.nullcontext()
         autocast = torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16")
         # Models of Hugging Face draw a number a layer even where nothing is left to chance.
@@ -125,10 +132,9 @@ class Upstream:
         sound = [torch.isfinite(state[row, :count]).all() for state in states for row, count in enumerate(frames)]
         if not torch.stack(sound).all():
             raise ValueError("it makes values of them that are not finite")
-        states = [state.float().cpu().numpy() for state in states]
-        return [[state[row, :count] for state in states] for row, count in enumerate(frames)]
+        return [[state[row, :count].float() for state in states] for row, count in enumerate(frames)]
 
-    def _find_minimum(self) -> tuple[int, list[np.ndarray]]:
+    def _find_minimum(self) -> tuple[int, list[torch.Tensor]]:
         noise = _noise(_SHORTEST_SAMPLES[-1])
         fault: Exception | None = None
         for samples in _SHORTEST_SAMPLES:
@@ -159,7 +165,7 @@ class Upstream:
             return 0, f"one utterance at a time, since {self.name} is not known to be exact in batches"
         wavs = [_noise(samples, seed) for seed, samples in enumerate(_COMPARED_SAMPLES)]
         with self.in_float32():
-            difference = largest_difference(self._forward(wavs), [self._forward([wav])[0] for wav in wavs])
+            difference = largest_difference(self.extract_batch(wavs), [self.extract(wav) for wav in wavs])
         if difference > _TOLERANCE:
             return 0, f"one utterance at a time, since {self.name} gives other values in batches ({difference:.1e})"
         return int(batch_s * SAMPLE_RATE_HZ), f"in batches of {batch_s:g} s (off by {difference:.0e} at most)"
@@ -174,6 +180,10 @@ def largest_difference(some: Sequence[Sequence[np.ndarray]], others: Sequence[Se
                 return float("inf")
             shares.append(float(np.abs(state - other).max() / max(np.abs(other).max(), 1.0)))
     return max(shares)
+
+
+def _to_arrays(states: Sequence[torch.Tensor]) -> list[np.ndarray]:
+    return [state.cpu().numpy() for state in states]
 
 
 @contextlib.contextmanager

@@ -52,6 +52,20 @@ def reduce_hidden_states(hidden: Sequence[np.ndarray], speech: SpeechFeatures) -
     return np.stack(rows).astype(np.float32)
 
 
+def pool_on_device(hidden: Sequence[object], speech: SpeechFeatures) -> np.ndarray:
+    """Returns what `reduce_hidden_states` gives for pooled features, of tensors and computed where they are."""
+    import torch
+
+    rows = []
+    for states in hidden:
+        states = states.double()
+        parts = [states.mean(dim=0)]
+        if speech.statistics == "mean_std":
+            parts.append(states.std(dim=0, correction=0))
+        rows.append(torch.cat(parts))
+    return torch.stack(rows).float().cpu().numpy()
+
+
 def means_are_constant(matrices: Sequence[np.ndarray], speech: SpeechFeatures, tolerance: float = 1e-4) -> bool:
     """Tells whether the pooled means are the same for all utterances, so that nothing can be learnt from them.
 

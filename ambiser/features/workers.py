@@ -38,7 +38,13 @@ class Killed:
 
 
 def run_tasks(
-    make: Callable, argument: object, tasks: Sequence[object], *, processes: int, start: Callable[[object], int | None]
+    make: Callable,
+    argument: object,
+    tasks: Sequence[object],
+    *,
+    processes: int,
+    start: Callable[[object], int | None],
+    first: object = None,
 ) -> Iterator[object]:
     """Works off tasks in worker processes and yields what they report.
 
@@ -53,6 +59,7 @@ def run_tasks(
         processes: how many workers at most.
         start: called in this process with the facts of the first worker, before any task begins; what it returns,
             unless None, takes the place of `processes`.
+        first: what the first worker is made with instead of `argument`, where it shall do more than the others.
 
     Yields:
         What the tasks yield, and a `Killed` for a task whose worker was killed twice.
@@ -64,7 +71,7 @@ def run_tasks(
     queue, aside, alone, started = list(tasks)[::-1], [], False, False
     pool = _Pool(make, argument)
     try:
-        pool.add()
+        pool.add(first)
         while pool.workers:
             for connection in multiprocessing.connection.wait(list(pool.workers)):
                 kind, value = pool.receive(connection)
@@ -101,9 +108,10 @@ class _Pool:
         self._context = multiprocessing.get_context("spawn")
         self._make, self._argument = make, argument
 
-    def add(self) -> None:
+    def add(self, argument: object = None) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(theirs, self._make, self._argument), daemon=True)
+        argument = self._argument if argument is None else argument
+        process = self._context.Process(target=_work, args=(theirs, self._make, argument), daemon=True)
         with _ignored_interrupts():
             process.start()
         theirs.close()

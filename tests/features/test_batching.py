@@ -4,7 +4,8 @@ import torch
 from features.random_models import HUGGING_FACE, NORMS, S3PRL, save_hugging_face, save_s3prl
 
 from ambiser.config.schema import SpeechFeatures
-from ambiser.features.batching import ExactBatches, is_known, plan_batches
+from ambiser.features.batching import ExactBatches, is_known
+from ambiser.features.chunks import plan_batches
 from ambiser.features.upstream import load_upstream
 
 CASES = [
@@ -64,21 +65,6 @@ def test_upstream_that_is_not_known_goes_one_by_one():
 def test_batches_on_a_cpu_are_made_where_they_are_asked_for(batch_s, samples, tmp_path):
     speech = SpeechFeatures(**save("huggingface", "hubert", "layer", tmp_path), batch_s=batch_s)
     assert load_upstream(speech).batch_samples == samples
-
-
-def test_batches_are_of_like_length_and_bounded():
-    generator = np.random.default_rng(0)
-    samples = {f"u{number}": int(generator.integers(1, 100)) for number in range(200)} | {"long": 1000}
-    batches = list(plan_batches(samples, 400))
-    assert sorted(utt for batch in batches for utt in batch) == sorted(samples)
-    assert batches[0] == ["long"]
-    assert all(len(batch) * max(samples[utt] for utt in batch) <= 400 for batch in batches[1:])
-    order = [samples[utt] for batch in batches for utt in batch]
-    assert order == sorted(order, reverse=True)
-    # None has room for the next one's longest.
-    for batch, after in zip(batches[1:], batches[2:], strict=False):
-        assert samples[batch[0]] * (len(batch) + 1) > 400, after
-    assert list(plan_batches(dict(reversed(samples.items())), 400)) == batches
 
 
 def test_bfloat16_is_near(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ambiser.features.chunks import cut, join
+from ambiser.features.chunks import cut, join, plan_batches
 
 HOP = 10
 
@@ -31,3 +31,18 @@ def test_neighbors_meet_in_the_middle_of_what_they_share():
     (joined,) = join(chunks, hidden, hop=HOP)
     assert [(chunk.start, chunk.stop) for chunk in chunks] == [(0, 400), (300, 700)]
     assert np.flatnonzero(joined[:, 0])[0] == 35  # samples 350 of 300 to 400
+
+
+def test_batches_are_of_like_length_and_bounded():
+    generator = np.random.default_rng(0)
+    samples = {f"u{number}": int(generator.integers(1, 100)) for number in range(200)} | {"long": 1000}
+    batches = list(plan_batches(samples, 400))
+    assert sorted(utt for batch in batches for utt in batch) == sorted(samples)
+    assert batches[0] == ["long"]
+    assert all(len(batch) * max(samples[utt] for utt in batch) <= 400 for batch in batches[1:])
+    order = [samples[utt] for batch in batches for utt in batch]
+    assert order == sorted(order, reverse=True)
+    # None has room for the next one's longest.
+    for batch, after in zip(batches[1:], batches[2:], strict=False):
+        assert samples[batch[0]] * (len(batch) + 1) > 400, after
+    assert list(plan_batches(dict(reversed(samples.items())), 400)) == batches

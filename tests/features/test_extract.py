@@ -14,11 +14,12 @@ from pydantic import ValidationError
 
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import ConfigError, DataError, UserError
-from ambiser.features import extract as module
+from ambiser.features import forecast
 from ambiser.features import shards as shards_module
 from ambiser.features.extract import describe_speech, extract_speech, part_file, raise_faults
 from ambiser.features.fingerprints import fingerprint
 from ambiser.features.pooling import reduce_hidden_states
+from ambiser.features.shard_work import Facts
 from ambiser.features.shards import Shard, are_finished, compare_sources, is_done, join_shards, open_shard, plan_shards
 from ambiser.features.store import load_frames, load_layers, load_pooled
 from ambiser.features.upstream import load_upstream
@@ -254,25 +255,26 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from ambiser.features import extract
+from ambiser.features.shard_work import Facts, extract_shard
 from ambiser.io.console import run_main, set_up_logging
 
 class Doomed:
-    layers, dim, minimum_samples, device = 1, 2, 400, "cpu"
-    def extract(self, wav):
+    layers, dim, minimum_samples, batch_samples, device = 1, 2, 400, 0, "cpu"
+    def extract_batch(self, wavs):
         import numpy as np
-        if len(wav) == 8888:
+        if len(wavs[0]) == 8888:
             os.kill(os.getpid(), signal.SIGKILL)
-        return [np.full((3, 2), len(wav), np.float32)]
+        return [[np.full((3, 2), len(wav), np.float32)] for wav in wavs]
     def is_short(self, samples):
         return False
+    is_long = is_short
 
 def make(argument):
-    speech, folder = argument
+    speech, folder, trial = argument
     upstream = Doomed()
-    facts = extract.Facts(1, 2, 50.0, 400, "cpu")
-    return lambda shard: extract._extract_shard(shard, upstream, speech, folder), facts
+    return lambda shard: extract_shard(shard, upstream, speech, folder), Facts(1, 2, 50.0, "cpu")
 
-extract._make_worker = make
+extract.make_worker = make
 def main():
     set_up_logging()
     wavs = dict(word.split("=") for word in sys.argv[2:])
@@ -392,14 +394,14 @@ def test_the_forecast_is_what_the_form_needs(tmp_path, monkeypatch, choice, size
     usage = namedtuple("usage", "total used free")
     shard = Shard(1, {"a": Path("a.wav"), "b": Path("b.wav")}, "")
     speech = SpeechFeatures(**choice)
-    tell = module._forecaster([shard], {"a": 4, "b": 6}, speech, folder=tmp_path, kept=0)
-    for free, fits in ((size + module._SPARE_BYTES, True), (size + module._SPARE_BYTES - 1, False)):
-        monkeypatch.setattr(module.shutil, "disk_usage", lambda folder, free=free: usage(0, 0, free))
+    tell = forecast.forecaster([shard], {"a": 4, "b": 6}, speech, folder=tmp_path, kept=0, processes=1)
+    for free, fits in ((size + forecast._SPARE_BYTES, True), (size + forecast._SPARE_BYTES - 1, False)):
+        monkeypatch.setattr(forecast.shutil, "disk_usage", lambda folder, free=free: usage(0, 0, free))
         if fits:
-            tell(module.Facts(25, 1024, 50.0, 400, "cpu"))
+            tell(Facts(25, 1024, 50.0, "cpu"))
         else:
             with pytest.raises(DataError, match="the features need"):
-                tell(module.Facts(25, 1024, 50.0, 400, "cpu"))
+                tell(Facts(25, 1024, 50.0, "cpu"))
 
 
 def test_faults_of_the_configuration_come_out_of_the_worker(wavs, tmp_path):
@@ -411,7 +413,7 @@ def test_faults_of_the_configuration_come_out_of_the_worker(wavs, tmp_path):
 
 def test_too_little_disk_stops_before_the_first_byte(wavs, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 1234, 1_234_000))
+    monkeypatch.setattr(forecast.shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 1234, 1_234_000))
     with pytest.raises(DataError, match=r"need \d+ kB and 50.0 MB to spare, free are 1.2 MB"):
         extract(wavs, tmp_path)
     assert list(tmp_path.glob("*.ark")) == []
