@@ -102,13 +102,19 @@ class Ipr(Section):
     target_momentum: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(
         [0.9, 0.7], description="phi of the running targets, first and last epoch [I]"
     )
+    alignment: Literal["precise", "uniform", "none"] = Field(
+        "precise",
+        description="scale ambiguous labels so that on average they have the class shares of the precise utterances, "
+        "or equal ones; or leave them as they are [D]",
+    )
+    alignment_momentum: Share = Field(0.98, description="running mean of the ambiguous labels, per step [D]")
     prototypes_from: Literal["ambiguous", "all"] = Field(
         "ambiguous", description="whose embeddings move the prototypes; precise ones go to the class of their label [I]"
     )
     ambiguous_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.5, description="share of ambiguous utterances in a batch [D]; 0: precise ones only"
     )
-    class_balanced: bool = Field(True, description="draw precise utterances of all classes equally often [D]")
+    class_balanced: bool = Field(False, description="draw precise utterances of all classes equally often [D]")
     time_mask: Share = Field(
         0.2,
         description="views: share of the frames ('form: frames') or of the waveform ('encoder: finetune') in the one "
@@ -232,9 +238,9 @@ class Config(Section):
     model: Model = Model()
     finetune: Finetune = Finetune()
     ipr: Ipr = Ipr()
-    prototypes: Optimization = Optimization(epochs=5)
-    update: Optimization = Optimization(epochs=5)
-    contrastive: Optimization = Optimization(epochs=20)
+    prototypes: Optimization = Optimization(epochs=5, select="jsd")
+    update: Optimization = Optimization(epochs=5, select="jsd")
+    contrastive: Optimization = Optimization(epochs=20, select="jsd")
     amber: Amber = Amber()
     distill: Optimization = Optimization(epochs=30, patience=5, select="jsd")
     train: Train = Train()

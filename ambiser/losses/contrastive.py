@@ -31,16 +31,13 @@ def supervised_contrast(
 
     Source: IPR, eq. 6, second term (inferred).
     """
-    size = len(queries)
-    entries = torch.cat([queries, keys] if queue is None else [queries, keys, queue])
+    fixed = keys if queue is None else torch.cat([keys, queue])
     entry_labels = torch.cat([labels, labels] if queue_labels is None else [labels, labels, queue_labels])
-    logits = queries @ entries.T / temperature  # (B, 2B + Q)
-    itself = torch.zeros_like(logits, dtype=torch.bool)
-    itself.fill_diagonal_(True)
-    logits = logits.masked_fill(itself, float("-inf"))
-    log_probs = logits - torch.logsumexp(logits, dim=1, keepdim=True)
-    positive = (labels[:, None] == entry_labels[None, :]) & ~itself
+    scaled = queries / temperature
+    among = (scaled @ queries.T).fill_diagonal_(float("-inf"))  # none is an entry for itself
+    logits = torch.cat([among, scaled @ fixed.T], dim=1)  # (B, 2B + Q); in two products: keys need no gradients
+    positive = (labels[:, None] == entry_labels[None, :]).fill_diagonal_(False)
     count = positive.sum(dim=1)
-    summed = log_probs.masked_fill(~positive, 0.0).sum(dim=1)
-    loss = -(summed / count.clamp_min(1)).sum() / size
-    return loss, int((count == 0).sum())
+    # The sum of log-probabilities is that of the logits less as many logarithms of the denominator.
+    summed = torch.where(positive, logits, 0.0).sum(dim=1) - count * torch.logsumexp(logits, dim=1)
+    return -(summed / count.clamp_min(1)).mean(), int((count == 0).sum())

@@ -22,7 +22,8 @@ class Standardizer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardises (..., *shape)."""
-        return (x - self.mean) / self.scale
+        inverse = 1 / self.scale
+        return torch.addcmul(-self.mean * inverse, x, inverse)  # one pass over x
 
 
 class LayerMix(nn.Module):
@@ -44,8 +45,9 @@ class LayerMix(nn.Module):
             states = self.standardizer(x.unflatten(-1, (layers, dim)))  # (B, T, L, D)
             return torch.einsum("l,btld->btd", self.logits.softmax(0), states)
         if len(self.logits) == 1:
-            return (x - self.standardizer.mean) / self.standardizer.scale
-        return torch.einsum("l,bld->bd", self.logits.softmax(0), self.standardizer(x))
+            return self.standardizer(x)
+        weights = self.logits.softmax(0).expand(len(x), 1, -1)  # as one product, several times as fast as einsum
+        return torch.bmm(weights, self.standardizer(x))[:, 0]
 
 
 class AttentivePooling(nn.Module):
@@ -104,7 +106,11 @@ class SpeechEncoder(nn.Module):
         """
         if self.front is not None:
             x, mask = self.front(x)
-        hidden = self.trunk(self.mix(x))  # (B, H) or (B, T, H)
+        return self.above_mix(self.mix(x), mask)
+
+    def above_mix(self, mixed: Tensor, mask: Tensor | None) -> Tensor:
+        """Encodes what `mix` gave, or a view of it."""
+        hidden = self.trunk(mixed)  # (B, H) or (B, T, H)
         if mask is None:
             return hidden.squeeze(1) if hidden.dim() == 3 else hidden
         return self.pooling(hidden, mask)
@@ -122,7 +128,10 @@ class IprNetwork(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Returns logits (B, C) and unit embeddings (B, P) of a batch (see `SpeechEncoder.forward`)."""
-        hidden = self.encoder(x, mask)
+        return self.above_encoder(self.encoder(x, mask))
+
+    def above_encoder(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns logits (B, C) and unit embeddings (B, P) of encoded utterances (B, H)."""
         return self.classifier(hidden), normalize(self.projection(hidden), dim=1)
 
 

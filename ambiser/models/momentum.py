@@ -19,11 +19,12 @@ class KeyQueue(nn.Module):
         if size == 0:
             return
         keys, labels = keys[-size:], labels[-size:]
-        slots = (torch.arange(len(keys), device=keys.device) + self.state[0]) % size
-        self.keys[slots] = keys
-        self.labels[slots] = labels
-        self.state[0] = (self.state[0] + len(keys)) % size
-        self.state[1] = torch.clamp(self.state[1] + len(keys), max=size)
+        start, filled = self.state.tolist()
+        before_end = min(len(keys), size - start)  # what does not fit goes to the front
+        after_end = len(keys) - before_end
+        self.keys[start : start + before_end], self.keys[:after_end] = keys[:before_end], keys[before_end:]
+        self.labels[start : start + before_end], self.labels[:after_end] = labels[:before_end], labels[before_end:]
+        self.state[0], self.state[1] = (start + len(keys)) % size, min(filled + len(keys), size)
 
     def filled(self) -> tuple[Tensor, Tensor]:
         """Returns the keys (F, P) and labels (F,) of the filled slots."""

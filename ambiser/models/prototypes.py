@@ -6,12 +6,16 @@ from torch.nn.functional import normalize
 
 
 class PrototypeMemory(nn.Module):
-    """Prototypes (C, P) and running targets (N, C) of the N training utterances (only ambiguous rows are used)."""
+    """Prototypes (C, P), running targets (N, C) of the N training utterances, and shares (C,).
+
+    Of the targets only ambiguous rows are used. The shares are a running mean of the ambiguous labels.
+    """
 
     def __init__(self, classes: int, projection: int, utterances: int) -> None:
         super().__init__()
         self.register_buffer("prototypes", torch.zeros(classes, projection))
         self.register_buffer("targets", torch.full((utterances, classes), 1 / classes))
+        self.register_buffer("shares", torch.full((classes,), 1 / classes))
 
 
 def class_means(embeddings: Tensor, labels: Tensor, classes: int) -> Tensor:
@@ -47,6 +51,25 @@ def ambiguous_labels(embeddings: Tensor, prototypes: Tensor, temperature: float)
     return torch.softmax(embeddings @ prototypes.T / temperature, dim=1)
 
 
+def align(labels: Tensor, wanted: Tensor, shares: Tensor) -> Tensor:
+    """Scales ambiguous labels so that their mean gets near the wanted shares: a_c ← a_c w_c / s_c, rows to sum 1.
+
+    Cosines know nothing of how frequent a class is. Where one is rare, the nearest prototype names it too often.
+
+    Args:
+        labels: (B, C) rows that sum to 1.
+        wanted: (C,) shares of the classes, w.
+        shares: (C,) the mean of such labels so far, s.
+
+    Returns:
+        (B, C) rows that sum to 1.
+
+    Source: distribution alignment of ReMixMatch (arXiv 1911.09785), taken over for IPR (decided here).
+    """
+    scaled = labels * (wanted / shares.clamp_min(1e-4))
+    return scaled / scaled.sum(dim=1, keepdim=True)
+
+
 def move_hard(prototypes: Tensor, embeddings: Tensor, pseudo: Tensor, momentum: float) -> Tensor:
     """Moves prototypes as if p_c ← γ p_c + (1−γ) k were done utterance by utterance in batch order, then rescales.
 
@@ -64,13 +87,15 @@ def move_hard(prototypes: Tensor, embeddings: Tensor, pseudo: Tensor, momentum: 
 
     Source: IPR, eq. 5, hard form (inferred).
     """
+    if len(pseudo) == 0:
+        return prototypes.clone()
     classes = torch.arange(len(prototypes), device=pseudo.device)[:, None]
     member = (pseudo == classes).to(prototypes.dtype)  # (C, B)
     so_far = member.cumsum(1)
-    count = so_far[:, -1:] if len(pseudo) else member.sum(1, keepdim=True)
-    weight = momentum ** (count - so_far)  # of a member: gamma to the number of members after it
-    moved = momentum**count * prototypes + (1 - momentum) * ((member * weight) @ embeddings)
-    return _renormalize(moved, prototypes)
+    count = so_far[:, -1:]
+    weight = torch.pow(momentum, count - so_far).mul_(member)  # gamma to the number of members after it
+    kept = torch.pow(momentum, count) * prototypes
+    return _renormalize(torch.addmm(kept, weight, embeddings, alpha=1 - momentum), prototypes)
 
 
 def move_soft(prototypes: Tensor, embeddings: Tensor, soft_labels: Tensor, momentum: float) -> Tensor:
@@ -120,5 +145,5 @@ def prototype_cosines(prototypes: Tensor) -> list[list[float]]:
 
 def _renormalize(moved: Tensor, before: Tensor) -> Tensor:
     """Scales rows to unit length; a row that cancelled to zero keeps its old direction."""
-    length = moved.norm(dim=1, keepdim=True)
-    return torch.where(length > 1e-12, moved / length.clamp_min(1e-12), before)
+    length = torch.linalg.vector_norm(moved, dim=1, keepdim=True)
+    return torch.where(length > 1e-12, moved / length, before)

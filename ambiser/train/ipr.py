@@ -15,6 +15,7 @@ from ambiser.models.encoder import IprNetwork
 from ambiser.models.momentum import KeyQueue, follow
 from ambiser.models.prototypes import (
     PrototypeMemory,
+    align,
     ambiguous_labels,
     class_means,
     move_hard,
@@ -26,8 +27,8 @@ from ambiser.train.encoders import speech_front, speech_statistics
 from ambiser.train.evaluate import dev_scores, forward_ipr
 from ambiser.train.fold import Part, Shapes
 from ambiser.train.sampling import paired_batches
-from ambiser.train.views import draw_view
-from ambiser.train.waveforms import WaveBatch, Waveforms
+from ambiser.train.views import draw_view, hide_layers
+from ambiser.train.waveforms import Waveforms
 
 PRECISE, AMBIGUOUS = 0, 1
 
@@ -66,12 +67,23 @@ class IprTask:
         self.memory = PrototypeMemory(self.classes, config.model.projection, len(train))
         self.modules = nn.ModuleDict({"network": self.network, "memory": self.memory})
 
-    def view(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor | WaveBatch, Tensor | None]:
-        """Draws a view of the utterances: speech features with masks, and the mask of real frames; or waveforms."""
+    def encode_view(self, network: IprNetwork, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Returns logits (B, C) and embeddings (B, P) of a view of the utterances, drawn with the generator.
+
+        An encoder that learns sees a view of the waveforms; otherwise the view is one of the features.
+        """
         if isinstance(self.train.speech, Waveforms):
-            return self.train.speech.drawn(index, generator, views=True), None
+            return network(self.train.speech.drawn(index, generator, views=True))
         speech, mask, _ = self.train.inputs(index)
-        return draw_view(speech, mask, self.config.ipr, generator), mask
+        encoder, settings = network.encoder, self.config.ipr
+        if mask is None:
+            speech = hide_layers(speech, settings.layer_mask, generator)
+        view = draw_view(encoder.mix(speech), mask, settings, generator)
+        return network.above_encoder(encoder.above_mix(view, mask))
+
+    def ambiguous_labels(self, embeddings: Tensor) -> Tensor:
+        """Returns what the prototypes say of embeddings (B, P): their ambiguous labels (B, C), eq. 3."""
+        return ambiguous_labels(embeddings, self.memory.prototypes, self.config.ipr.prototype_temperature)
 
     def after_step(self) -> None:
         """Nothing, unless a phase has a momentum encoder."""
@@ -94,7 +106,7 @@ class IprTask:
             return {"agreement_classifier": None, "agreement_prototypes": None}
         logits, embeddings = forward_ipr(self.network, self.train, known)
         reference = self.train.hard[known]
-        by_prototypes = (embeddings @ self.memory.prototypes.T).argmax(dim=1)
+        by_prototypes = self.ambiguous_labels(embeddings).argmax(dim=1)
         return {
             "agreement_classifier": (logits.argmax(dim=1) == reference).float().mean().item(),
             "agreement_prototypes": (by_prototypes == reference).float().mean().item(),
@@ -123,11 +135,11 @@ class LearnTask(IprTask):
     def loss(self, batch: Tensor, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Computes cross-entropy plus λ times the contrast between two views."""
         labels = self.labels[batch]
-        logits, first = self.network(*self.view(batch, generator))
+        logits, first = self.encode_view(self.network, batch, generator)
         loss = cross_entropy(logits, labels)
         weight = self.config.ipr.contrastive_weight
         if weight > 0:
-            _, second = self.network(*self.view(batch, generator))
+            _, second = self.encode_view(self.network, batch, generator)
             contrast, _ = supervised_contrast(first, second, labels, self.config.ipr.temperature)
             loss = loss + weight * contrast
         return loss, {}
@@ -157,6 +169,9 @@ class RefineTask(IprTask):
             raise DataError(
                 f"fold {fold}: no ambiguous training utterance; raise labels.precise or set ipr.ambiguous_share=0"
             )
+        self.wanted = torch.bincount(self.labels[self.precise], minlength=self.classes) / len(self.precise)
+        if config.ipr.alignment == "uniform":
+            self.wanted = torch.full_like(self.wanted, 1 / self.classes)
         self.contrast = contrast
         self.epochs_before, self.epochs_in_all = epochs_before, epochs_in_all
         self.key = None
@@ -170,7 +185,8 @@ class RefineTask(IprTask):
     def start_from(self, state: dict[str, Tensor], stage: str) -> None:
         """Takes over what the stage before left: everything after phase 2; after phase 1 keys and targets start here.
 
-        The first running target of an ambiguous utterance is its ambiguous label (decided here).
+        The first running target of an ambiguous utterance is its ambiguous label before any alignment, which is softer
+        (decided here).
         """
         kept = {name: tensor for name, tensor in state.items() if not name.startswith("queue.")}
         self.modules.load_state_dict(kept, strict=False)
@@ -179,8 +195,14 @@ class RefineTask(IprTask):
         if stage == "prototypes" and len(self.ambiguous):
             self.modules.eval()
             _, embeddings = forward_ipr(self.network, self.train, self.ambiguous)
-            first = ambiguous_labels(embeddings, self.memory.prototypes, self.config.ipr.prototype_temperature)
-            self.memory.targets[self.ambiguous] = first
+            self.memory.targets[self.ambiguous] = super().ambiguous_labels(embeddings)
+
+    def ambiguous_labels(self, embeddings: Tensor) -> Tensor:
+        """Returns ambiguous labels (B, C), aligned with the wanted shares unless `ipr.alignment` is none."""
+        labels = super().ambiguous_labels(embeddings)
+        if self.config.ipr.alignment == "none":
+            return labels
+        return align(labels, self.wanted.to(labels.device), self.memory.shares)
 
     def steps(self) -> int:
         """As many as all utterances of both kinds fill."""
@@ -207,7 +229,7 @@ class RefineTask(IprTask):
         """Computes L_cls + λ L_cont (eq. 6) and moves targets, prototypes and queue."""
         precise, ambiguous = batch
         both = torch.cat([precise, ambiguous])
-        logits, queries = self.network(*self.view(both, generator))
+        logits, queries = self.encode_view(self.network, both, generator)
         key_logits, keys = self._keys(both, generator)
         labels, soft = self._assign(len(precise), self.labels[precise], key_logits, keys)
         targets = one_hot(labels, self.classes).to(logits.dtype)
@@ -221,6 +243,7 @@ class RefineTask(IprTask):
             loss = loss + self.config.ipr.contrastive_weight * contrast
             parts |= {"contrast": contrast.item(), "without_positive": float(lonely)}
         self._move_prototypes(len(precise), keys, labels, soft)
+        self._move_shares(keys[len(precise) :])
         self.queue.push(keys, labels)
         return loss, parts
 
@@ -233,22 +256,24 @@ class RefineTask(IprTask):
     def _keys(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Encodes a second view without dropout."""
         encoder = self.network if self.key is None else self.key
-        encoder.eval()
-        encoded = encoder(*self.view(index, generator))
-        self.network.train()
+        if encoder.training:  # once an epoch with a momentum encoder; setting it takes as long as a product
+            encoder.eval()
+        encoded = self.encode_view(encoder, index, generator)
+        if self.key is None:
+            self.network.train()
         return encoded
 
     @torch.no_grad()
     def _assign(self, precise: int, known: Tensor, key_logits: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Returns class (B,) and ambiguous label (B, C) of the batch; precise utterances keep their own label."""
-        soft = ambiguous_labels(keys, self.memory.prototypes, self.config.ipr.prototype_temperature)
+        soft = self.ambiguous_labels(keys)
         pseudo = (soft if self.config.ipr.assign_by == "prototypes" else key_logits).argmax(dim=1)
         soft[:precise] = one_hot(known, self.classes).to(soft.dtype)
         return torch.cat([known, pseudo[precise:]]), soft
 
     @torch.no_grad()
     def _move_targets(self, ambiguous: Tensor, queries: Tensor, epoch: int) -> Tensor:
-        seen = (queries @ self.memory.prototypes.T).argmax(dim=1)
+        seen = self.ambiguous_labels(queries).argmax(dim=1)
         moved = move_targets(self.memory.targets[ambiguous], seen, self.target_momentum(epoch))
         self.memory.targets[ambiguous] = moved
         return moved
@@ -262,3 +287,8 @@ class RefineTask(IprTask):
         else:
             moved = move_soft(self.memory.prototypes, keys[first:], soft[first:], settings.prototype_momentum)
         self.memory.prototypes.copy_(moved)
+
+    @torch.no_grad()
+    def _move_shares(self, keys: Tensor) -> None:
+        if len(keys):
+            self.memory.shares.lerp_(super().ambiguous_labels(keys).mean(dim=0), 1 - self.config.ipr.alignment_momentum)

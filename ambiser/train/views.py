@@ -6,54 +6,57 @@ from torch import Tensor
 from ambiser.config.schema import Ipr
 
 
-def draw_view(speech: Tensor, mask: Tensor | None, settings: Ipr, generator: torch.Generator) -> Tensor:
-    """Replaces a random share of the features, layers or frames by their mean over the batch, and adds noise.
+def hide_layers(speech: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Replaces a random share of every utterance's layers by their mean over the batch; one layer always stays.
 
     Args:
-        speech: (B, L, D) pooled layers, or (B, T, D) frames.
+        speech: (B, L, D) pooled layers.
+        share: in [0, 1).
+        generator: source of randomness (CPU).
+
+    Returns:
+        A tensor of the same shape; with share 0 or a single layer, the one that was given.
+    """
+    if share == 0 or speech.shape[1] == 1:
+        return speech
+    draws = torch.rand(speech.shape[:2], generator=generator)
+    hidden = (draws < share) & (draws < draws.max(dim=1, keepdim=True).values)
+    return torch.where(hidden[..., None].to(speech.device), _mean(speech, None), speech)
+
+
+def draw_view(x: Tensor, mask: Tensor | None, settings: Ipr, generator: torch.Generator) -> Tensor:
+    """Replaces a random share of the features or frames by their mean over the batch, and adds noise.
+
+    It comes after the layers were mixed. That is the same as hiding a feature in all of them, at a fraction of the
+    work.
+
+    Args:
+        x: (B, D) or (B, 1, D) mixed layers, or (B, T, D) frames.
         mask: (B, T) true where a frame is real; None for pooled features, where time cannot be masked.
-        settings: feature_mask, a share of the D features drawn for each utterance; layer_mask, a share of the L
-            layers (pooled features only; one layer always stays); time_mask, a share of the frames in one span
-            (frames only); noise, in deviations of each feature over the batch.
+        settings: feature_mask, a share of the D features drawn for each utterance; time_mask, a share of the frames
+            in one span (frames only); noise, in deviations of each feature over the batch.
         generator: source of randomness (CPU).
 
     Returns:
         A new tensor of the same shape.
     """
-    mean, deviation = _statistics(speech, mask)
-    hidden = _draw((len(speech), 1, speech.shape[2]), settings.feature_mask, generator)
-    if mask is None:
-        hidden = hidden | _draw_layers(speech.shape[:2], settings.layer_mask, generator)
-    else:
+    mean = _mean(x, mask)
+    hidden = torch.rand(len(x), *(1 for _ in x.shape[2:]), x.shape[-1], generator=generator) < settings.feature_mask
+    if mask is not None:
         hidden = hidden | _draw_spans(mask, settings.time_mask, generator)
-    view = torch.where(hidden.to(speech.device), mean, speech)
+    view = torch.where(hidden.to(x.device), mean, x)
     if settings.noise > 0:
-        drawn = torch.randn(speech.shape, generator=generator).to(speech.device)
-        view = view + settings.noise * deviation * drawn
+        drawn = torch.randn(x.shape, generator=generator).to(x.device)
+        view = view + settings.noise * _mean((x - mean) ** 2, mask).sqrt() * drawn
     return view
 
 
-def _statistics(speech: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Returns mean and deviation over the batch: (1, L, D) for pooled features, (D,) over real frames."""
+def _mean(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Returns the mean over the batch: (1, ...) for pooled features, (D,) over real frames."""
     if mask is None:
-        return speech.mean(dim=0, keepdim=True), speech.std(dim=0, keepdim=True, unbiased=False)
-    weight = mask[..., None].to(speech.dtype)
-    mean = (speech * weight).sum(dim=(0, 1)) / weight.sum()
-    variance = ((speech - mean) ** 2 * weight).sum(dim=(0, 1)) / weight.sum()
-    return mean, variance.sqrt()
-
-
-def _draw(shape: tuple[int, ...], share: float, generator: torch.Generator) -> Tensor:
-    return torch.rand(shape, generator=generator) < share
-
-
-def _draw_layers(shape: tuple[int, int], share: float, generator: torch.Generator) -> Tensor:
-    """Draws hidden layers, (B, L, 1); where all were drawn, one of them stays."""
-    if share == 0:
-        return torch.zeros(*shape, 1, dtype=torch.bool)
-    draws = torch.rand(shape, generator=generator)
-    hidden = (draws < share) & (draws < draws.max(dim=1, keepdim=True).values)
-    return hidden[..., None]
+        return x.mean(dim=0, keepdim=True)
+    weight = mask[..., None].to(x.dtype)
+    return (x * weight).sum(dim=(0, 1)) / weight.sum()
 
 
 def _draw_spans(mask: Tensor, share: float, generator: torch.Generator) -> Tensor:

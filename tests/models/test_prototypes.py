@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import normalize
 
 from ambiser.models.prototypes import (
+    align,
     ambiguous_labels,
     class_means,
     move_hard,
@@ -91,3 +92,24 @@ def test_cosines_have_ones_on_the_diagonal():
     cosines = torch.tensor(prototype_cosines(_unit(4, 3)))
     assert torch.allclose(cosines.diagonal(), torch.ones(4))
     assert torch.allclose(cosines, cosines.T)
+
+
+def test_aligned_labels_have_the_wanted_shares_when_all_are_as_sure():
+    generator = torch.Generator().manual_seed(20)
+    labels = torch.rand(4000, 3, generator=generator).softmax(1)
+    wanted = torch.tensor([0.6, 0.3, 0.1])
+    aligned = align(labels, wanted, labels.mean(0))
+    assert torch.allclose(aligned.sum(1), torch.ones(4000), atol=1e-6)
+    assert torch.allclose(aligned.mean(0), wanted, atol=0.02)
+    row = labels[0] * wanted / labels.mean(0)
+    assert torch.allclose(aligned[0], row / row.sum(), atol=1e-6)
+
+
+def test_alignment_changes_nothing_where_the_shares_are_the_wanted_ones():
+    labels = torch.rand(5, 4, generator=torch.Generator().manual_seed(21)).softmax(1)
+    assert torch.allclose(align(labels, torch.full((4,), 0.25), torch.full((4,), 0.25)), labels)
+
+
+def test_a_class_that_no_label_has_named_does_not_divide_by_zero():
+    aligned = align(torch.tensor([[1.0, 0.0]]), torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0]))
+    assert aligned.tolist() == [[1.0, 0.0]]

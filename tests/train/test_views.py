@@ -3,7 +3,8 @@
 import torch
 
 from ambiser.config.schema import Ipr
-from ambiser.train.views import draw_view
+from ambiser.models.encoder import LayerMix
+from ambiser.train.views import draw_view, hide_layers
 
 
 def test_zero_shares_change_nothing():
@@ -31,13 +32,32 @@ def test_time_mask_hides_one_span_of_real_frames():
         assert hidden[-1] - hidden[0] + 1 == len(hidden)
 
 
-def test_layer_mask_hides_its_share_of_layers_and_never_all():
+def test_layer_mask_hides_its_share_of_layers_by_their_mean_and_never_all():
     x = torch.randn(500, 4, 3, generator=torch.Generator().manual_seed(5))
-    view = draw_view(x, None, Ipr(feature_mask=0, layer_mask=0.5), torch.Generator().manual_seed(6))
+    view = hide_layers(x, 0.5, torch.Generator().manual_seed(6))
     changed = (view != x).all(dim=2)
     assert torch.equal(changed, (view != x).any(dim=2))
     assert 0.42 < changed.float().mean() < 0.52  # a row with all four drawn keeps one
     assert (changed.sum(dim=1) < 4).all()
+    assert torch.allclose(view[changed], x.mean(0, keepdim=True).expand_as(x)[changed])
+
+
+def test_share_zero_and_a_single_layer_hide_no_layer():
+    x = torch.randn(5, 4, 3)
+    assert hide_layers(x, 0.0, torch.Generator()) is x
+    assert torch.equal(hide_layers(x[:, :1], 0.9, torch.Generator()), x[:, :1])
+
+
+def test_hiding_a_feature_after_the_mix_equals_hiding_it_in_all_layers():
+    x = torch.randn(6, 3, 20, generator=torch.Generator().manual_seed(9))
+    mix = LayerMix(3, 20)
+    mix.standardizer.set(x.mean(0), x.std(0))
+    with torch.no_grad():
+        mix.logits.copy_(torch.tensor([0.0, 1.0, -1.0]))
+    after = draw_view(mix(x), None, Ipr(feature_mask=0.4), torch.Generator().manual_seed(10))
+    hidden = torch.rand(6, 20, generator=torch.Generator().manual_seed(10)) < 0.4
+    before = mix(torch.where(hidden[:, None], x.mean(0), x))
+    assert torch.allclose(after, before, atol=1e-6)
 
 
 def test_noise_is_in_deviations_of_each_feature():
