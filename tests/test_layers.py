@@ -103,12 +103,13 @@ def test_help_does_not_load_torch(program, run, root):
 
 
 def test_help_comes_within_a_second(environment, root):
-    """The best of three, so that a busy machine does not fail it."""
-    import time
+    """Seconds of the processor, and the best of three, so that a busy machine does not fail it."""
+    import resource
 
     times = []
     for _ in range(3):
-        start = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "ambiser.bin.launch", "--help"], env=environment, cwd=root, check=True)
-        times.append(time.monotonic() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(times) < 1
