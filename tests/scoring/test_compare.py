@@ -105,7 +105,7 @@ def test_a_better_system_is_found_and_every_form_says_the_same(scored, run):
     latex = run(program, [*words, "--format", "latex", "--metrics", "bc", "r2_pearson"])
     assert f"ce-fbank & {both[0]:.3f} &" in latex and f"jsd-fbank & {both[1]:.3f}$^{{*}}$ &" in latex
     assert latex.count("\\toprule") == 2 and f"& $+${float(bc['difference']):.3f} &" in latex
-    assert "%   distill.select: ua -> jsd" in latex
+    assert "%   amber.target: majority -> votes" in latex
     assert "\\toprule" in latex and "R$^2$" in latex and latex.count("{") == latex.count("}")
 
 

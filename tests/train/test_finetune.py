@@ -217,7 +217,7 @@ def test_an_utterance_without_words_is_answered_by_speech(make_config, parts):
     config = make_config()
     task = DistillTask(config, config.distill, SHAPES, *parts, fold=1)
     assert parts[1].has_text().tolist() == [number % 3 > 0 for number in range(8)]
-    heads = forward_amber(task.network, parts[1])
+    heads = forward_amber(task.network, parts[1], config.amber)
     assert torch.equal(heads["T"][0], heads["A"][0]) and not torch.equal(heads["T"][1], heads["A"][1])
 
 
