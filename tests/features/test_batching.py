@@ -1,3 +1,5 @@
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -79,3 +81,18 @@ def test_bfloat16_is_near(tmp_path):
         for one, other in zip(half, full, strict=True):
             assert one.dtype == np.float32 and np.abs(one - other).max() > 0
             assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) > 0.999, case
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("kind", S3PRL)
+def test_states_are_those_of_s3prl(kind, norm, tmp_path):
+    options = save("s3prl", kind, norm, tmp_path)
+    hub = importlib.import_module(f"s3prl.upstream.{kind}.hubconf")
+    theirs = getattr(hub, f"{kind}_local")(options["checkpoint"]).eval()
+    upstream = load_upstream(SpeechFeatures(**options, batch_s=10))
+    for samples in (400, 1039, 16079):
+        with torch.inference_mode():
+            states = theirs([torch.from_numpy(noise(samples))])["hidden_states"]
+        frames = (samples - 400) // 320 + 1
+        for one, other in zip(upstream.extract(noise(samples)), states, strict=True):
+            np.testing.assert_allclose(one, other[0, :frames].numpy(), atol=1e-5)
