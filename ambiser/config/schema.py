@@ -154,8 +154,10 @@ class Amber(Section):
         "constant", description="beta over the epochs, in the same way [D]"
     )
     temperature: Positive = Field(0.1, description="tau of the teacher weights [D]")
-    fusion: Literal["concat", "gated"] = Field(
-        "concat", description="input of head AT: both vectors, or a learned gate between their projections [D]"
+    fusion: Literal["concat", "gated", "cross_attention"] = Field(
+        "concat",
+        description="input of head AT: both vectors, a learned gate between their projections, or frames and tokens "
+        "that attend to each other (needs 'form: frames' and 'form: tokens') [D]",
     )
     modality_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="share of training utterances whose speech or text (by turns) is hidden from head AT [D]"
@@ -261,7 +263,17 @@ class Config(Section):
             raise ValueError("model.encoder: finetune keeps a layer or all; leave speech_features.layer_weights empty")
         if self.model.text_encoder == "finetune" and self.text_features.form == "tokens":
             raise ValueError("model.text_encoder: finetune gives a vector an utterance; set text_features.form=pooled")
+        forms = (self.speech_features.form, self.text_features.form)
+        if self.reads_tokens() and (forms != ("frames", "tokens") or self.learns()):
+            raise ValueError(
+                "amber.fusion: cross_attention needs frozen encoders, speech_features.form=frames and "
+                "text_features.form=tokens"
+            )
         return self
+
+    def reads_tokens(self) -> bool:
+        """Whether the fusion head attends to tokens."""
+        return "distill" in self.stages and "AT" in self.amber.heads() and self.amber.fusion == "cross_attention"
 
     def cached(self) -> tuple[bool, bool]:
         """Whether the experiment reads speech features, and text features, from stage 2."""

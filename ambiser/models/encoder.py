@@ -115,6 +115,10 @@ class SpeechEncoder(nn.Module):
             return hidden.squeeze(1) if hidden.dim() == 3 else hidden
         return self.pooling(hidden, mask)
 
+    def frames(self, x: Tensor) -> Tensor:
+        """Encodes frames (B, T, D) to (B, T, H) before they are pooled; pooled features to (B, H)."""
+        return self.trunk(self.mix(x))
+
 
 class IprNetwork(nn.Module):
     """The network of IPR: encoder, a linear classifier, and beside it a projection to unit embeddings."""

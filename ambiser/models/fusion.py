@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ambiser.config.schema import Model
+from ambiser.models.attention import CrossAttention
 from ambiser.models.encoder import IprNetwork, LayerMix, SpeechEncoder, Standardizer, make_head
 from ambiser.models.prototypes import PrototypeMemory, ambiguous_labels
 
@@ -36,6 +37,10 @@ class IprTower(nn.Module):
         embeddings = nn.functional.normalize(self.network.projection(hidden), dim=1)
         return torch.cat([hidden, ambiguous_labels(embeddings, self.memory.prototypes, self.temperature)], dim=1)
 
+    def frames(self, x: Tensor) -> Tensor:
+        """Maps frames (B, T, D) to (B, T, H)."""
+        return self.network.encoder.frames(x)
+
 
 class FeatureTower(nn.Module):
     """The speech side without IPR: the mixed layers as they are, or encoded frames averaged over time.
@@ -59,6 +64,10 @@ class FeatureTower(nn.Module):
             return self.encoder(x, mask)
         mixed = self.encoder(x)
         return mixed.squeeze(1) if mixed.dim() == 3 else mixed
+
+    def frames(self, x: Tensor) -> Tensor:
+        """Maps frames (B, T, D) to (B, T, H)."""
+        return self.encoder.frames(x)
 
 
 class GatedFusion(nn.Module):
@@ -93,21 +102,25 @@ class AmberNetwork(nn.Module):
         encoded: the tower ends in a hidden layer of its own, so that head A is a single linear layer.
         text_dim: size of the text features; 0 when no head reads text.
         heads: the names of the heads that exist.
-        gated: fuse by a gate instead of concatenation.
+        fusion: concat, gated or cross_attention.
         classes: C.
         model: sizes and kind of the heads.
         words: makes the text features of what it is given (tokens), and learns with the rest.
     """
 
     def __init__(
-        self, *, tower: nn.Module, width: int, encoded: bool, text_dim: int, heads: tuple[str, ...], gated: bool,
+        self, *, tower: nn.Module, width: int, encoded: bool, text_dim: int, heads: tuple[str, ...], fusion: str,
         classes: int, model: Model, words: nn.Module | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.tower, self.words = tower, words
         self.text = Standardizer((text_dim,)) if text_dim else None
-        self.fusion = GatedFusion(width, text_dim, model.hidden) if gated and "AT" in heads else Concatenation()
-        inputs = {"A": width, "T": text_dim, "AT": model.hidden if gated else width + text_dim}
+        self.fusion: nn.Module = Concatenation()
+        inputs = {"A": width, "T": text_dim, "AT": width + text_dim}
+        if fusion == "gated" and "AT" in heads:
+            self.fusion, inputs["AT"] = GatedFusion(width, text_dim, model.hidden), model.hidden
+        elif fusion == "cross_attention" and "AT" in heads:
+            self.fusion, inputs["AT"] = CrossAttention(model.hidden, text_dim, model.hidden), 2 * model.hidden
         self.heads = nn.ModuleDict()
         for name in heads:
             if name == "A" and encoded:
@@ -116,8 +129,9 @@ class AmberNetwork(nn.Module):
                 self.heads[name] = make_head(inputs[name], classes, model)
 
     def forward(
-        self, x: Tensor, mask: Tensor | None, text: Tensor | None, hide: Tensor | None = None
-    ) -> dict[str, Tensor]:
+        self, x: Tensor, mask: Tensor | None, text: Tensor | None, hide: Tensor | None = None,
+        tokens: tuple[Tensor, Tensor] | None = None,
+    ) -> dict[str, Tensor]:  # fmt: skip
         """Returns logits (B, C) by head.
 
         An utterance without words (a row of zeros) has the mean text of the training part.
@@ -127,6 +141,7 @@ class AmberNetwork(nn.Module):
             mask: (B, T) true where a frame is real, or None.
             text: (B, Dt) text features (with `words`: what that takes), or None when no head reads text.
             hide: (B, 2) true where speech, or text, is hidden from the fusion.
+            tokens: for cross-attention, (B, K, Dt) with the (B, K) mask of those that are real.
         """
         inputs = {}
         if "A" in self.heads or "AT" in self.heads:
@@ -134,7 +149,12 @@ class AmberNetwork(nn.Module):
         if self.text is not None:
             text = text if self.words is None else self.words(text)
             inputs["T"] = self.text(text) * (text.abs().sum(dim=1, keepdim=True) > 0)
-        if "AT" in self.heads:
+        if "AT" in self.heads and tokens is not None:
+            frame_mask, (rows, token_mask) = mask, tokens
+            if hide is not None:
+                frame_mask, token_mask = frame_mask & ~hide[:, :1], token_mask & ~hide[:, 1:]
+            inputs["AT"] = self.fusion(self.tower.frames(x), frame_mask, rows, token_mask)
+        elif "AT" in self.heads:
             speech, words = inputs["A"], inputs["T"]
             if hide is not None:
                 speech, words = speech * ~hide[:, :1], words * ~hide[:, 1:]

@@ -69,4 +69,4 @@ def disagreements(
 
 def _say(probs: np.ndarray, classes: Sequence[str]) -> str:
     order = [i for i in np.argsort(-probs, kind="stable") if probs[i] >= _WORTH_SAYING]
-    return ", ".join(f"{classes[i]} {100 * probs[i]:.0f} %" for i in order)
+    return ", ".join(f"{classes[i]} {100 * probs[i]:.0f}\N{NO-BREAK SPACE}%" for i in order)

@@ -46,7 +46,7 @@ def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
         width = model.hidden if frames else dim
     return AmberNetwork(
         tower=tower, width=width, encoded=frames or "prototypes" in config.stages, text_dim=shapes.text_dim,
-        heads=config.amber.heads(), gated=config.amber.fusion == "gated", classes=classes, model=model,
+        heads=config.amber.heads(), fusion=config.amber.fusion, classes=classes, model=model,
         words=text_front(config),
     )  # fmt: skip
 
@@ -99,7 +99,7 @@ class DistillTask:
             nothing = f"fold {fold}: no training utterance has words"
             if config.amber.student == "T":
                 raise DataError(f"{nothing}, and the student hears text alone; use amber.student=A")
-            log.warning("%s: head T learns nothing, and speech decides alone", nothing)
+            log.warning("%s: head T learns nothing, and AT hears speech alone", nothing)
         self.network = build_amber(config, shapes)
         if config.model.standardize and "prototypes" not in config.stages:
             tower = self.network.tower
@@ -110,6 +110,9 @@ class DistillTask:
             deviation = words.std(dim=0, unbiased=False)
             scale = deviation.square().mean().sqrt()  # one scale for all: rare words must not be blown up
             self.network.text.set(words.mean(dim=0), scale.expand_as(deviation))
+        if train.tokens is not None and config.model.standardize and self.has_text.any():
+            mean, deviation = train.token_statistics()
+            self.network.fusion.standardizer.set(mean, deviation.square().mean().sqrt().expand_as(deviation))
         self.modules: nn.Module = self.network
 
     def steps(self) -> int:
@@ -123,7 +126,8 @@ class DistillTask:
     def loss(self, batch: Tensor, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Computes the objective of AmbER², or the Dirichlet's, on a batch."""
         settings = scheduled(self.config.amber, epoch, self.optim.epochs)
-        logits = self.network(*self.train.inputs(batch, generator), self._hide(len(batch), generator))
+        hide, tokens = self._hide(len(batch), generator), self.train.padded_tokens(batch)
+        logits = self.network(*self.train.inputs(batch, generator), hide, tokens)
         importance = None if self.importance is None else self.importance[batch]
         if settings.evidential:
             return self._evidential_loss(logits[settings.student], self.counts[batch], importance, epoch)
@@ -146,7 +150,7 @@ class DistillTask:
     def _hide(self, batch: int, generator: torch.Generator) -> Tensor | None:
         """Draws whose speech (column 0) or text (column 1) is hidden from the fusion."""
         share = self.config.amber.modality_dropout
-        if share == 0:
+        if share == 0 or "AT" not in self.network.heads:
             return None
         hidden = torch.rand(batch, generator=generator) < share
         speech = torch.rand(batch, generator=generator) < 0.5

@@ -57,7 +57,8 @@ def sample_amber(network: AmberNetwork, part: Part, settings: Amber, seed: int) 
 
 
 def _forward(network: AmberNetwork, part: Part, settings: Amber) -> dict[str, Tensor]:
-    results = [network(*part.inputs(chunk)) for chunk in torch.arange(len(part)).split(_CHUNK)]
+    chunks = torch.arange(len(part)).split(_CHUNK)
+    results = [network(*part.inputs(chunk), tokens=part.padded_tokens(chunk)) for chunk in chunks]
     logits = {head: torch.cat([result[head] for result in results]) for head in results[0]}
     if settings.evidential:
         alphas = {head: concentrations(values) for head, values in logits.items()}

@@ -1,5 +1,7 @@
 """The data of one fold in memory: features (or where the audio is) and labels of training, dev and test utterances."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from ambiser.errors import DataError
 from ambiser.features.finetune import NO_TOKEN
 from ambiser.features.store import Frames, load_frames, load_layers, load_pooled, load_text
 from ambiser.features.text import tokenize
+from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table
 from ambiser.train.waveforms import WaveBatch, Waveforms, make_waveforms
@@ -34,6 +37,7 @@ class Part:
         counts: (N, C) vote mass; soft labels are its shares.
         hard: (N,) majority class, -1 where there is none.
         kind: (N,) 0 precise, 1 ambiguous, 2 neither.
+        tokens: N (K, Dt) matrices where the fusion reads tokens, else None.
     """
 
     utts: list[str]
@@ -43,15 +47,14 @@ class Part:
     counts: Tensor
     hard: Tensor
     kind: Tensor
+    tokens: Sequence[np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.utts)
 
     def has_text(self) -> Tensor | None:
         """Returns (N,) false where an utterance has no words (its text features are zeros), or None without text."""
-        if self.text is None:
-            return None
-        return self.text.abs().sum(dim=1) > 0 if self.text.is_floating_point() else (self.text != NO_TOKEN).any(dim=1)
+        return None if self.text is None else _has_words(self.text)
 
     def inputs(
         self, index: Tensor, generator: torch.Generator | None = None
@@ -68,20 +71,32 @@ class Part:
         if isinstance(self.speech, Tensor):
             # Several times as fast as self.speech[index].
             return self.speech.index_select(0, index.to(self.speech.device)), None, text
-        frames = [torch.from_numpy(np.array(self.speech[i])) for i in index.tolist()]
-        padded = torch.nn.utils.rnn.pad_sequence(frames, batch_first=True)
-        lengths = torch.tensor([len(f) for f in frames])
+        return *self._pad(self.speech, index), text
+
+    def padded_tokens(self, index: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Gathers tokens (B, K, Dt) and the mask (B, K) of those that are real; None where no fusion reads tokens."""
+        if self.tokens is None:
+            return None
+        tokens, mask = self._pad(self.tokens, index)
+        return tokens, mask & _has_words(self.text[index])[:, None]
+
+    def token_statistics(self) -> tuple[Tensor, Tensor]:
+        """Returns mean and deviation (Dt,) of the tokens of all utterances that have words."""
+        return _moments([self.tokens[i] for i in np.flatnonzero(self.has_text().cpu().numpy())])
+
+    def _pad(self, matrices: Sequence[np.ndarray], index: Tensor) -> tuple[Tensor, Tensor]:
+        rows = [torch.from_numpy(np.array(matrices[i])) for i in index.tolist()]
+        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        lengths = torch.tensor([len(f) for f in rows])
         mask = torch.arange(padded.shape[1])[None, :] < lengths[:, None]
-        return padded.to(self.soft.device), mask.to(self.soft.device), text
+        return padded.to(self.soft.device), mask.to(self.soft.device)
 
     def speech_statistics(self) -> tuple[Tensor, Tensor]:
         """Returns mean and deviation of every feature, (L, D) or (1, L·D) each, over the utterances or their frames."""
         if isinstance(self.speech, Tensor):
             return self.speech.mean(dim=0), self.speech.std(dim=0, unbiased=False)
-        count = sum(len(frames) for frames in self.speech)
-        mean = sum(frames.sum(axis=0, dtype=np.float64) for frames in self.speech) / count
-        square = sum(((frames - mean) ** 2).sum(axis=0) for frames in self.speech) / count
-        return (torch.from_numpy(np.asarray(v, dtype=np.float32))[None] for v in (mean, np.sqrt(square)))
+        mean, deviation = _moments(self.speech)
+        return mean[None], deviation[None]
 
 
 @dataclass(frozen=True)
@@ -106,6 +121,9 @@ def load_part(config: Config, layout: Layout, fold: int, part: str, device: torc
     view = view_labels(votes, config.labels, names)
     if part not in LEARNED_OR_SCORED and not set(names) & set(votes.utts):
         view = view_unlabelled(config.labels, names)
+    if view.left_out:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(view.left_out.values()).most_common())
+        log.info(f"fold {fold}, {part}: {len(view.left_out)} of {len(names)} utterances are left out ({reasons})")
     if not view.utts:
         raise DataError(f"fold {fold} has no {part} utterance with a vote for {', '.join(view.classes)}")
     speech, layers, dim = _load_speech(config, layout, view, device)
@@ -118,6 +136,7 @@ def load_part(config: Config, layout: Layout, fold: int, part: str, device: torc
         counts=torch.from_numpy(view.counts).float().to(device),
         hard=torch.from_numpy(view.hard).to(device),
         kind=torch.from_numpy(view.kind).to(device),
+        tokens=load_frames(_text_scp(config, layout), view.utts) if config.reads_tokens() else None,
     )
     return loaded, Shapes(layers, dim, text_dim, tuple(view.classes))
 
@@ -150,9 +169,24 @@ def _load_text(config: Config, layout: Layout, view: LabelView, device: torch.de
         rows, dim = tokenize([words.get(utt, "") for utt in view.utts], config.text_features)
         tokens = [torch.tensor(row, dtype=torch.long) for row in rows]
         return torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=NO_TOKEN).to(device), dim
-    scp = require(layout.text_dir(config.text, config.text_features.form) / "feats.scp", "extract_features")
-    text = load_text(scp, view.utts)
+    text = load_text(_text_scp(config, layout), view.utts)
     return torch.from_numpy(text).to(device), text.shape[1]
+
+
+def _text_scp(config: Config, layout: Layout) -> Path:
+    return require(layout.text_dir(config.text, config.text_features.form) / "feats.scp", "extract_features")
+
+
+def _has_words(text: Tensor) -> Tensor:
+    return text.abs().sum(dim=1) > 0 if text.is_floating_point() else (text != NO_TOKEN).any(dim=1)
+
+
+def _moments(matrices: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Returns mean and deviation (D,) of all rows of the matrices, which are read one by one and not joined."""
+    count = sum(len(rows) for rows in matrices)
+    mean = sum(rows.sum(axis=0, dtype=np.float64) for rows in matrices) / count
+    square = sum(((rows - mean) ** 2).sum(axis=0) for rows in matrices) / count
+    return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(np.sqrt(square).astype(np.float32))
 
 
 def pick_device(name: str) -> torch.device:

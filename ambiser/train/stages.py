@@ -11,6 +11,8 @@ from ambiser.train.fold import Part, Shapes, load_part, pick_device
 from ambiser.train.ipr import IprTask, LearnTask, RefineTask
 from ambiser.train.loop import epoch_seed, fit
 
+_TINY = 1e-6  # soft labels are float32, and masses sums of 1/k
+
 
 def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: int, fold: int) -> None:
     """Trains a stage on a fold; a stage that is done is left as it is, one that was killed goes on.
@@ -40,6 +42,8 @@ def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: i
     torch.manual_seed(epoch_seed(own_seed, stage, 0))
     task = _make_task(stage, config, shapes, train, dev, fold, state, before)
     log.info(f"{stage}: {describe_part(train)} for training, {describe_part(dev)} for dev, on {device}")
+    if why := why_one_hot(train):
+        log.warning(f"{stage}: {why}, so all soft labels are one-hot: nothing is learned about disagreement")
     folder.mkdir(parents=True, exist_ok=True)
     facts = {
         "stage": stage,
@@ -74,6 +78,14 @@ def describe_part(part: Part) -> str:
     silent = 0 if has_text is None else int((~has_text).sum())
     words = f", {silent} without words" if silent else ""
     return f"{len(part)} utterances ({kinds[0]} precise, {kinds[1]} ambiguous, {kinds[2]} neither{words})"
+
+
+def why_one_hot(part: Part) -> str:
+    """Says why no utterance of a part has a divided soft label; nothing where one has."""
+    if (part.soft.max(dim=1).values < 1 - _TINY).any():
+        return ""
+    single = (part.counts.sum(dim=1) < 1 + _TINY).all()
+    return "every training utterance has a single vote" if single else "the raters agree on every training utterance"
 
 
 def _make_task(

@@ -62,4 +62,4 @@ def test_the_utterances_that_disagree_most_come_first_with_what_everyone_says(de
         first[head][3] = np.eye(4)[{"A": 2, "T": 3}[head]]
     details[0].fold.soft[3] = [0.1, 0.0, 0.6, 0.3]
     row = disagreements(details, CLASSES, {"f0u03": "well"})["rows"][0]
-    assert row[:6] == ("f0u03", "well", "1.000", "angry 60 %, sad 30 %", "angry 100 %", "sad 100 %")
+    assert row[:6] == ("f0u03", "well", "1.000", "angry 60\xa0%, sad 30\xa0%", "angry 100\xa0%", "sad 100\xa0%")

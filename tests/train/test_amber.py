@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import entropy as scipy_entropy
-from train.toy import CLASSES, SHAPES, make_part
+from train.toy import CLASSES, SHAPES, make_part, with_tokens
 
 from ambiser.config import Config
 from ambiser.errors import DataError
@@ -134,6 +134,33 @@ def test_frames_of_all_layers_train_their_weights(tmp_path):
     state, _ = load_best(tmp_path / "best.safetensors")
     assert state["tower.encoder.mix.standardizer.mean"].shape == (2, 3)
     assert state["tower.encoder.mix.logits"].abs().max() > 0
+
+
+def _cross_config(**amber) -> Config:
+    forms = {"speech_features": {"form": "frames"}, "text_features": {"form": "tokens"}}
+    return Config.model_validate({**_config().model_dump(), **forms, "amber": {"fusion": "cross_attention", **amber}})
+
+
+def test_cross_attention_learns_and_batches_do_not_change_what_it_says(tmp_path):
+    config, train = _cross_config(), with_tokens(make_part(frames=True))
+    torch.manual_seed(0)
+    task = DistillTask(config, config.distill, Shapes(1, 6, 5, CLASSES), train, train, fold=1)
+    before = task.after_epoch()["dev_jsd"]
+    fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
+    assert load_best(tmp_path / "best.safetensors")[1]["dev"] < before
+    probs = forward_amber(task.network, train, config.amber)["AT"]
+    for i in (3, 4, 7):
+        alone = torch.tensor([i])
+        said = task.network(*train.inputs(alone), tokens=train.padded_tokens(alone))["AT"].softmax(1)
+        assert torch.allclose(said[0], probs[i], atol=1e-6)
+    mean, deviation = train.token_statistics()
+    rows = np.concatenate([rows for i, rows in enumerate(train.tokens) if i != 3])
+    assert np.allclose(mean, rows.mean(axis=0), atol=1e-6) and np.allclose(deviation, rows.std(axis=0), atol=1e-6)
+
+
+def test_cross_attention_without_frames_and_tokens_is_refused():
+    with pytest.raises(ValueError, match="cross_attention needs frozen encoders, speech_features.form=frames"):
+        _config(fusion="cross_attention")
 
 
 def test_hidden_modalities_change_the_fusion_alone():

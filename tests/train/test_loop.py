@@ -4,13 +4,15 @@ import json
 
 import pytest
 import torch
-from train.toy import SHAPES, make_part
+from train.toy import CLASSES, SHAPES, make_part, with_tokens
 
 from ambiser.config import Config
 from ambiser.config.schema import Optimization
 from ambiser.errors import DataError
 from ambiser.train import loop
+from ambiser.train.amber import DistillTask
 from ambiser.train.checkpoint import load_best
+from ambiser.train.fold import Shapes
 from ambiser.train.ipr import LearnTask, RefineTask
 
 
@@ -26,12 +28,19 @@ def _config() -> Config:
             "ipr": {"queue": 30, "key_momentum": 0.9},
             "prototypes": {"epochs": 4, "batch": 8},
             "contrastive": {"epochs": 4, "batch": 8},
+            "distill": {"epochs": 4, "batch": 8},
+            "amber": {"fusion": "cross_attention", "modality_dropout": 0.5},
+            "speech_features": {"form": "frames"},
+            "text_features": {"form": "tokens"},
         }
     )
 
 
 def _task(kind: str, config: Config):
     torch.manual_seed(0)
+    if kind == "distill":
+        train, dev = (with_tokens(make_part(count, seed, frames=True)) for count, seed in ((60, 0), (20, 5)))
+        return DistillTask(config, config.distill, Shapes(1, 6, 5, CLASSES), train, dev, fold=1)
     train, dev = make_part(), make_part(20, seed=5)
     learn = LearnTask(config, config.prototypes, SHAPES, train, dev, fold=1)
     if kind == "prototypes":
@@ -61,7 +70,7 @@ def _fit(kind: str, folder, monkeypatch=None, die_after: int | None = None) -> N
     loop.fit(task, getattr(config, kind), folder, stage=kind, seed=7, facts={}, tensorboard=False)
 
 
-@pytest.mark.parametrize("kind", ["prototypes", "contrastive"])
+@pytest.mark.parametrize("kind", ["prototypes", "contrastive", "distill"])
 @pytest.mark.parametrize("die_after", [0, 4, 8, 11])
 def test_killed_and_resumed_ends_in_the_same_bytes(kind, die_after, tmp_path, monkeypatch):
     _fit(kind, tmp_path / "whole")

@@ -52,3 +52,11 @@ def make_waves(folder: Path, count: int = 24, seed: int = 0) -> Part:
         soundfile.write(paths[-1], 0.1 * tone + 0.01 * rng.standard_normal(len(tone)), 16000)
     words = torch.tensor([[2, 5, 8 + number % 2, 3] if number % 3 else [NO_TOKEN] * 4 for number in range(count)])
     return dataclasses.replace(part, speech=Waveforms(paths, Change(0.2), Change(0.2, 6.0, 0.01, 0.2)), text=words)
+
+
+def with_tokens(part: Part, seed: int = 8) -> Part:
+    """Gives the utterances of a part 1 to 4 tokens around their text, and the fourth one none."""
+    rng = np.random.default_rng(seed)
+    tokens = [row[None] + rng.normal(size=(1 + i % 4, 5)).astype(np.float32) for i, row in enumerate(part.text.numpy())]
+    tokens[3] = np.zeros((1, 5), np.float32)
+    return dataclasses.replace(part, tokens=tokens, text=torch.from_numpy(np.stack([t.mean(axis=0) for t in tokens])))
