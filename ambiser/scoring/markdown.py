@@ -6,16 +6,17 @@ from collections.abc import Iterable, Sequence
 from ambiser.scoring.metrics import METRICS
 from ambiser.scoring.results import Results
 from ambiser.scoring.summary import (
+    CALIBRATED,
     CLASS_SCORES,
     DISTRIBUTION_SCORES,
     FLOORS,
     HUMAN,
     LEVEL_SCORES,
     MADE_UP,
-    Cell,
     Row,
     Table,
     Where,
+    before_and_after,
     named,
     pooled,
     show,
@@ -143,14 +144,8 @@ def _grouped(table: Table, section: str) -> str:
 
 def _calibration(table: Table) -> list[str]:
     """Returns the section on calibration: the scores before and after it, where there was one."""
-    metrics = ("ece", "nll_per_vote_nats", "jsd_bits", "bc", "accuracy")
-    rows = []
-    for one in (one for row in table.rows for one in row.results if "calibration" in one):
-        before, after = one["calibration"]["before"], one["scores"]["pooled"]["scores"]
-        kind = one["calibration"]["kind"]
-        rows.append([f"{one['tag']}, before", *(Cell(before[metric]).text() for metric in metrics)])
-        rows.append([f"{one['tag']}, {kind} fitted on dev", *(Cell(after[metric]).text() for metric in metrics)])
-    header = ["Calibration", *(METRICS[metric].title for metric in metrics)]
+    rows = [[label, *cells] for label, cells in before_and_after(table)]
+    header = ["Calibration", *(METRICS[metric].title for metric in CALIBRATED)]
     return ["### Before and after calibration\n", markdown_table(header, rows)] if rows else []
 
 

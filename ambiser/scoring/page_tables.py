@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ambiser.scoring.metrics import METRICS
 from ambiser.scoring.results import Results
 from ambiser.scoring.summary import (
+    CALIBRATED,
     CLASS_SCORES,
     DISTRIBUTION_SCORES,
     FLOORS,
@@ -13,6 +14,7 @@ from ambiser.scoring.summary import (
     Cell,
     Table,
     Where,
+    before_and_after,
     named,
 )
 
@@ -48,6 +50,13 @@ def group_block(table: Table, section: str) -> dict[str, object]:
         if any(row.cell(metric, where).value is not None for row in table.rows)
     ]
     return score_block(table, columns)
+
+
+def calibration_block(table: Table) -> dict[str, object] | None:
+    """Returns the scores before and after calibration, or None where no experiment of the table has one."""
+    rows = [(label, [[cell] for cell in cells]) for label, cells in before_and_after(table)]
+    header = [("Experiment", ""), *(_heading(metric, "") for metric in CALIBRATED)]
+    return {"header": header, "rows": rows, "floors": []} if rows else None
 
 
 def fold_block(results: Results) -> dict[str, object]:

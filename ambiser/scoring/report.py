@@ -12,7 +12,14 @@ from ambiser.scoring.details import Detail
 from ambiser.scoring.listing import as_script
 from ambiser.scoring.markdown import kind_line, level_line, shared_stamp, stamp_rows
 from ambiser.scoring.metrics import METRICS
-from ambiser.scoring.page_tables import class_block, fold_block, group_block, score_block, speaker_block
+from ambiser.scoring.page_tables import (
+    calibration_block,
+    class_block,
+    fold_block,
+    group_block,
+    score_block,
+    speaker_block,
+)
 from ambiser.scoring.pictures import take_picture
 from ambiser.scoring.results import Results
 from ambiser.scoring.summary import (
@@ -124,6 +131,7 @@ def _describe_table(table: Table, number: int, folder: Path) -> dict[str, object
         "kind_line": kind_line(table),
         "kinds": group_block(table, "kinds"),
         "genders": group_block(table, "genders") if table.first["scores"]["genders"] else None,
+        "calibration": calibration_block(table),
         "shared": [pair for pair in shared_stamp(table) if pair[0] != "left out"],
         "stamp_header": header,
         "stamp_rows": rows,

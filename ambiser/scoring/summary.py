@@ -23,6 +23,7 @@ NOTED = ("policies.precise", "policies.ambiguous", "policies.smoothing", "score.
 CLASS_SCORES = ("accuracy", "ua", "macro_f1", "weighted_f1", "ece")
 DISTRIBUTION_SCORES = ("bc", "jsd_bits", "r2_pearson", "r2_determination", "entropy_correlation")
 LEVEL_SCORES = ("accuracy", "bc", "jsd_bits")
+CALIBRATED = ("ece", "nll_per_vote_nats", "jsd_bits", "bc", "accuracy")
 LEAKED = {"recording": "recordings", "speaker": "speakers", "wav": "byte-identical wavs"}
 FLOORS = {"uniform": "uniform", "prior": "class prior", "majority": "majority class"}
 HUMAN = "single raters"
@@ -155,6 +156,20 @@ def pooled(results: Results) -> Group:
 def named(section: str, name: str) -> Where:
     """Returns a function that finds a level or a kind by name, or None where there is no such group."""
     return lambda results: next((group for group in results["scores"][section] if group["name"] == name), None)
+
+
+def before_and_after(table: Table) -> list[tuple[str, list[str]]]:
+    """Returns a row of `CALIBRATED` scores before, and one after, for each calibrated experiment and seed."""
+    rows = []
+    for one in (one for row in table.rows for one in row.results if "calibration" in one):
+        scores = {
+            "before": one["calibration"]["before"],
+            f"{one['calibration']['kind']} fitted on dev": one["scores"]["pooled"]["scores"],
+        }
+        rows += [
+            (f"{one['tag']}, {when}", [Cell(of[metric]).text() for metric in CALIBRATED]) for when, of in scores.items()
+        ]
+    return rows
 
 
 def show(value: object) -> str:

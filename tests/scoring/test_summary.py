@@ -1,4 +1,5 @@
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from ambiser.io.files import write_json
 from ambiser.scoring.evaluate import evaluate
 from ambiser.scoring.load import load_fold, most_frequent
 from ambiser.scoring.markdown import markdown_table, render_markdown, render_terminal
+from ambiser.scoring.page_tables import calibration_block
 from ambiser.scoring.pool import Fold
 from ambiser.scoring.publish import publish, read_folder
+from ambiser.scoring.report import render_report
 from ambiser.scoring.summary import Cell, describe_folds, named, pooled, tables
 
 SCORES = {}
@@ -221,10 +224,14 @@ def test_single_raters_stand_between_systems_and_floors(results):
     assert "| single raters " in render_markdown([one]) and "0.123" in render_markdown([one])
 
 
-def test_scores_before_and_after_calibration_stand_in_the_table(results):
+def test_scores_before_and_after_calibration_stand_in_the_table_and_on_the_page(results, tmp_path):
     one = results()
     assert "calibration" not in render_markdown([one]).lower().split("## words")[0]
     before = dict.fromkeys(one["scores"]["pooled"]["scores"], 0.987)
     one["calibration"] = {"kind": "temperature", "fitted_on": "dev", "folds": {}, "before": before}
     text = render_markdown([one])
     assert "| ce-fbank-s1, before" in text and "| ce-fbank-s1, temperature fitted on dev" in text and "0.987" in text
+    page = render_report([one], {}, tmp_path)
+    rows = re.findall(r"<th scope=\"row\">ce-fbank-s1, (.*?)</th><td>(.*?)</td>", page)
+    assert [label for label, _ in rows] == ["before", "temperature fitted on dev"] and rows[0][1] == "0.987"
+    assert calibration_block(tables([results()])[0]) is None

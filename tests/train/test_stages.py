@@ -37,9 +37,7 @@ def _make(folder, *, votes=_votes, silent=(), without_text=()) -> Layout:
     """Writes what stages 1 and 2 write of 36 utterances whose features depend on their class."""
     layout, rng = Layout(folder / "data", folder / "dump", folder / "exp"), np.random.default_rng(0)
     centers = rng.normal(size=(4, 6))
-    rows = [
-        (utt, f"E{j}", "outside", "primary", code) for i, utt in enumerate(UTTS) for j, code in enumerate(votes(i))
-    ]
+    rows = [(utt, f"E{j}", "outside", "primary", code) for i, utt in enumerate(UTTS) for j, code in enumerate(votes(i))]
     write_tsv(layout.table("votes.tsv"), list(COLUMNS), rows)
     layout.corpus_record().write_text("{}")
     for part, utts in PARTS.items():
