@@ -31,15 +31,21 @@ class IprTower(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Maps a batch of features to (B, H) or (B, H + C)."""
-        hidden = self.network.encoder(x, mask)
-        if not self.use_prototypes:
-            return hidden
-        embeddings = nn.functional.normalize(self.network.projection(hidden), dim=1)
-        return torch.cat([hidden, ambiguous_labels(embeddings, self.memory.prototypes, self.temperature)], dim=1)
+        return self._compare(self.network.encoder(x, mask))
 
     def frames(self, x: Tensor) -> Tensor:
         """Maps frames (B, T, D) to (B, T, H)."""
         return self.network.encoder.frames(x)
+
+    def pool(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """Maps encoded frames (B, T, H) to what a call gives."""
+        return self._compare(self.network.encoder.pooling(frames, mask))
+
+    def _compare(self, hidden: Tensor) -> Tensor:
+        if not self.use_prototypes:
+            return hidden
+        embeddings = nn.functional.normalize(self.network.projection(hidden), dim=1)
+        return torch.cat([hidden, ambiguous_labels(embeddings, self.memory.prototypes, self.temperature)], dim=1)
 
 
 class FeatureTower(nn.Module):
@@ -68,6 +74,10 @@ class FeatureTower(nn.Module):
     def frames(self, x: Tensor) -> Tensor:
         """Maps frames (B, T, D) to (B, T, H)."""
         return self.encoder.frames(x)
+
+    def pool(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """Maps encoded frames (B, T, H) to what a call gives."""
+        return self.encoder.pooling(frames, mask)
 
 
 class GatedFusion(nn.Module):
@@ -144,16 +154,17 @@ class AmberNetwork(nn.Module):
             tokens: for cross-attention, (B, K, Dt) with the (B, K) mask of those that are real.
         """
         inputs = {}
+        frames = None if tokens is None else self.tower.frames(x)
         if "A" in self.heads or "AT" in self.heads:
-            inputs["A"] = self.tower(x, mask)
+            inputs["A"] = self.tower(x, mask) if frames is None else self.tower.pool(frames, mask)
         if self.text is not None:
             text = text if self.words is None else self.words(text)
             inputs["T"] = self.text(text) * (text.abs().sum(dim=1, keepdim=True) > 0)
-        if "AT" in self.heads and tokens is not None:
+        if frames is not None:
             frame_mask, (rows, token_mask) = mask, tokens
             if hide is not None:
                 frame_mask, token_mask = frame_mask & ~hide[:, :1], token_mask & ~hide[:, 1:]
-            inputs["AT"] = self.fusion(self.tower.frames(x), frame_mask, rows, token_mask)
+            inputs["AT"] = self.fusion(frames, frame_mask, rows, token_mask)
         elif "AT" in self.heads:
             speech, words = inputs["A"], inputs["T"]
             if hide is not None:

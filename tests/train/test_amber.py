@@ -142,7 +142,7 @@ def _cross_config(**amber) -> Config:
 
 
 def test_cross_attention_learns_and_batches_do_not_change_what_it_says(tmp_path):
-    config, train = _cross_config(), with_tokens(make_part(frames=True))
+    config, train = _cross_config(modality_dropout=0.3), with_tokens(make_part(frames=True))
     torch.manual_seed(0)
     task = DistillTask(config, config.distill, Shapes(1, 6, 5, CLASSES), train, train, fold=1)
     before = task.after_epoch()["dev_jsd"]
@@ -156,6 +156,19 @@ def test_cross_attention_learns_and_batches_do_not_change_what_it_says(tmp_path)
     mean, deviation = train.token_statistics()
     rows = np.concatenate([rows for i, rows in enumerate(train.tokens) if i != 3])
     assert np.allclose(mean, rows.mean(axis=0), atol=1e-6) and np.allclose(deviation, rows.std(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("stages", [("distill",), ("prototypes", "distill")])
+def test_frames_for_the_fusion_and_their_mean_for_head_a_are_encoded_once(stages):
+    config = Config.model_validate({**_cross_config().model_dump(), "stages": list(stages)})
+    network = build_amber(config, Shapes(1, 6, 5, CLASSES)).eval()
+    part, index = with_tokens(make_part(frames=True)), torch.arange(8)
+    x, mask, text = part.inputs(index)
+    encoded = []
+    network.tower.register_forward_hook(lambda *_: encoded.append("again"))
+    logits = network(x, mask, text, tokens=part.padded_tokens(index))
+    assert encoded == []
+    assert torch.allclose(logits["A"], network.heads["A"](network.tower(x, mask)), atol=1e-6)
 
 
 def test_cross_attention_without_frames_and_tokens_is_refused():
