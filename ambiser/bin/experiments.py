@@ -25,7 +25,7 @@ class Experiment:
     def feature_folders(self) -> list[Path]:
         """The folders of the features that the experiment reads."""
         features = self.config.speech_features
-        speech = self.layout.speech_dir(self.config.ssl, features.form, features.storage)
+        speech = self.layout.speech_dir(self.config.ssl, features.form, features.storage, features.prosody)
         folders = zip(self.config.cached(), (speech, self.text_dir()), strict=True)
         return [folder for cached, folder in folders if cached]
 

@@ -43,7 +43,7 @@ def unfinished_text(experiments: list[Experiment]) -> list[Experiment]:
 def speech_dir(experiment: Experiment) -> Path:
     """Returns the folder of an experiment's speech features."""
     features = experiment.config.speech_features
-    return experiment.layout.speech_dir(experiment.config.ssl, features.form, features.storage)
+    return experiment.layout.speech_dir(experiment.config.ssl, features.form, features.storage, features.prosody)
 
 
 def wav_paths(layout: Layout) -> dict[str, str]:

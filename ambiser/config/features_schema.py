@@ -24,6 +24,9 @@ class SpeechFeatures(Section):
     layer_weights: list[Annotated[float, Field(ge=0)]] = Field(
         [], description="with 'form: frames': keep a sum of all layers, weighted so (scaled to sum 1); empty: 'layer'"
     )
+    prosody: bool = Field(
+        False, description="with 'form: pooled': loudness, pitch, voicing and rate beside every layer [D]"
+    )
     storage: Literal["exact", "half"] = Field(
         "exact", description="float32, or Kaldi's two bytes a value (CM2); the error is measured and logged"
     )
@@ -40,11 +43,13 @@ class SpeechFeatures(Section):
     )
 
     @model_validator(mode="after")
-    def _weights_have_layers(self) -> "SpeechFeatures":
+    def _keys_fit_the_form(self) -> "SpeechFeatures":
         if self.layer_weights and self.form != "frames":
             raise ValueError(f"layer_weights goes with form: frames, not {self.form}")
         if self.layer_weights and not sum(self.layer_weights) > 0:
             raise ValueError("layer_weights must hold a weight above 0")
+        if self.prosody and self.form != "pooled":
+            raise ValueError(f"prosody goes with form: pooled, not {self.form}")
         return self
 
 

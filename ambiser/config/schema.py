@@ -261,6 +261,8 @@ class Config(Section):
             raise ValueError("model.text_encoder: finetune needs a pre-trained encoder; set text=bert_base_uncased")
         if self.model.encoder == "finetune" and self.speech_features.layer_weights:
             raise ValueError("model.encoder: finetune keeps a layer or all; leave speech_features.layer_weights empty")
+        if self.model.encoder == "finetune" and self.speech_features.prosody:
+            raise ValueError("model.encoder: finetune hears waveforms alone; set speech_features.prosody=false")
         if self.model.text_encoder == "finetune" and self.text_features.form == "tokens":
             raise ValueError("model.text_encoder: finetune gives a vector an utterance; set text_features.form=pooled")
         forms = (self.speech_features.form, self.text_features.form)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import DataError
+from ambiser.features.prosody import NAMES
 from ambiser.features.shard_work import Facts
 from ambiser.features.shards import Shard
 from ambiser.features.store import UPSTREAM_RECORD
@@ -53,6 +54,7 @@ def forecaster(
         width = facts.dim * (1 if speech.form == "frames" else facts.layers)
         if speech.form == "pooled":
             rows = len(utts) * (2 if speech.statistics == "mean_std" else 1)
+            width += speech.prosody * facts.layers * len(NAMES)
         else:
             rows = math.ceil(seconds * facts.frames_per_second)
         needed = rows * width * (2 if speech.storage == "half" else 4) + 100 * len(utts)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import ConfigError
+from ambiser.features.prosody import NAMES, prosody
 
 
 def reduce_hidden_states(hidden: Sequence[np.ndarray], speech: SpeechFeatures) -> np.ndarray:
@@ -66,6 +67,19 @@ def pool_on_device(hidden: Sequence[object], speech: SpeechFeatures) -> np.ndarr
     return torch.stack(rows).float().cpu().numpy()
 
 
+def append_prosody(pooled: np.ndarray, wav: np.ndarray) -> np.ndarray:
+    """Puts the prosody of an utterance beside every layer, so that any mix of the layers holds it unchanged.
+
+    Args:
+        pooled: (L, D) time means, or (L, 2D).
+        wav: (samples,) at 16 kHz.
+
+    Returns:
+        (L, D + P) float32.
+    """
+    return np.concatenate([pooled, np.tile(prosody(wav), (len(pooled), 1))], axis=1, dtype=np.float32)
+
+
 def means_are_constant(matrices: Sequence[np.ndarray], speech: SpeechFeatures, tolerance: float = 1e-4) -> bool:
     """Tells whether the pooled means are the same for all utterances, so that nothing can be learnt from them.
 
@@ -74,12 +88,14 @@ def means_are_constant(matrices: Sequence[np.ndarray], speech: SpeechFeatures, t
 
     Args:
         matrices: pooled features of several utterances, of one shape.
-        speech: says whether deviations stand beside the means.
+        speech: says whether deviations and prosody stand beside the means.
         tolerance: largest difference between two utterances that still counts as none.
     """
     if len(matrices) < 2:
         return False
     stack = np.stack(matrices)
+    if speech.prosody:
+        stack = stack[..., : -len(NAMES)]
     if speech.statistics == "mean_std":
         stack = stack[..., : stack.shape[-1] // 2]
     return bool((stack.max(axis=0) - stack.min(axis=0)).max() < tolerance)

@@ -12,7 +12,7 @@ from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import DataError
 from ambiser.features.chunks import plan_batches
 from ambiser.features.fingerprints import Fingerprint, fingerprint
-from ambiser.features.pooling import pool_on_device, reduce_hidden_states
+from ambiser.features.pooling import append_prosody, pool_on_device, reduce_hidden_states
 from ambiser.features.shards import Shard, open_shard
 from ambiser.features.workers import At
 from ambiser.io.audio import SAMPLE_RATE_HZ, AudioInfo, load_audio, read_info
@@ -102,7 +102,8 @@ def extract_shard(shard: Shard, upstream: object, speech: SpeechFeatures, folder
                     path = shard.sources[audio.utt]
                     fault = str(result) if str(path) in str(result) else f"{path}: {result}"
                 elif result is not None:
-                    writer.add(audio.utt, result, audio.source, _notes(audio, upstream))
+                    matrix = append_prosody(result, audio.wav) if speech.prosody else result
+                    writer.add(audio.utt, matrix, audio.source, _notes(audio, upstream))
                 sound = sound and not fault
                 if held is not None:
                     yield held

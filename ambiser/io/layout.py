@@ -39,9 +39,10 @@ class Layout:
         """The sorted utterances of "train", "dev" or "test"."""
         return self.data_dir / f"fold{fold}" / part
 
-    def speech_dir(self, ssl: str, form: str, storage: str) -> Path:
+    def speech_dir(self, ssl: str, form: str, storage: str, prosody: bool) -> Path:
         """The folder of the speech features; its last file is feats.scp."""
-        return self.dump_dir / "_".join([ssl, *(word for word in (form, storage) if word not in ("pooled", "exact"))])
+        words = [word for word in (form, storage) if word not in ("pooled", "exact")]
+        return self.dump_dir / "_".join([ssl, *words, *(["prosody"] if prosody else [])])
 
     def text_dir(self, text: str, form: str) -> Path:
         """The folder of the text features; its last file is feats.scp."""

@@ -149,8 +149,9 @@ def _load_speech(
         paths = read_table(require(layout.table("wav.scp"), "prepare_data"))
         return make_waveforms(config, [paths[utt] for utt in view.utts]), 0, 0
     features = config.speech_features
-    scp = require(layout.speech_dir(config.ssl, features.form, features.storage) / "feats.scp", "extract_features")
-    if config.speech_features.form == "pooled":
+    folder = layout.speech_dir(config.ssl, features.form, features.storage, features.prosody)
+    scp = require(folder / "feats.scp", "extract_features")
+    if features.form == "pooled":
         pooled = load_pooled(scp, view.utts)  # (N, L, D)
         if not np.isfinite(pooled).all():
             raise DataError(f"{scp}: holds values that are not finite; extract the features again (stage 2)")

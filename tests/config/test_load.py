@@ -4,6 +4,7 @@ import pytest
 
 from ambiser.config import load_config
 from ambiser.config.load import CONF, differing_keys, dump_yaml, parse_yaml
+from ambiser.config.schema import Config
 from ambiser.errors import ConfigError
 
 
@@ -150,3 +151,11 @@ def test_differing_keys_name_both_values():
 
 def test_conf_folder_is_found():
     assert (CONF / "base.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    "features", [{"prosody": True}, {"form": "frames", "layer_weights": [1, 2]}], ids=["prosody", "layer_weights"]
+)
+def test_an_encoder_that_learns_refuses_what_only_stage_2_makes(features):
+    with pytest.raises(ValueError, match="model.encoder: finetune .*speech_features"):
+        Config(model={"encoder": "finetune"}, speech_features=features)

@@ -12,7 +12,8 @@ import pytest
 import soundfile
 from features.conftest import make_wavs, write_data
 
-from ambiser.features.store import load_frames
+from ambiser.features.prosody import NAMES
+from ambiser.features.store import load_frames, load_pooled
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -79,13 +80,15 @@ def test_an_experiment_on_speech_alone_needs_no_text(recipe):
     assert sorted(path.name for path in (recipe / "speech").iterdir()) == ["fbank"]
 
 
-def test_tokens_of_a_table_of_hypotheses_stand_in_a_folder_of_their_own(recipe):
+def test_tokens_of_hypotheses_and_prosody_stand_in_folders_of_their_own(recipe):
     (recipe / "hypotheses").write_text("other never said\nutt001 so very sad\n")
-    options = ("--dump_dir", "tokens", "--set", "text_features.form=tokens", "text_features.transcripts=hypotheses")
+    tokens = ("text_features.form=tokens", "text_features.transcripts=hypotheses", "speech_features.prosody=true")
+    options = ("--dump_dir", "tokens", "--set", *tokens)
     done = run(recipe, *options)
     assert done.returncode == 0 and "2 without words" in done.stderr, done.stderr
     shapes = [len(rows) for rows in load_frames(recipe / "tokens/hashing_tokens/feats.scp", ["utt000", "utt001"])]
     assert shapes == [1, 3]
+    assert load_pooled(recipe / "tokens/fbank_prosody/feats.scp", ["utt000"]).shape == (1, 1, 480 + len(NAMES))
     (recipe / "hypotheses").write_text("other never said\n")
     done = run(recipe, *options)
     assert done.returncode == 2 and "hypotheses: names no utterance" in done.stderr
