@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ambiser.errors import DataError
-from ambiser.io.ark import as_array, map_matrices, read_scp
+from ambiser.io.ark import as_array, map_matrices, read_alike, read_scp
 from ambiser.io.compressed import Compressed
 from ambiser.io.files import read_json
 from ambiser.io.layout import require
@@ -38,10 +38,14 @@ def load_pooled(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
     Raises:
         DataError: feats.scp or an utterance is missing, or shapes differ.
     """
-    matrices = _matrices(feats_scp, utts)
-    if not matrices:
+    if not utts:
         raise DataError(f"{feats_scp}: no utterances were asked for")
-    loaded = np.empty((len(matrices), *matrices[0].shape), np.float32)
+    entries = _entries(feats_scp, utts)
+    (first,) = map_matrices(entries, utts[:1])
+    if len(first.shape) == 2 and (alike := read_alike(entries, utts, first.shape)) is not None:
+        return alike
+    matrices = map_matrices(entries, utts)
+    loaded = np.empty((len(matrices), *first.shape), np.float32)
     for row, (utt, matrix) in enumerate(zip(utts, matrices, strict=True)):
         if matrix.shape != loaded.shape[1:]:
             raise DataError(
@@ -67,7 +71,7 @@ def load_frames(feats_scp: Path, utts: Sequence[str]) -> Frames:
     Raises:
         DataError: feats.scp or an utterance is missing, or widths differ.
     """
-    matrices = _matrices(feats_scp, utts)
+    matrices = map_matrices(_entries(feats_scp, utts), utts)
     for utt, matrix in zip(utts, matrices, strict=True):
         if len(matrix.shape) != 2 or matrix.shape[1] != matrices[0].shape[1]:
             raise DataError(
@@ -85,7 +89,8 @@ def load_layers(feats_scp: Path) -> int:
     return int(read_json(require(feats_scp.parent / UPSTREAM_RECORD, "extract_features"))["layers"])
 
 
-def _matrices(feats_scp: Path, utts: Sequence[str]) -> list[np.ndarray | Compressed]:
+def _entries(feats_scp: Path, utts: Sequence[str]) -> dict[str, str]:
+    """Returns the entries of feats.scp after a check that it has all of these utterances."""
     entries = read_scp(require(feats_scp, "extract_features"))
     missing = [utt for utt in utts if utt not in entries]
     if missing:
@@ -94,4 +99,4 @@ def _matrices(feats_scp: Path, utts: Sequence[str]) -> list[np.ndarray | Compres
             f"{feats_scp}: has no features of '{missing[0]}'{others}; "
             "stage 2 (extract_features) writes them: ./run.sh --stage 2 --stop_stage 2"
         )
-    return map_matrices({utt: entries[utt] for utt in utts}, utts)
+    return entries

@@ -8,7 +8,7 @@ compressed matrices (CM, CM3) are decoded by kaldiio after the header was checke
 import contextlib
 import math
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -107,6 +107,36 @@ def read_matrices(entries: Mapping[str, str], keys: Iterable[str]) -> list[np.nd
     return [as_array(matrix) for matrix in map_matrices(entries, keys)]
 
 
+def read_alike(entries: Mapping[str, str], keys: Sequence[str], shape: tuple[int, int]) -> np.ndarray | None:
+    """Reads float32 matrices of one shape into one array; all headers of an ark are compared at once.
+
+    Returns:
+        (N, rows, columns) float32 in the order of the keys, or None where a matrix is of another kind or shape, or
+        damaged; `map_matrices` then tells which.
+
+    Raises:
+        DataError: an entry is a command, has no offset, or its ark cannot be read.
+    """
+    wanted = b"\0BFM " + struct.pack("<bibi", 4, shape[0], 4, shape[1])
+    header, size = len(wanted), len(wanted) + 4 * math.prod(shape)
+    by_ark: dict[str, list[tuple[int, int]]] = {}
+    for row, key in enumerate(keys):
+        path, offset = _split_entry(entries[key], key)
+        by_ark.setdefault(path, []).append((row, offset))
+    stacked = np.empty((len(keys), *shape), np.float32)
+    flat = stacked.reshape(len(keys), -1).view(np.uint8)
+    for path, places in by_ark.items():
+        ark = _map_ark(path)
+        offsets = np.array([offset for _, offset in places])
+        if offsets.max() + size > len(ark):
+            return None
+        if (ark[offsets[:, None] + np.arange(header)] != np.frombuffer(wanted, np.uint8)).any():
+            return None
+        for row, offset in places:
+            flat[row] = ark[offset + header : offset + size]
+    return stacked
+
+
 def as_array(matrix: np.ndarray | Compressed) -> np.ndarray:
     """Returns the values of a mapped matrix, decoded where it is compressed."""
     return matrix.decode() if isinstance(matrix, Compressed) else matrix
@@ -193,15 +223,18 @@ def read_scp(path: Path) -> dict[str, str]:
         DataError: an entry is a command or lacks an offset.
     """
     path = Path(path)
-    entries = {}
+    entries, folders = {}, {}
     for key, entry in read_table(path).items():
-        ark, offset = _split_entry(entry, f"{path}: {key}")
-        entries[key] = f"{path.parent / ark}:{offset}"
+        ark, offset = _split_entry(entry, key, path)
+        if ark not in folders:
+            folders[ark] = str(path.parent / ark)
+        entries[key] = f"{folders[ark]}:{offset}"
     return entries
 
 
-def _split_entry(entry: str, key: str) -> tuple[str, int]:
+def _split_entry(entry: str, key: str, scp: Path | None = None) -> tuple[str, int]:
     path, colon, offset = entry.rpartition(":")
-    if entry.lstrip().startswith("|") or entry.rstrip().endswith("|") or not colon or not offset.isdigit():
-        raise DataError(f"{key}: {entry!r} is not of the form path:offset; commands and ranges are not run")
+    if not colon or not offset.isdecimal() or path.lstrip().startswith("|"):
+        where = f"{scp}: {key}" if scp else key
+        raise DataError(f"{where}: {entry!r} is not of the form path:offset; commands and ranges are not run")
     return path, int(offset)

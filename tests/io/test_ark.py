@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ambiser.errors import DataError
-from ambiser.io.ark import map_matrices, open_ark, read_matrices, read_matrix, read_scp, write_ark
+from ambiser.io.ark import map_matrices, open_ark, read_alike, read_matrices, read_matrix, read_scp, write_ark
 from ambiser.io.tables import write_table
 
 
@@ -41,6 +41,32 @@ def test_we_read_what_kaldiio_writes(tmp_path, matrices):
     for read, key in zip(read_matrices(entries, ["x", "utt_a", "x"]), ["x", "utt_a", "x"], strict=True):
         np.testing.assert_array_equal(read, matrices[key])
     assert read_matrix(entries["x"], "x").shape == (20, 2)
+
+
+def test_matrices_of_one_shape_are_read_into_one_array(tmp_path):
+    values = np.random.default_rng(0).standard_normal((9, 3, 4)).astype(np.float32)
+    entries = {}
+    for part in range(2):
+        names = {f"u{number}": values[number] for number in range(part, 9, 2)}
+        written = write_ark(tmp_path / f"{part}.ark", iter(names.items()))
+        entries |= {key: str(tmp_path / entry) for key, entry in written.items()}
+    rows = [8, 0, 3, 0]
+    read = read_alike(entries, [f"u{row}" for row in rows], (3, 4))
+    assert read.dtype == np.float32 and read.flags.writeable
+    np.testing.assert_array_equal(read, values[rows])
+    assert read_alike(entries, ["u8", "u3"], (4, 3)) is None
+    ark = tmp_path / "0.ark"
+    ark.write_bytes(ark.read_bytes()[:-1])
+    assert read_alike(entries, ["u0", "u8"], (3, 4)) is None  # the last one is cut
+    np.testing.assert_array_equal(read_alike(entries, ["u0", "u6"], (3, 4)), values[[0, 6]])
+
+
+@pytest.mark.parametrize("matrix", [np.ones((2, 3)), np.ones((3, 2), np.float32)], ids=["double", "shape"])
+def test_matrices_of_other_kinds_are_left_to_others(tmp_path, matrix):
+    written = write_ark(tmp_path / "x.ark", iter({"a": np.ones((2, 3), np.float32), "b": matrix}.items()))
+    entries = {key: str(tmp_path / entry) for key, entry in written.items()}
+    assert read_alike(entries, ["a", "b"], (2, 3)) is None
+    assert read_alike(entries, ["a"], (2, 3)) is not None
 
 
 @pytest.mark.parametrize("method", range(1, 8))
@@ -134,7 +160,7 @@ def test_commands_are_not_run(tmp_path):
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("entry", ["feats.ark", "feats.ark:", "feats.ark:x", "feats.ark:5[0:3]", "feats.ark:-1", "-"])
+@pytest.mark.parametrize("entry", ["feats.ark", "feats.ark:", "feats.ark:x", "feats.ark:5[0:3]", "feats.ark:-1", "feats.ark:²", "-"])
 def test_entries_without_an_offset_are_refused(entry):
     with pytest.raises(DataError, match="path:offset"):
         read_matrix(entry)
