@@ -15,6 +15,7 @@ PROGRAMS = dict(zip(STAGES, ("learn_prototypes", "update_prototypes", "contrast"
 FEATURES = "extract_features"
 ORDER = (FEATURES, "join_features", *STAGES, "score", "report")  # a submission waits for those before it
 KINDS = {"join_features": "cpu", "score": "cpu", "report": "cpu"} | dict.fromkeys(STAGES, "train")
+KINDS_OF_LEARNING = {"score": "gpu"} | dict.fromkeys(STAGES, "finetune")
 
 
 def jobs_dir(exp_dir: Path, stage: str) -> Path:
@@ -28,7 +29,8 @@ def training(args: argparse.Namespace, experiment: Experiment, fold: int) -> Tas
     words = ["--config", str(experiment.config_path), "--seed", str(experiment.seed), "--fold", str(fold)]
     log = layout.experiment(tag) / "logs" / f"{args.stage}.fold{fold}.log"
     argv = _program(args, PROGRAMS[args.stage], words)
-    return Task(f"{tag} fold {fold}", argv, log, layout.best(tag, fold, args.stage))
+    done = layout.best(tag, fold, args.stage)
+    return Task(f"{tag} fold {fold}", argv, log, done, divisible=experiment.config.learns())
 
 
 def features(args: argparse.Namespace, experiments: list[Experiment], parts: int, nj: int) -> tuple[list, list]:
@@ -51,7 +53,9 @@ def features(args: argparse.Namespace, experiments: list[Experiment], parts: int
 
 
 def kind(stage: str, experiments: list[Experiment]) -> str:
-    """Returns what kind of job a stage has: cpu, gpu or train."""
+    """Returns what kind of job a stage has: cpu, gpu, train or finetune."""
+    if stage in KINDS_OF_LEARNING and any(e.config.learns() for e in experiments):
+        return KINDS_OF_LEARNING[stage]
     if stage in KINDS:
         return KINDS[stage]
     offline = all(e.config.speech_features.upstream in BASELINES for e in experiments)

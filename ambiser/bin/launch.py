@@ -67,7 +67,8 @@ def _run(args: argparse.Namespace, stage: str, tasks: list[Task], experiments: l
         job = getattr(args.site, jobs.kind(stage, experiments))
         return slurm.run_tasks(tasks, slurm=args.site, job=job, description=stage, **where)
     use_gpus = any(e.config.train.device != "cpu" for e in experiments)
-    slots = device_slots(args.nj, use_gpus, alone=any(e.config.learns() for e in experiments))
+    own = max(e.config.train.processes if e.config.learns() else 0 for e in experiments)
+    slots = device_slots(args.nj, use_gpus, own)
     memory_bytes = max(map(memory_of_a_job, experiments))
     return local.run_tasks(tasks, slots=slots, memory_bytes=memory_bytes, description=stage)
 

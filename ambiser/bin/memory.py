@@ -15,7 +15,8 @@ def memory_of_a_job(experiment: Experiment) -> int:
     the best epoch's, what is written, and what a step keeps for its gradient.
     """
     arks = sum(ark.stat().st_size for folder in experiment.feature_folders() for ark in folder.glob("*.ark"))
-    return PROGRAM_BYTES + 2 * arks + 10 * _encoder_bytes(experiment)
+    one = PROGRAM_BYTES + 2 * arks + 10 * _encoder_bytes(experiment)
+    return one * experiment.config.train.processes
 
 
 def _encoder_bytes(experiment: Experiment) -> int:

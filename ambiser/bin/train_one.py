@@ -1,13 +1,19 @@
-"""What the four training programs share: one stage of one experiment on one fold."""
+"""What the four training programs share: one stage of one experiment on one fold, by one process or several."""
+
+import os
+import sys
 
 from ambiser.bin.arguments import Parser, add_experiment
 from ambiser.bin.experiments import claim_experiment, load_experiment
 from ambiser.errors import ConfigError
 from ambiser.io.console import set_up_logging
+from ambiser.launch.ranks import find_place, run_ranks
 
 
-def run_one(stage: str, description: str | None) -> None:
-    """Parses the command line and trains the stage.
+def run_one(stage: str, description: str | None) -> int:
+    """Parses the command line and trains the stage; returns the exit status.
+
+    With `train.processes`, and unless torchrun or srun started this process as one of several, it starts them.
 
     Raises:
         ConfigError: the experiment does not have the stage, or its folder belongs to another configuration.
@@ -20,8 +26,17 @@ def run_one(stage: str, description: str | None) -> None:
     config, layout, tag = experiment.config, experiment.layout, experiment.tag
     if stage not in config.stages:
         raise ConfigError(f"{args.config}: has no stage '{stage}'; it has {' '.join(config.stages)}")
-    claim_experiment(experiment)
+    place = find_place(os.environ)
+    if place.rank == 0:
+        claim_experiment(experiment)
     set_up_logging()
+    if config.train.processes > place.size == 1:
+        program = sys.modules["__main__"].__spec__.name
+        return run_ranks([sys.executable, "-m", program, *sys.argv[1:]], config.train.processes)
+    from ambiser.train.fold import pick_device
+    from ambiser.train.processes import joined
     from ambiser.train.stages import train_stage
 
-    train_stage(stage, config, layout, tag=tag, seed=experiment.seed, fold=args.fold)
+    with joined(place, pick_device(config.train.device)):
+        train_stage(stage, config, layout, tag=tag, seed=experiment.seed, fold=args.fold)
+    return 0

@@ -4,9 +4,9 @@ from ambiser.bin.train_one import run_one
 from ambiser.io.console import run_main
 
 
-def main() -> None:
+def main() -> int:
     """Runs the program."""
-    run_one("update", __doc__)
+    return run_one("update", __doc__)
 
 
 if __name__ == "__main__":

@@ -199,6 +199,11 @@ class Train(Section):
     threads: Count = Field(
         1, description="CPU threads of one training; fixed, so that results do not depend on the machine's load"
     )
+    processes: Count = Field(
+        1,
+        description="processes of one training on this machine, one a GPU, for encoders that learn; Slurm's are in "
+        "slurm.yaml",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU when there is one")
     tensorboard: bool = Field(True, description="write curves for TensorBoard beside metrics.jsonl")
 
@@ -270,6 +275,11 @@ class Config(Section):
             raise ValueError(
                 "amber.fusion: cross_attention needs frozen encoders, speech_features.form=frames and "
                 "text_features.form=tokens"
+            )
+        if self.train.processes > 1 and not self.learns():
+            raise ValueError(
+                "train.processes: heads on cached features train in one process; several are for encoders that learn "
+                "(model.encoder=finetune)"
             )
         return self
 

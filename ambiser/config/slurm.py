@@ -4,7 +4,7 @@ import difflib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from ambiser.config.data_schema import Count, Section
 from ambiser.config.load import CONF, read_yaml
@@ -31,6 +31,7 @@ class Job(Section):
     cpus: Count = Field(1, description="cores of a job")
     gpus: Annotated[int, Field(ge=0)] = Field(0, description="GPUs of a job")
     nodes: Count = Field(1, description="nodes of a job")
+    tasks: Count = Field(1, description="finetune only: processes of one training on each node")
     constraint: Annotated[str, Field(pattern=r"^[^\n]*$")] = Field("", description="features that a node must have")
     throttle: Annotated[int, Field(ge=0)] = Field(0, description="jobs of an array at a time; 0 is no limit")
     modules: list[Module] = Field([], description="environment modules that are loaded first")
@@ -54,6 +55,7 @@ class Slurm(Section):
     cpu: Job = Job()
     gpu: Job = Job()
     train: Job = Job()
+    finetune: Job = Job()
     feature_parts: Count = Field(8, description="jobs that feature extraction is divided into")
     retries: Annotated[int, Field(ge=0, le=20)] = Field(1, description="how often a failed job is submitted again")
     requeues: Annotated[int, Field(ge=0, le=1000)] = Field(
@@ -64,6 +66,13 @@ class Slurm(Section):
     )
     poll_s: Seconds = Field(10.0, description="most seconds between two looks at the queue")
     late_s: Seconds = Field(60.0, description="seconds after which a file that another machine wrote must be visible")
+
+    @model_validator(mode="after")
+    def _only_encoders_learn_together(self) -> "Slurm":
+        for kind in ("cpu", "gpu", "train"):
+            if getattr(self, kind).tasks > 1:
+                raise ValueError(f"{kind}.tasks: must be 1, for only encoders that learn (finetune) are divided")
+        return self
 
 
 def load_slurm_config(path: Path) -> Slurm:

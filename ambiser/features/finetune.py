@@ -1,17 +1,20 @@
 """Pre-trained encoders as the first part of a network: from waveforms or tokens to features, with gradients."""
 
 import functools
-import warnings
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ambiser.config.schema import Finetune, SpeechFeatures, TextFeatures
 from ambiser.errors import ConfigError
+from ambiser.features.chunks import plan_batches
+from ambiser.features.forward import untouched_generators
+from ambiser.features.pooling import reduce_hidden_states
 from ambiser.features.text import check_layer, load_hugging_face
-from ambiser.features.upstream import load_upstream, untouched_generators
+from ambiser.features.upstream import load_upstream
 
 NO_TOKEN = -1  # fills rows of tokens behind the last one
 
@@ -78,22 +81,25 @@ class SpeechFront(Finetuned):
     """A speech upstream: waveforms in, the same features out that stage 2 would store.
 
     Attributes:
-        layers: L, or 1 with frames.
+        layers: L, or 1 with frames of one layer.
         dim: D, or 2D where deviations stand beside the means.
     """
 
     def __init__(self, speech: SpeechFeatures, settings: Finetune, device: str = "cpu") -> None:
         upstream = load_upstream(speech, device)
         super().__init__(upstream.model, settings, speech.upstream)
-        self.speech, self.minimum_samples = speech, upstream.minimum_samples
+        self.speech, self._upstream = speech, upstream
         self.layers, self.dim = upstream.layers, upstream.dim
+        reduce_hidden_states([np.zeros((1, self.dim), np.float32)] * self.layers, speech)  # checks layer and weights
         if speech.form == "frames":
             self.layers = 1
         elif speech.form == "pooled" and speech.statistics == "mean_std":
             self.dim *= 2
 
     def forward(self, wavs: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Encodes a batch, one waveform at a time, so that nothing depends on padding.
+        """Encodes a batch; padding changes nothing.
+
+        Utterances go through the model in groups as in stage 2 (`speech_features.batch_s`): one by one on a CPU.
 
         Args:
             wavs: (samples,) each, float32 at 16 kHz.
@@ -103,28 +109,34 @@ class SpeechFront(Finetuned):
             layer, or (B, T, L·D) of all, and their (B, T) mask.
         """
         device = next(self.model.parameters()).device
-        with untouched_generators(), self.precision(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # s3prl's own, on masks
-            reduced = [self._reduce(self._states(wav.to(device))) for wav in wavs]
+        shortest = self._upstream.minimum_samples
+        padded = {
+            str(place): nn.functional.pad(wav, (0, max(0, shortest - len(wav)))) for place, wav in enumerate(wavs)
+        }
+        reduced = {}
+        with self.precision():
+            groups = plan_batches({name: len(wav) for name, wav in padded.items()}, self._upstream.batch_samples)
+            for names in groups:
+                states = self._upstream.states([padded[name].to(device) for name in names])
+                reduced |= {name: self._reduce(layers) for name, layers in zip(names, states, strict=True)}
+        features = [reduced[name] for name in padded]
         if self.speech.form == "pooled":
-            return torch.stack(reduced), None
-        lengths = torch.tensor([len(frames) for frames in reduced], device=device)
-        padded = nn.utils.rnn.pad_sequence(reduced, batch_first=True)
-        return padded, torch.arange(padded.shape[1], device=device)[None, :] < lengths[:, None]
-
-    def _states(self, wav: Tensor) -> list[Tensor]:
-        """Returns L hidden states, (T, D) each."""
-        wav = nn.functional.pad(wav, (0, max(0, self.minimum_samples - len(wav))))
-        states = [state[0] for state in self.model([wav])["hidden_states"]]
-        frames = min(len(state) for state in states)
-        return [state[:frames] for state in states]
+            return torch.stack(features), None
+        lengths = torch.tensor([len(frames) for frames in features], device=device)
+        frames = nn.utils.rnn.pad_sequence(features, batch_first=True)
+        return frames, torch.arange(frames.shape[1], device=device)[None, :] < lengths[:, None]
 
     def _reduce(self, states: list[Tensor]) -> Tensor:
-        if self.speech.form == "frames":
-            return states[self.speech.layer].float()
+        """Returns of (T, D) states what `reduce_hidden_states` does, with gradients."""
+        states = [state.float() for state in states]
         if self.speech.form == "frames_all":
-            return torch.cat(states, dim=1).float()
-        stacked = torch.stack(states).float()  # (L, T, D)
+            return torch.cat(states, dim=1)
+        if self.speech.form == "frames":
+            weights = self.speech.layer_weights
+            if not weights:
+                return states[self.speech.layer]
+            return sum(weight / sum(weights) * state for weight, state in zip(weights, states, strict=True))
+        stacked = torch.stack(states)  # (L, T, D)
         mean = stacked.mean(dim=1)
         if self.speech.statistics == "mean":
             return mean

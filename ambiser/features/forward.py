@@ -114,25 +114,34 @@ class Upstream:
         hidden = [_to_arrays(self._forward([wav[chunk]])[0]) for chunk in chunks]
         return [torch.from_numpy(states) for states in join(chunks, hidden, hop=hop)]
 
-    def _forward(self, wavs: Sequence[np.ndarray]) -> list[list[torch.Tensor]]:
-        lengths = self._frames.lengths([len(wav) for wav in wavs]) if self._frames else contextlib.nullcontext()
-        autocast = torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16")
+    def states(self, wavs: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
+        """Returns the hidden states of a batch, L of (T, D) for each utterance; gradients flow through them.
+
+        Args:
+            wavs: (samples,) each, where the model is; none shorter than `minimum_samples`.
+        """
+        samples = [len(wav) for wav in wavs]
+        lengths = self._frames.lengths(samples) if self._frames else contextlib.nullcontext()
         # Models of Hugging Face draw a number a layer even where nothing is left to chance.
-        with torch.inference_mode(), untouched_generators(), warnings.catch_warnings(), autocast, lengths:
+        with untouched_generators(), warnings.catch_warnings(), lengths:
             warnings.simplefilter("ignore")  # s3prl's own, on single frames and empty filters; what matters is checked
-            inputs = [torch.from_numpy(np.ascontiguousarray(wav, dtype=np.float32)).to(self.device) for wav in wavs]
-            states = self.model(inputs).get("hidden_states")
+            states = self.model(wavs).get("hidden_states")
         if states is None:
             raise ConfigError(f"speech_features.upstream: {self.name} gives no hidden states; take another")
         frames = [min(state.shape[1] for state in states)] * len(wavs)
         if self._frames is not None:
-            frames = [self._frames.frames(len(wav)) for wav in wavs]
-        if min(frames) == 0:
+            frames = [self._frames.frames(count) for count in samples]
+        return [[state[row, :count] for state in states] for row, count in enumerate(frames)]
+
+    def _forward(self, wavs: Sequence[np.ndarray]) -> list[list[torch.Tensor]]:
+        with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            inputs = [torch.from_numpy(np.ascontiguousarray(wav, dtype=np.float32)).to(self.device) for wav in wavs]
+            states = self.states(inputs)
+        if min(len(layers[0]) for layers in states) == 0:
             raise ValueError("it makes no frame of them")
-        sound = [torch.isfinite(state[row, :count]).all() for state in states for row, count in enumerate(frames)]
-        if not torch.stack(sound).all():
+        if not torch.stack([torch.isfinite(layer).all() for layers in states for layer in layers]).all():
             raise ValueError("it makes values of them that are not finite")
-        return [[state[row, :count].float() for state in states] for row, count in enumerate(frames)]
+        return [[layer.float() for layer in layers] for layers in states]
 
     def _find_minimum(self) -> tuple[int, list[torch.Tensor]]:
         noise = _noise(_SHORTEST_SAMPLES[-1])

@@ -54,8 +54,14 @@ def run_main(main: Callable[[], int | None]) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 141
+    finally:
+        signal.signal(signal.SIGTERM, _end_already)
     sys.exit(status)
 
 
 def _stop(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _end_already(signum: int, frame: object) -> None:
+    """Hears a signal that comes while Python shuts down, where an exception would only be a traceback."""

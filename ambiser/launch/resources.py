@@ -29,18 +29,23 @@ def available_memory_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     return available
 
 
-def device_slots(jobs: int, use_gpus: bool = True, alone: bool = False) -> list[str | None]:
-    """Returns the device of each job that may run at the same time, at most `jobs` entries.
+def device_slots(jobs: int, use_gpus: bool = True, own: int = 0) -> list[str | None]:
+    """Returns the devices of each job that may run at the same time, at most `jobs` entries.
 
-    Jobs go to the GPUs in turn, as many to each as its free memory holds (at least one; `alone`: just one). Only where
-    there are several GPUs is a job told which one to use; None leaves CUDA_VISIBLE_DEVICES as it is.
+    Jobs go to the GPUs in turn, as many to each as its free memory holds (at least one); or, with `own`, each has so
+    many GPUs to itself (all, where there are fewer). Only where there are several GPUs is a job told which to use;
+    None leaves CUDA_VISIBLE_DEVICES as it is.
     """
     gpus = free_gpus() if use_gpus else []
     if not gpus:
-        return [None] * jobs
+        return [None] * max(1, jobs // max(own, 1))
+    if own:
+        names = [name for name, _ in gpus]
+        groups = [names[first : first + own] for first in range(0, max(len(gpus) - own, 0) + 1, own)]
+        return [",".join(group) if len(gpus) > 1 else None for group in groups][:jobs]
     rounds = []
     for place, (_, free) in enumerate(gpus):
-        rounds += [(turn, place) for turn in range(1 if alone else max(1, free // GPU_BYTES_PER_JOB))]
+        rounds += [(turn, place) for turn in range(max(1, free // GPU_BYTES_PER_JOB))]
     return [gpus[place][0] if len(gpus) > 1 else None for _, place in sorted(rounds)][:jobs]
 
 

@@ -18,6 +18,7 @@ from ambiser.launch import slurm_client
 from ambiser.launch.report import Failure, describe_failures, exit_status
 from ambiser.launch.slurm_arrays import (
     Array,
+    command_of,
     find_arrays,
     find_submitted,
     living,
@@ -96,7 +97,7 @@ def describe_submission(tasks: Sequence[Task], *, folder: Path, slurm: Slurm, jo
     """Returns what a dry run prints: the script, the line of sbatch, and the commands of the tasks."""
     array = Array(folder.absolute() / "NNNN-RUN", "RUN", list(tasks), [])
     line = shlex.join(["sbatch", *sbatch_options(array, job, slurm), "script.sh"])
-    commands = [f"# {index}: {shlex.join([*job.container, *task.argv])}" for index, task in enumerate(tasks)]
+    commands = [f"# {index}: {shlex.join(command_of(task, job))}" for index, task in enumerate(tasks)]
     return "\n".join(["# script.sh:", script(array.folder, job), line, *commands])
 
 

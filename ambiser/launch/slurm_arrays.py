@@ -90,7 +90,7 @@ def prepare(folder: Path, tasks: Sequence[Task], job: Job, requeues: int) -> Arr
         "tasks": [
             {
                 "name": task.name,
-                "argv": [*job.container, *task.argv],
+                "argv": command_of(task, job),
                 "log": str(task.log.absolute()),
                 "done": str(task.done.absolute()),
                 "digest": own,
@@ -106,6 +106,16 @@ def prepare(folder: Path, tasks: Sequence[Task], job: Job, requeues: int) -> Arr
         raise DataError(f"{array.folder}: cannot be written: {error.strerror}") from error
     array.record("submitting")
     return array
+
+
+def command_of(task: Task, job: Job) -> list[str]:
+    """Returns the command of a task, in its container; where several processes do it, srun starts them on all nodes."""
+    count = job.nodes * job.tasks
+    together = [
+        "srun", "--kill-on-bad-exit=1", f"--nodes={job.nodes}", f"--ntasks={count}", f"--ntasks-per-node={job.tasks}",
+        f"--cpus-per-task={job.cpus}",
+    ]  # fmt: skip
+    return [*(together if task.divisible and count > 1 else []), *job.container, *task.argv]
 
 
 def script(folder: Path, job: Job) -> str:
@@ -125,7 +135,7 @@ def sbatch_options(array: Array, job: Job, slurm: Slurm, after: Sequence[str] = 
     options = [
         f"--job-name={array.name}", f"--comment={array.run}", f"--array=0-{len(array.tasks) - 1}{throttle}",
         f"--output={output}", "--open-mode=append", f"--chdir={os.getcwd()}", "--export=ALL", "--requeue",
-        f"--nodes={job.nodes}", "--ntasks-per-node=1", f"--cpus-per-task={job.cpus}",
+        f"--nodes={job.nodes}", f"--ntasks-per-node={job.tasks}", f"--cpus-per-task={job.cpus}",
     ]  # fmt: skip
     for name, value in (("partition", job.partition), ("account", job.account), ("qos", job.qos), ("time", job.time),
                         ("mem", job.memory), ("constraint", job.constraint)):  # fmt: skip

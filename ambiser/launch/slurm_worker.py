@@ -80,7 +80,9 @@ def main() -> int:
         say(log, reason)
     seconds = time.time() - status.fields["started"]
     say(log, f"# end: {now()}", f"# seconds: {seconds:.1f}", f"# exit: {code if code >= 0 else 128 - code}")
-    warned = bool(heard) and signal.SIGTERM not in heard and code in STOPPED
+    # srun that is asked to stop kills its processes at once.
+    stopped = (*STOPPED, 128 + signal.SIGKILL) if task["argv"][0] == "srun" else STOPPED
+    warned = bool(heard) and signal.SIGTERM not in heard and code in stopped
     if warned and status.fields["restarts"] < plan["requeues"]:
         return requeue(status, index, log)
     if warned:

@@ -14,12 +14,14 @@ class Task:
         argv: the command as an argument vector; no shell ever sees it.
         log: gets what the command prints, between a header and a footer.
         done: the last file that the command writes.
+        divisible: several processes that Slurm starts can do it together.
     """
 
     name: str
     argv: tuple[str, ...]
     log: Path
     done: Path
+    divisible: bool = False
 
 
 def split_done(tasks: Iterable[Task]) -> tuple[list[Task], list[Task]]:

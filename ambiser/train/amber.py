@@ -16,7 +16,7 @@ from ambiser.losses.evidential import concentrations, misleading_evidence, vote_
 from ambiser.losses.guidance import amber_loss, scheduled
 from ambiser.models.fusion import AmberNetwork, FeatureTower, IprTower
 from ambiser.models.prototypes import PrototypeMemory
-from ambiser.train.encoders import speech_front, speech_statistics, text_front, text_rows
+from ambiser.train.encoders import feature_sizes, speech_front, speech_statistics, text_front, text_rows
 from ambiser.train.evaluate import dev_scores, forward_amber
 from ambiser.train.fold import Part, Shapes
 from ambiser.train.ipr import build_network
@@ -41,7 +41,7 @@ def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
         width = model.hidden + (classes if config.amber.use_prototypes else 0)
     else:
         front = speech_front(config)
-        layers, dim = (front.layers, front.dim) if front else (shapes.layers, shapes.dim)
+        layers, dim = feature_sizes(front, shapes)
         tower = FeatureTower(layers=layers, dim=dim, frames=frames, model=model, front=front)
         width = model.hidden if frames else dim
     return AmberNetwork(

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from ambiser.config import Config
 from ambiser.features.finetune import Finetuned, SpeechFront, TextFront
 from ambiser.io.console import log
-from ambiser.train.fold import Part, pick_device
+from ambiser.train.fold import Part, Shapes, pick_device
 from ambiser.train.processes import Divided
 
 _MEASURED = 512  # utterances, evenly from the whole part, that the first mean and deviation are measured on
@@ -33,6 +33,11 @@ def text_front(config: Config) -> Divided | None:
     if config.model.text_encoder == "frozen" or not config.needs_text():
         return None
     return Divided(TextFront(config.text_features, config.finetune))
+
+
+def feature_sizes(front: Divided | None, shapes: Shapes) -> tuple[int, int]:
+    """Returns L and D of the speech features: of an encoder that learns, or of those that are cached."""
+    return (shapes.layers, shapes.dim) if front is None else (front.front.layers, front.front.dim)
 
 
 @torch.no_grad()

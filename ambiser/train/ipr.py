@@ -23,7 +23,7 @@ from ambiser.models.prototypes import (
     move_targets,
     prototype_cosines,
 )
-from ambiser.train.encoders import speech_front, speech_statistics
+from ambiser.train.encoders import feature_sizes, speech_front, speech_statistics
 from ambiser.train.evaluate import dev_scores, forward_ipr
 from ambiser.train.fold import Part, Shapes
 from ambiser.train.sampling import paired_batches
@@ -36,7 +36,7 @@ PRECISE, AMBIGUOUS = 0, 1
 def build_network(config: Config, shapes: Shapes) -> IprNetwork:
     """Builds the network of IPR with fresh weights from the global generator."""
     front = speech_front(config)
-    layers, dim = (front.layers, front.dim) if front else (shapes.layers, shapes.dim)
+    layers, dim = feature_sizes(front, shapes)
     return IprNetwork(layers=layers, dim=dim, classes=len(shapes.classes), model=config.model, front=front)
 
 

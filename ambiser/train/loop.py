@@ -21,6 +21,7 @@ from ambiser.io.console import log, progress
 from ambiser.io.files import digest, write_text
 from ambiser.train.checkpoint import load_progress, save_best, save_progress
 from ambiser.train.encoders import parameter_groups, tell_parameters
+from ambiser.train.processes import check_same, is_first, sum_gradients
 
 # Fused, a step reads and writes the weights once and not a dozen times: on a CPU the step takes a sixth of the time.
 OPTIMIZERS = {"adamw": functools.partial(torch.optim.AdamW, fused=True), "sgd": torch.optim.SGD}
@@ -53,6 +54,8 @@ def fit(
 ) -> None:
     """Trains until the last epoch or until patience runs out, then writes best.safetensors as the last file.
 
+    Of several processes the first one writes.
+
     Args:
         task: the stage.
         optim: its optimisation settings.
@@ -70,7 +73,8 @@ def fit(
     optimizer = OPTIMIZERS[optim.optimizer](groups, lr=optim.learning_rate, weight_decay=optim.weight_decay)
     tell_parameters(task.modules)
     state = _resume(task, optimizer, folder / "last.pt")
-    curves = _Curves(folder, state["history"], tensorboard)
+    check_same(state["epoch"], "the epoch that they go on from")
+    curves = _Curves(folder, state["history"], tensorboard) if is_first() else None
     for epoch in range(state["epoch"] + 1, optim.epochs + 1):
         if _out_of_patience(state["history"], optim.patience):
             break
@@ -79,11 +83,14 @@ def fit(
         _keep_best(state, line, task, optim.select, stage)
         state["epoch"] = epoch
         state["history"].append(line)
-        curves.add(line)
-        save_progress(
-            folder / "last.pt", {**state, "model": task.modules.state_dict(), "optimizer": optimizer.state_dict()}
-        )
+        if curves is not None:
+            curves.add(line)
+            save_progress(
+                folder / "last.pt", {**state, "model": task.modules.state_dict(), "optimizer": optimizer.state_dict()}
+            )
         log.info(_describe(line, optim.epochs))
+    if curves is None:
+        return
     curves.close()
     best = state["best_epoch"]
     chosen = state["history"][best - 1]
@@ -138,6 +145,7 @@ def _train_epoch(
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        sum_gradients(task.modules)
         nn.utils.clip_grad_norm_(parameters, optim.clip)
         optimizer.step()
         task.after_step()

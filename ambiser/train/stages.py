@@ -10,6 +10,7 @@ from ambiser.train.checkpoint import load_best
 from ambiser.train.fold import Part, Shapes, load_part, pick_device
 from ambiser.train.ipr import IprTask, LearnTask, RefineTask
 from ambiser.train.loop import epoch_seed, fit
+from ambiser.train.processes import is_first, size
 
 _TINY = 1e-6  # soft labels are float32, and masses sums of 1/k
 
@@ -30,7 +31,8 @@ def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: i
     """
     folder, best = layout.training(tag, fold, stage), layout.best(tag, fold, stage)
     if best.is_file():
-        (folder / "last.pt").unlink(missing_ok=True)
+        if is_first():
+            (folder / "last.pt").unlink(missing_ok=True)
         log.info(f"{best} is there already; nothing to do")
         return
     before = previous_stage(config, stage)
@@ -41,10 +43,13 @@ def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: i
     own_seed = epoch_seed(seed, f"fold{fold}", 0)
     torch.manual_seed(epoch_seed(own_seed, stage, 0))
     task = _make_task(stage, config, shapes, train, dev, fold, state, before)
-    log.info(f"{stage}: {describe_part(train)} for training, {describe_part(dev)} for dev, on {device}")
+    where = f"{device}" if size() == 1 else f"{device}, by {size()} processes"
+    log.info(f"{stage}: {describe_part(train)} for training, {describe_part(dev)} for dev, on {where}")
     if why := why_one_hot(train):
         log.warning(f"{stage}: {why}, so all soft labels are one-hot: nothing is learned about disagreement")
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".*.tmp") if is_first() else ():
+        left.unlink(missing_ok=True)  # of a process that was killed while it wrote
     facts = {
         "stage": stage,
         "layers": shapes.layers,

@@ -54,3 +54,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 )
 def test_time_limits_are_read_as_slurm_reads_them(time, seconds):
     assert Job(time=time).time_s() == seconds
+
+
+def test_only_trainings_whose_encoders_learn_are_divided(tmp_path):
+    path = tmp_path / "slurm.yaml"
+    path.write_text("finetune: {nodes: 2, tasks: 4, gpus: 4}\n")
+    assert load_slurm_config(path).finetune.tasks == 4
+    path.write_text("train: {tasks: 2}\n")
+    with pytest.raises(ConfigError, match=r"train.tasks: must be 1, for only encoders that learn \(finetune\)"):
+        load_slurm_config(path)

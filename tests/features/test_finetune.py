@@ -50,9 +50,13 @@ def make(settings, **finetune):
     return SpeechFront(SpeechFeatures(**settings), Finetune(**finetune))
 
 
-@pytest.mark.parametrize(
-    "form", [{}, {"statistics": "mean_std"}, {"form": "frames", "layer": 1}, {"form": "frames_all"}]
-)
+FORMS = [
+    {}, {"statistics": "mean_std"}, {"form": "frames", "layer": 1}, {"form": "frames", "layer_weights": [1, 2, 3]},
+    {"form": "frames_all"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize("kind", ["hugging_face", "s3prl"])
 def test_features_are_those_of_stage_2_whatever_stands_beside_them(speech, kind, form):
     settings = SpeechFeatures(**speech[kind], **form)
@@ -64,6 +68,27 @@ def test_features_are_those_of_stage_2_whatever_stands_beside_them(speech, kind,
         expected = reduce_hidden_states(upstream.extract(wav.numpy()), settings)
         np.testing.assert_allclose(row.detach().numpy(), expected, atol=2e-5)
         assert front.layers * front.dim == (expected.shape[1] if mask is not None else expected.size)
+
+
+def test_a_layer_that_the_model_lacks_is_refused(speech):
+    with pytest.raises(ConfigError, match="speech_features.layer: must be 0 to 2"):
+        make({**speech["s3prl"], "form": "frames", "layer": 3})
+
+
+@pytest.mark.parametrize("kind", ["hugging_face", "s3prl"])
+def test_batches_give_the_gradients_of_utterances_alone(speech, kind):
+    """As on a GPU; with checkpointing, which computes the layers again after the batch has been forgotten."""
+    results = []
+    for settings in ({"batch_s": 0.0}, {"batch_s": 60.0}):
+        front = make({**speech[kind], **settings}, freeze_convolutions=False, checkpointing=True)
+        assert bool(front._upstream.batch_samples) is bool(settings["batch_s"])
+        features = front(noises())[0]
+        features.square().sum().backward()
+        results.append([features.detach(), *(p.grad for p in front.parameters() if p.grad is not None)])
+    largest = max(float(gradient.abs().max()) for gradient in results[0][1:])
+    assert torch.allclose(results[0][0], results[1][0], atol=1e-4)
+    for alone, together in zip(results[0][1:], results[1][1:], strict=True):
+        assert float((alone - together).abs().max()) < 1e-4 * largest
 
 
 @pytest.mark.parametrize("kind", ["hugging_face", "s3prl"])

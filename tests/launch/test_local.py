@@ -264,12 +264,23 @@ def test_gpus_are_shared_in_turn_by_their_free_memory(monkeypatch):
     monkeypatch.setattr(resources, "free_gpus", lambda: [("a", big), ("b", small)])
     assert resources.device_slots(10) == ["a", "b", "a"]
     assert resources.device_slots(2) == ["a", "b"]
-    assert resources.device_slots(10, alone=True) == ["a", "b"]
     assert resources.device_slots(3, use_gpus=False) == [None, None, None]
     monkeypatch.setattr(resources, "free_gpus", lambda: [("a", big)])
     assert resources.device_slots(10) == [None, None]
     monkeypatch.setattr(resources, "free_gpus", lambda: [])
     assert resources.device_slots(3) == [None, None, None]
+
+
+def test_jobs_with_gpus_of_their_own(monkeypatch):
+    monkeypatch.setattr(resources, "free_gpus", lambda: [(name, 80 * GIB) for name in "abcde"])
+    assert resources.device_slots(10, own=1) == ["a", "b", "c", "d", "e"]
+    assert resources.device_slots(10, own=2) == ["a,b", "c,d"]
+    assert resources.device_slots(1, own=2) == ["a,b"]
+    assert resources.device_slots(10, own=8) == ["a,b,c,d,e"]
+    monkeypatch.setattr(resources, "free_gpus", lambda: [("a", 80 * GIB)])
+    assert resources.device_slots(10, own=2) == [None]
+    monkeypatch.setattr(resources, "free_gpus", lambda: [])
+    assert resources.device_slots(5, own=2) == [None, None]
 
 
 @pytest.mark.parametrize(

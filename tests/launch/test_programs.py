@@ -43,6 +43,16 @@ def test_every_experiment_seed_and_fold_is_a_job(program):
     assert sorted(jobs(done)) == sorted([(c, f) for c in ("ce", "amber2") for f in "12"] * 2)
 
 
+def test_trainings_whose_encoders_learn_ask_slurm_for_their_own_kind_of_job(program, tmp_path):
+    (tmp_path / "site.yaml").write_text("finetune: {nodes: 2, tasks: 2, gpus: 2}\ntrain: {cpus: 3}\n")
+    options = ("--stage=prototypes", "--dry_run", "--launcher=slurm", "--slurm_config", tmp_path / "site.yaml")
+    text = program("launch", *options, configs=("ipr_finetune",)).stdout
+    assert "--nodes=2 --ntasks-per-node=2 --cpus-per-task=1 --gres=gpu:2" in text
+    assert "# 0: srun --kill-on-bad-exit=1 --nodes=2 --ntasks=4" in text
+    frozen = program("launch", *options, configs=("ipr",)).stdout
+    assert "--nodes=1 --ntasks-per-node=1 --cpus-per-task=3" in frozen and "srun" not in frozen
+
+
 @pytest.mark.parametrize(
     ("stage", "name"),
     [
@@ -230,5 +240,3 @@ def test_check_asks_for_the_corpus(run, root, tmp_path):
     done = run(*command, "--corpus_dir", tmp_path / "no", cwd=tmp_path)
     assert f"iemocap: the folder {tmp_path}/no is not there" in done.stderr
     assert run(*command, "--corpus_dir", tmp_path, cwd=tmp_path).returncode == 0
-
-

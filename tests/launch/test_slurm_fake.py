@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from ambiser.config.slurm import Job, Slurm
 from ambiser.errors import UserError
 from ambiser.launch import slurm, slurm_arrays, slurm_client, slurm_watch
 from ambiser.launch.slurm import describe_submission, run_tasks
+from ambiser.launch.slurm_arrays import command_of
 from ambiser.launch.slurm_client import Unreachable, fate
 from ambiser.launch.slurm_status import survey
 from ambiser.launch.tasks import Task
@@ -51,9 +53,7 @@ def tasks_of(folder: Path, count: int = 1) -> list[Task]:
 
 def run(folder: Path, count: int = 1, site: Slurm = SITE, job: Job | None = None, **more: object) -> int:
     tasks = tasks_of(folder, count)
-    return run_tasks(
-        tasks, folder=folder / "jobs", slurm=site, job=job or Job(), description="test", **more
-    )
+    return run_tasks(tasks, folder=folder / "jobs", slurm=site, job=job or Job(), description="test", **more)
 
 
 def test_every_key_becomes_an_option_of_sbatch(fake, tmp_path):
@@ -68,6 +68,17 @@ def test_every_key_becomes_an_option_of_sbatch(fake, tmp_path):
         "--nodes=2", "--constraint=x&y", "--array=0-2%5", "--mail-type=FAIL", "--requeue", "--signal=B:USR1@120",
     ):  # fmt: skip
         assert f" {option} " in line
+
+
+def test_srun_starts_the_processes_of_what_can_be_divided():
+    task = Task("t", ("train", "it"), Path("log"), Path("done"), divisible=True)
+    job = Job(nodes=2, tasks=4, cpus=3, container=["box"])
+    assert command_of(task, job) == [
+        "srun", "--kill-on-bad-exit=1", "--nodes=2", "--ntasks=8", "--ntasks-per-node=4", "--cpus-per-task=3",
+        "box", "train", "it",
+    ]  # fmt: skip
+    assert command_of(task, Job(container=["box"])) == ["box", "train", "it"]
+    assert command_of(replace(task, divisible=False), job) == ["box", "train", "it"]
 
 
 def test_a_warning_never_comes_in_the_first_part_of_a_short_limit(fake, tmp_path):
@@ -108,7 +119,7 @@ def test_a_refusal_is_one_line_and_leaves_nothing_open(fake, tmp_path, message):
 
 
 def test_what_would_be_refused_is_known_before_anything_runs(fake):
-    (fake / "sbatch.sh").write_text(f"case \"$*\" in *=bad*) {REFUSE.format('invalid partition: bad')};; esac")
+    (fake / "sbatch.sh").write_text(f'case "$*" in *=bad*) {REFUSE.format("invalid partition: bad")};; esac')
     lines = slurm.refusals(Slurm(cpu=Job(partition="good"), train=Job(partition="bad")), ("cpu", "train"))
     assert len(lines) == 1
     assert lines[0].startswith("train: sbatch: error: invalid partition: bad")
@@ -123,7 +134,7 @@ def test_without_slurm_it_says_so(tmp_path, monkeypatch):
 
 def test_a_lost_answer_is_looked_up_and_not_submitted_again(fake, tmp_path):
     (fake / "sbatch.sh").write_text("echo 'sbatch: error: Unable to contact slurm controller' >&2; exit 1")
-    (fake / "squeue.sh").write_text("case \"$*\" in *--name*) echo 55;; esac")
+    (fake / "squeue.sh").write_text('case "$*" in *--name*) echo 55;; esac')
     assert run(tmp_path, wait=False) == 0
     assert len(calls(fake, "sbatch")) == 1
     (record,) = (tmp_path / "jobs").glob("*/job.json")
@@ -197,7 +208,7 @@ def test_a_thousand_tasks_are_watched_with_one_call_an_interval(fake, tmp_path):
 
 
 def test_nothing_but_its_own_status_makes_a_task_end_well(fake, tmp_path):
-    (fake / "squeue.sh").write_text("for i in 0 1 2 3; do echo \"77|$i|COMPLETED|None\"; done")
+    (fake / "squeue.sh").write_text('for i in 0 1 2 3; do echo "77|$i|COMPLETED|None"; done')
     assert run(tmp_path, 4, wait=False) == 0
     for i in range(4):
         (tmp_path / f"t{i}.done").touch()

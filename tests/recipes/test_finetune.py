@@ -1,13 +1,12 @@
-"""The mini recipe with encoders that learn: tiny random models, from the waveforms to the scores."""
+"""The mini recipe with encoders that learn: tiny random models, two processes, from the waveforms to the scores."""
 
 import json
 
 from features.conftest import speech_folders, text_folder  # noqa: F401 - fixtures
 
 SMALL = [
-    "data.mini_utterances=60", "labels.precise=majority", "labels.ambiguous=any", "ipr.ambiguous_share=0.0",
-    "stages=[prototypes,distill]", "prototypes.epochs=1", "distill.epochs=1", "finetune.longest_s=1",
-    "finetune.checkpointing=true", "model.text_encoder=finetune", "text_features.encoder=huggingface",
+    "data.mini_utterances=60", "distill.epochs=1", "finetune.longest_s=1", "finetune.checkpointing=true",
+    "train.processes=2", "text_features.encoder=huggingface",
 ]  # fmt: skip
 
 
@@ -15,13 +14,14 @@ def test_a_whole_run_from_waveforms_and_transcripts(run, root, tmp_path, speech_
     folders = [word for name in ("data", "dump", "exp") for word in (f"--{name}_dir", tmp_path / name)]
     models = [f"speech_features.checkpoint={speech_folders['wav2vec2']}", f"text_features.model={text_folder}"]
     settings = [word for setting in (*SMALL, *models) for word in ("--set", setting)]
-    options = ["--config", "ipr_finetune", "--ssl", "hf_wav2vec2_custom", "--folds", "1", "--stop_stage", "7"]
+    options = ["--config", "amber2_finetune", "--ssl", "hf_wav2vec2_custom", "--folds", "1", "--stop_stage", "7"]
     done = run(root / "egs/mini/run.sh", *folders, *options, *settings, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "trains its speech encoder from the waveforms: needs no speech features" in done.stderr
     assert not (tmp_path / "dump").exists()
-    tag = tmp_path / "exp/ipr_finetune-hf_wav2vec2_custom-s1"
-    assert "million parameters" in (tag / "logs/prototypes.fold1.log").read_text()
+    tag = tmp_path / "exp/amber2_finetune-hf_wav2vec2_custom-s1"
+    log = (tag / "logs/distill.fold1.log").read_text()
+    assert "million parameters" in log and "on cpu, by 2 processes" in log and log.count("keeps epoch 1 of 1") == 1
     assert json.loads((tag / "results.json").read_text())["stamp"]["ssl"] == "hf_wav2vec2_custom"
     rows = (tag / "fold1/predictions.tsv").read_text().splitlines()
     assert len(rows) > 5 and all(abs(sum(map(float, row.split("\t")[1:])) - 1) < 1e-6 for row in rows[1:])

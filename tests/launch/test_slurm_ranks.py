@@ -1,0 +1,98 @@
+"""One training by processes on two nodes of a real Slurm, started for these tests."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from launch.cluster import Cluster, missing
+
+from ambiser.config.slurm import Job, Slurm
+from ambiser.launch.slurm import run_tasks
+from ambiser.launch.tasks import Task
+
+pytestmark = [
+    pytest.mark.skipif(bool(missing()), reason=missing() or "Slurm is here"),
+    pytest.mark.flaky(reruns=1),  # Slurm's daemons have timing of their own; a second try is printed as R
+]
+JOB = Job(memory="500M", nodes=2)
+SITE = Slurm(poll_s=0.5, late_s=4, retries=0)
+ROOT = Path(__file__).resolve().parents[2]
+START = """
+import os, signal, sys, time
+from pathlib import Path
+from ambiser.launch.ranks import find_place
+done, place = Path(sys.argv[1]), find_place(os.environ)
+"""
+TOGETHER = """
+import torch
+from torch import distributed
+from ambiser.train.processes import is_first, joined
+with joined(place, torch.device("cpu")):
+    total = torch.tensor([10.0 ** place.rank])
+    distributed.all_reduce(total)
+    if is_first(): done.write_text(f"{place.size} {total.item():.0f}")
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    made = Cluster()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(autouse=True)
+def _use(cluster, monkeypatch):
+    monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def run(folder: Path, code: str, divisible: bool = True) -> tuple[int, str, str]:
+    """Returns the exit status, what the task wrote as its last file, and its log."""
+    done, log = folder / "done", folder / "log"
+    task = Task("train", (sys.executable, "-c", START + code, str(done)), log, done, divisible)
+    status = run_tasks([task], folder=folder / "jobs", slurm=SITE, job=JOB, description="test")
+    return status, done.read_text() if done.is_file() else "", log.read_text()
+
+
+def test_two_nodes_train_together(tmp_path):
+    status, text, log = run(tmp_path, TOGETHER)
+    assert (status, text) == (0, "2 11"), log
+
+
+def test_what_cannot_be_divided_is_done_by_one_process(tmp_path):
+    status, text, log = run(tmp_path, "with open(done, 'a') as stream: stream.write(str(place.size))", divisible=False)
+    assert (status, text) == (0, "1"), log
+
+
+def test_one_that_is_killed_ends_the_job(tmp_path, capfd):
+    code = """
+if place.rank == 1: os.kill(os.getpid(), signal.SIGKILL)
+time.sleep(300)
+"""
+    status, text, log = run(tmp_path, code)
+    assert (status, text) == (1, "")
+    assert "1 of 1 jobs failed" in capfd.readouterr().err
+    assert "srun: error" in log
+
+
+def test_one_that_is_warned_of_its_end_is_queued_again_and_ends_well(tmp_path):
+    """The first run lasts until it is warned, which its first process brings about; the second one ends at once."""
+    code = """
+runs = [done.parent / f"runs{rank}" for rank in range(place.size)]
+with open(runs[place.rank], "a") as stream: stream.write("x")
+if runs[place.rank].read_text() == "x":
+    while not all(path.exists() for path in runs): time.sleep(0.05)
+    if place.rank == 0:
+        job = os.environ["SLURM_ARRAY_JOB_ID"] + "_" + os.environ["SLURM_ARRAY_TASK_ID"]
+        os.system("scancel --batch --signal=USR1 " + job)
+    time.sleep(300)
+if place.rank == 0: done.write_text("well")
+"""
+    status, text, log = run(tmp_path, code)
+    assert (status, text) == (0, "well"), log
+    assert [(tmp_path / f"runs{rank}").read_text() for rank in (0, 1)] == ["xx", "xx"]
+    assert "# stopped by a warning; queued again" in log
