@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from ambiser.features import extract, text
+from ambiser.features.workers import At
 from ambiser.io.tables import write_table
 
 
@@ -29,6 +31,20 @@ def write_data(folder, wavs):
     write_table(folder / "all" / "utt2dur", {utt: f"{soundfile.info(path).duration:.4f}" for utt, path in wavs.items()})
     write_table(folder / "all" / "text", dict.fromkeys(wavs, "so happy"))
     (folder / "corpus.json").write_text("{}\n")
+
+
+@pytest.fixture
+def no_workers(monkeypatch):
+    """Extracts in this process: a worker's seconds of imports are for the tests that are about workers."""
+
+    def run_tasks(make, argument, tasks, *, processes, start, first=None):
+        work, facts = make(first or argument)
+        start(facts)
+        for task in tasks:
+            yield from (event for event in work(task) if not isinstance(event, At))
+
+    for module in (extract, text):
+        monkeypatch.setattr(module, "run_tasks", run_tasks)
 
 
 @pytest.fixture(scope="session")

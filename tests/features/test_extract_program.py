@@ -7,13 +7,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
 from features.conftest import make_wavs, write_data
 
+from ambiser.bin import extract_features
 from ambiser.features.prosody import NAMES
 from ambiser.features.store import load_frames, load_pooled
+from ambiser.io.console import log, run_main
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -32,25 +35,44 @@ def program(*options):
     return [sys.executable, "-m", "ambiser.bin.extract_features", *map(str, options)]
 
 
-def run(folder, *options, configs=("both.yaml",)):
+def run_program(folder, *options, configs=("both.yaml",)):
     return subprocess.run(
         program("--configs", *configs, *options), cwd=folder, env=ENVIRONMENT,
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
 
+@pytest.fixture
+def run(monkeypatch, capsys, no_workers):
+    """The same program without a process of its own, and without workers: both take seconds to begin."""
+    for name in ("handlers", "propagate", "level"):
+        monkeypatch.setattr(log, name, getattr(log, name))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(folder, *options, configs=("both.yaml",)):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(log, "handlers", [])
+        monkeypatch.setattr(sys, "argv", ["extract_features", "--configs", *configs, *map(str, options)])
+        with pytest.raises(SystemExit) as caught:
+            run_main(extract_features.main)
+        return SimpleNamespace(returncode=caught.value.code, stderr=capsys.readouterr().err)
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
 def test_every_kind_is_extracted_once_and_then_skipped(recipe):
-    done = run(recipe, "--nj", 1, "--seeds", 1, 2, "--folds", 1, configs=("both.yaml", "speech.yaml"))
+    done = run_program(recipe, "--nj", 1, "--seeds", 1, 2, "--folds", 1, configs=("both.yaml", "speech.yaml"))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("features of 3 utterances") == 2
     assert (recipe / "dump/fbank/feats.scp").is_file() and (recipe / "dump/hashing/feats.scp").is_file()
     assert (recipe / "dump/fbank/feats.scp").read_text().splitlines()[0].split()[1].startswith("feats.0001.ark:")
-    again = run(recipe)
+    again = run_program(recipe)
     assert again.returncode == 0 and again.stderr.count("are there already") == 2
     assert len(again.stderr.splitlines()) == 2
 
 
-def test_an_encoder_that_learns_needs_no_features(recipe):
+def test_an_encoder_that_learns_needs_no_features(recipe, run):
     text = "stages: [distill]\nmodel: {encoder: finetune, text_encoder: finetune}\ntext: bert_base_uncased\n"
     (recipe / "learns.yaml").write_text(text)
     done = run(recipe, "--dump_dir", "none", configs=("learns.yaml",))
@@ -62,7 +84,7 @@ def test_an_encoder_that_learns_needs_no_features(recipe):
     assert not (recipe / "none").exists()
 
 
-def test_a_part_leaves_text_and_the_last_file_to_the_run_that_joins(recipe):
+def test_a_part_leaves_text_and_the_last_file_to_the_run_that_joins(recipe, run):
     done = run(recipe, "--dump_dir", "parts", "--part", 1, 1)
     assert done.returncode == 0, done.stderr
     assert (recipe / "parts/fbank/parts/1-of-1").is_file()
@@ -72,7 +94,7 @@ def test_a_part_leaves_text_and_the_last_file_to_the_run_that_joins(recipe):
     assert "--part K N must be 1 <= K <= N, got 3 2" in run(recipe, "--part", 3, 2).stderr
 
 
-def test_an_experiment_on_speech_alone_needs_no_text(recipe):
+def test_an_experiment_on_speech_alone_needs_no_text(recipe, run):
     run(recipe)
     shutil.copytree(recipe / "dump/fbank", recipe / "speech/fbank")
     done = run(recipe, "--dump_dir", "speech", configs=("speech.yaml",))
@@ -80,7 +102,7 @@ def test_an_experiment_on_speech_alone_needs_no_text(recipe):
     assert sorted(path.name for path in (recipe / "speech").iterdir()) == ["fbank"]
 
 
-def test_tokens_of_hypotheses_and_prosody_stand_in_folders_of_their_own(recipe):
+def test_tokens_of_hypotheses_and_prosody_stand_in_folders_of_their_own(recipe, run):
     (recipe / "hypotheses").write_text("other never said\nutt001 so very sad\n")
     tokens = ("text_features.form=tokens", "text_features.transcripts=hypotheses", "speech_features.prosody=true")
     options = ("--dump_dir", "tokens", "--set", *tokens)
@@ -94,7 +116,7 @@ def test_tokens_of_hypotheses_and_prosody_stand_in_folders_of_their_own(recipe):
     assert done.returncode == 2 and "hypotheses: names no utterance" in done.stderr
 
 
-def test_other_settings_stop_with_the_differing_keys(recipe):
+def test_other_settings_stop_with_the_differing_keys(recipe, run):
     run(recipe)
     done = run(recipe, "--set", "speech_features.statistics=mean", "text_features.dim=64")
     assert done.returncode == 2
@@ -103,7 +125,7 @@ def test_other_settings_stop_with_the_differing_keys(recipe):
     assert done.returncode == 2 and "text_features.dim: 256 -> 64" in done.stderr
 
 
-def test_other_audio_stops_when_finished_and_goes_on_when_not(recipe, tmp_path):
+def test_other_audio_stops_when_finished_and_goes_on_when_not(recipe, run, tmp_path):
     shutil.copytree(recipe / "data", tmp_path / "data")
     shutil.copy(recipe / "both.yaml", tmp_path)
     wavs = make_wavs(tmp_path / "wavs", [9000, 8000, 7000])
@@ -122,7 +144,7 @@ def test_other_audio_stops_when_finished_and_goes_on_when_not(recipe, tmp_path):
     assert run(tmp_path).returncode == 0 and "are there already" in run(tmp_path).stderr
 
 
-def test_audio_that_was_touched_or_moved_and_utterances_that_went_cost_nothing(recipe, tmp_path):
+def test_audio_that_was_touched_or_moved_and_utterances_that_went_cost_nothing(recipe, run, tmp_path):
     run(recipe)
     shutil.copytree(recipe / "dump", tmp_path / "dump")
     shutil.copy(recipe / "both.yaml", tmp_path)
@@ -137,7 +159,7 @@ def test_audio_that_was_touched_or_moved_and_utterances_that_went_cost_nothing(r
     assert "features of 4 utterances" in run(tmp_path).stderr
 
 
-def test_features_that_lost_an_ark_are_made_again(recipe):
+def test_features_that_lost_an_ark_are_made_again(recipe, run):
     run(recipe)
     shutil.copytree(recipe / "dump", recipe / "lost")
     ark = recipe / "lost/fbank/feats.0001.ark"
@@ -147,7 +169,7 @@ def test_features_that_lost_an_ark_are_made_again(recipe):
     assert ark.read_bytes() == content
 
 
-def test_missing_tables_and_bad_options_are_one_line(recipe):
+def test_missing_tables_and_bad_options_are_one_line(recipe, run):
     done = run(recipe, "--data_dir", "nowhere")
     assert done.returncode == 2 and "stage 1 (prepare_data)" in done.stderr and len(done.stderr.splitlines()) == 1
     done = run(recipe, "--nj", 0)
@@ -189,5 +211,5 @@ def test_a_stopped_run_leaves_no_process_and_can_go_on(recipe, name):
     else:
         pytest.fail("a process of the run is still there")
     if name == "INT":
-        done = run(recipe, "--dump_dir", dump)
+        done = run_program(recipe, "--dump_dir", dump)
         assert done.returncode == 0, done.stderr
