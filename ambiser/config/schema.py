@@ -264,8 +264,6 @@ class Config(Section):
             raise ValueError("model.pooling: attentive needs frames; set speech_features.form=frames")
         if self.model.text_encoder == "finetune" and self.text_features.encoder != "huggingface":
             raise ValueError("model.text_encoder: finetune needs a pre-trained encoder; set text=bert_base_uncased")
-        if self.model.encoder == "finetune" and self.speech_features.layer_weights:
-            raise ValueError("model.encoder: finetune keeps a layer or all; leave speech_features.layer_weights empty")
         if self.model.encoder == "finetune" and self.speech_features.prosody:
             raise ValueError("model.encoder: finetune hears waveforms alone; set speech_features.prosody=false")
         if self.model.text_encoder == "finetune" and self.text_features.form == "tokens":

@@ -1,15 +1,16 @@
-"""Time and peak memory of a step that trains a speech encoder, with and without what saves memory; run by hand.
+"""Time and peak memory of a step that trains a speech encoder: what saves memory, and several processes; run by hand.
 
     python tests/benchmarks/finetune.py                       # a base-size model on a GPU, a small one on a CPU
     python tests/benchmarks/finetune.py --ssl wavlm_base_plus # with its real weights
 
-Each setting runs in a process of its own, several steps; the least time and the peak of the process count.
+Every setting runs in processes of its own, one thread each, several steps, and the settings take turns; the least time
+of a step and the peak of one process above the model count. Several processes share the batch, and each needs a GPU.
 """
 
 import argparse
 import json
+import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ SETTINGS = {
     "bfloat16": {"precision": "bfloat16"},
     "both": {"checkpointing": True, "precision": "bfloat16"},
 }
-REPEATS = 3
+STEPS, TURNS = 2, 2
 
 
 def main() -> None:
@@ -29,26 +30,51 @@ def main() -> None:
     parser.add_argument("--ssl", default="", help="an s3prl upstream instead of a random model")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of an utterance")
+    parser.add_argument("--processes", type=int, default=2, help="how many share a batch in the last rows")
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        print(json.dumps(measure(args)))
+        measure(args)
         return
     with tempfile.TemporaryDirectory() as folder:
+        args.folder = Path(folder)
         if not args.ssl:
-            make_model(Path(folder))
-        results = {}
-        for name in SETTINGS:
-            command = [sys.executable, __file__, "--one", name, "--folder", folder, "--ssl", args.ssl]
-            command += ["--batch", str(args.batch), "--seconds", str(args.seconds)]
-            results[name] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    plain = results["plain"]
-    print(f"{plain['parameters'] / 1e6:.1f} million parameters on {plain['device']}, {args.batch} x {args.seconds:g} s")
-    print(f"{'':<16}{'s a step':>10}{'share':>8}{'MiB above the model':>22}{'share':>8}")
-    for name, got in results.items():
-        shares = got["time_s"] / plain["time_s"], got["memory"] / plain["memory"]
-        print(f"{name:<16}{got['time_s']:>10.2f}{shares[0]:>8.2f}{got['memory'] / 2**20:>22.0f}{shares[1]:>8.2f}")
+            make_model(args.folder)
+        rows = [(name, 1) for name in SETTINGS] + [("plain", args.processes)]
+        found = {row: [] for row in rows}
+        for _ in range(TURNS):
+            for row in rows:
+                found[row].append(run(args, *row))
+    report(args, {row: best(results) for row, results in found.items()})
+
+
+def run(args: argparse.Namespace, name: str, count: int) -> dict:
+    """Measures a setting by so many processes."""
+    from ambiser.launch.ranks import run_ranks
+
+    (args.folder / "result.json").unlink(missing_ok=True)
+    options = {"one": name, "folder": args.folder, "ssl": args.ssl, "batch": args.batch, "seconds": args.seconds}
+    words = [f"--{option}={value}" for option, value in options.items()]
+    if run_ranks([sys.executable, __file__, *words], count):
+        sys.exit(f"{name} by {count} processes failed")
+    return json.loads((args.folder / "result.json").read_text())
+
+
+def best(results: list[dict]) -> dict:
+    """Returns the least of every number."""
+    return results[0] | {name: min(result[name] for result in results) for name in ("time_s", "memory")}
+
+
+def report(args: argparse.Namespace, results: dict[tuple[str, int], dict]) -> None:
+    plain = results["plain", 1]
+    size = f"{plain['parameters'] / 1e6:.1f} million parameters on {plain['device']}"
+    print(f"{size}, a batch of {args.batch} x {args.seconds:g} s")
+    print(f"{'':<16}{'processes':>10}{'s a step':>10}{'share':>8}{'MiB above the model':>22}{'share':>8}")
+    for (name, count), got in results.items():
+        time_share, memory_share = got["time_s"] / plain["time_s"], got["memory"] / plain["memory"]
+        times = f"{got['time_s']:>10.2f}{time_share:>8.2f}"
+        print(f"{name:<16}{count:>10}{times}{got['memory'] / 2**20:>22.0f}{memory_share:>8.2f}")
 
 
 def make_model(folder: Path) -> None:
@@ -62,28 +88,38 @@ def make_model(folder: Path) -> None:
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
 
 
-def measure(args: argparse.Namespace) -> dict:
+def measure(args: argparse.Namespace) -> None:
+    """Does some steps, and writes down what they took; one of several processes, or all."""
     import torch
 
     from ambiser.config.schema import Finetune, SpeechFeatures
     from ambiser.features.finetune import SpeechFront
+    from ambiser.launch.ranks import find_place
+    from ambiser.train.processes import Divided, is_first, joined, sum_gradients
 
     torch.set_num_threads(1)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    speech = {"upstream": args.ssl} if args.ssl else {"upstream": "hf_wav2vec2_custom", "checkpoint": args.folder}
-    front = SpeechFront(SpeechFeatures(**speech), Finetune(**SETTINGS[args.one]), device)
-    wavs = [torch.randn(int(args.seconds * 16000)) * 0.1 for _ in range(args.batch)]
-    for parameter in front.parameters():  # gradients stand in every step but the first
-        parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
-    before, times = peak(device), []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        front(wavs)[0].square().mean().backward()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    parameters = sum(p.numel() for p in front.parameters())
-    return {"time_s": min(times), "memory": peak(device) - before, "device": device, "parameters": parameters}
+    torch.manual_seed(0)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with joined(find_place(os.environ), device):
+        speech = (
+            {"upstream": args.ssl} if args.ssl else {"upstream": "hf_wav2vec2_custom", "checkpoint": str(args.folder)}
+        )
+        front = Divided(SpeechFront(SpeechFeatures(**speech), Finetune(**SETTINGS[args.one]), device.type))
+        wavs = [torch.randn(int(args.seconds * 16000)) * 0.1 for _ in range(args.batch)]
+        for parameter in front.parameters():  # gradients stand in every step but the first
+            parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+        before, times = peak(device.type), []
+        for _ in range(STEPS):
+            start = time.perf_counter()
+            front(wavs)[0].square().mean().backward()
+            sum_gradients(front)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+        parameters = sum(p.numel() for p in front.parameters())
+        result = {"time_s": min(times), "memory": peak(device.type) - before, "parameters": parameters}
+        if is_first():
+            (args.folder / "result.json").write_text(json.dumps(result | {"device": device.type}))
 
 
 def peak(device: str) -> int:

@@ -6,7 +6,7 @@ from features.conftest import speech_folders, text_folder  # noqa: F401 - fixtur
 
 SMALL = [
     "data.mini_utterances=60", "distill.epochs=1", "finetune.longest_s=1", "finetune.checkpointing=true",
-    "train.processes=2", "text_features.encoder=huggingface",
+    "train.processes=2", "train.tensorboard=false", "text_features.encoder=huggingface",
 ]  # fmt: skip
 
 

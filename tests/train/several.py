@@ -1,6 +1,7 @@
 """Trains toy folds whose encoders learn, by one process and by two: `several.py FOLDER SPEECH_FOLDER TEXT_FOLDER`.
 
-IPR is trained on pooled layers, AmbER² on frames and text, for two epochs each; FOLDER/1 and FOLDER/2 get the results.
+IPR is trained on pooled layers, AmbER² on frames (a sum of the layers) and text, for two epochs each; FOLDER/1 and
+FOLDER/2 get the results.
 """
 
 import os
@@ -85,7 +86,7 @@ def train(out, speech, text, parts):
     )
     second.start_from(first.modules.state_dict(), "prototypes")
     fit(second, config.contrastive, out / "contrastive", stage="contrastive", **settings)
-    frames = {"speech_features": {**config.speech_features.model_dump(), "form": "frames"}}
+    frames = {"speech_features": {**config.speech_features.model_dump(), "form": "frames", "layer_weights": [1, 2, 3]}}
     config = config_of(speech, text, stages=["distill"], **frames)
     torch.manual_seed(2)
     task = DistillTask(config, config.distill, shapes, *parts, fold=1)
