@@ -89,19 +89,9 @@ def fit(
                 folder / "last.pt", {**state, "model": task.modules.state_dict(), "optimizer": optimizer.state_dict()}
             )
         log.info(_describe(line, optim.epochs))
-    if curves is None:
-        return
-    curves.close()
-    best = state["best_epoch"]
-    chosen = state["history"][best - 1]
-    save_best(
-        folder / "best.safetensors",
-        state["best"],
-        {**facts, "epoch": best, "select": optim.select, "dev": _dev_score(chosen, optim.select)},
-    )
-    (folder / "last.pt").unlink(missing_ok=True)
-    reason = "" if optim.select == "last" else f" by dev {optim.select} {_dev_score(chosen, optim.select):.4f}"
-    log.info(f"keeps epoch {best} of {state['epoch']}{reason}")
+    if curves is not None:
+        curves.close()
+        _finish(state, optim, folder, facts)
 
 
 def epoch_seed(seed: int, stage: str, epoch: int) -> int:
@@ -115,6 +105,20 @@ def rate_factor(step: int, steps: int, warmup: float) -> float:
     if step < rising:
         return (step + 1) / (rising + 1)
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
+
+
+def _finish(state: dict[str, object], optim: Optimization, folder: Path, facts: dict[str, object]) -> None:
+    """Writes the weights of the best epoch, and removes what only a training that goes on needs."""
+    best = state["best_epoch"]
+    chosen = state["history"][best - 1]
+    save_best(
+        folder / "best.safetensors",
+        state["best"],
+        {**facts, "epoch": best, "select": optim.select, "dev": _dev_score(chosen, optim.select)},
+    )
+    (folder / "last.pt").unlink(missing_ok=True)
+    reason = "" if optim.select == "last" else f" by dev {optim.select} {_dev_score(chosen, optim.select):.4f}"
+    log.info(f"keeps epoch {best} of {state['epoch']}{reason}")
 
 
 def _train_epoch(

@@ -1,5 +1,7 @@
 """Runs one training stage on one fold: loads what it needs, builds the task, trains, leaves best.safetensors."""
 
+from pathlib import Path
+
 import torch
 
 from ambiser.config import Config
@@ -43,13 +45,8 @@ def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: i
     own_seed = epoch_seed(seed, f"fold{fold}", 0)
     torch.manual_seed(epoch_seed(own_seed, stage, 0))
     task = _make_task(stage, config, shapes, train, dev, fold, state, before)
-    where = f"{device}" if size() == 1 else f"{device}, by {size()} processes"
-    log.info(f"{stage}: {describe_part(train)} for training, {describe_part(dev)} for dev, on {where}")
-    if why := why_one_hot(train):
-        log.warning(f"{stage}: {why}, so all soft labels are one-hot: nothing is learned about disagreement")
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".*.tmp") if is_first() else ():
-        left.unlink(missing_ok=True)  # of a process that was killed while it wrote
+    _announce(stage, train, dev, device)
+    _prepare_folder(folder)
     facts = {
         "stage": stage,
         "layers": shapes.layers,
@@ -91,6 +88,20 @@ def why_one_hot(part: Part) -> str:
         return ""
     single = (part.counts.sum(dim=1) < 1 + _TINY).all()
     return "every training utterance has a single vote" if single else "the raters agree on every training utterance"
+
+
+def _announce(stage: str, train: Part, dev: Part, device: torch.device) -> None:
+    where = f"{device}" if size() == 1 else f"{device}, by {size()} processes"
+    log.info(f"{stage}: {describe_part(train)} for training, {describe_part(dev)} for dev, on {where}")
+    if why := why_one_hot(train):
+        log.warning(f"{stage}: {why}, so all soft labels are one-hot: nothing is learned about disagreement")
+
+
+def _prepare_folder(folder: Path) -> None:
+    """Makes the folder, or removes what a process left there that was killed while it wrote."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".*.tmp") if is_first() else ():
+        left.unlink(missing_ok=True)
 
 
 def _make_task(
