@@ -11,8 +11,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Several workers with a pool of threads each would wait for one another; a test that needs threads asks for them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A shell that runs the tests in the background makes them ignore Ctrl-C, and programs that tests start would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives a file to one worker, all tests with a real Slurm to one as well, and begins with the long ones."""
+    for item in items:
+        slurm = item.get_closest_marker("slurm")
+        item.add_marker(pytest.mark.xdist_group("slurm" if slurm else item.path.name))
+    first = ("recipes", "launch")
+    items.sort(key=lambda item: (not item.get_closest_marker("slurm"), item.path.parent.name not in first))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "slurmstepd", "sbatch", "squeue", "scontrol")
 PLACES = f"{os.environ['PATH']}:/usr/sbin:/sbin"
@@ -53,10 +54,19 @@ PartitionName=urgent Nodes=n[1-2] DefMemPerCPU=500 PriorityTier=10
 """
 
 
-def missing() -> str:
+def _missing() -> str:
     """Says which program of Slurm is not here, or nothing."""
     names = [name for name in PROGRAMS if not _which(name)]
     return f"Slurm cannot be had here ({names[0]} is missing; Debian: apt-get install slurm-wlm munge)" if names else ""
+
+
+def needs_slurm() -> list[pytest.MarkDecorator]:
+    """Returns the marks of a file whose tests need a real Slurm."""
+    return [
+        pytest.mark.slurm,
+        pytest.mark.skipif(bool(_missing()), reason=_missing() or "Slurm is here"),
+        pytest.mark.flaky(reruns=1),  # Slurm's daemons have timing of their own; a second try is printed as R
+    ]
 
 
 class Cluster:

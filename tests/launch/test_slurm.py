@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from launch.cluster import Cluster, missing
+from launch.cluster import Cluster, needs_slurm
 
 from ambiser.config.slurm import Job, Slurm
 from ambiser.errors import UserError
@@ -19,10 +19,7 @@ from ambiser.launch import slurm, slurm_client
 from ambiser.launch.slurm import run_tasks
 from ambiser.launch.tasks import Task
 
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=missing() or "Slurm is here"),
-    pytest.mark.flaky(reruns=1),  # Slurm's daemons have timing of their own; a second try is printed as R
-]
+pytestmark = needs_slurm()
 JOB = Job(memory="300M")
 SITE = Slurm(train=JOB, poll_s=1, late_s=4, retries=0)
 CODE = "import os, signal, subprocess, sys, time; done = sys.argv[1]; "

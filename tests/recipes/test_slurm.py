@@ -7,13 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from launch.cluster import Cluster, missing
+from launch.cluster import Cluster, needs_slurm
 from recipes.test_mini import TAG, Recipe, contents, good, wait_for
 
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=missing() or "Slurm is here"),
-    pytest.mark.flaky(reruns=1),  # Slurm's daemons have timing of their own; a second try is printed as R
-]
+pytestmark = needs_slurm()
 SITE = """\
 cpu: {memory: 900M}
 train: {memory: 900M}
