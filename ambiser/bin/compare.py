@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from ambiser.bin.arguments import Parser, add_experiment
-from ambiser.bin.experiments import load_experiments
-from ambiser.bin.scored import load_scored
-from ambiser.bin.systems import System, add_predictions, all_systems, folds_to_use, predictions_of
 from ambiser.io.console import progress, run_main, set_up_logging
 from ambiser.io.files import write_text
 from ambiser.io.layout import require
+from ambiser.wiring.arguments import Parser, add_experiment
+from ambiser.wiring.experiments import load_experiments
+from ambiser.wiring.scored import load_scored
+from ambiser.wiring.systems import System, add_predictions, all_systems, folds_to_use, predictions_of
 
 FORMS = ("text", "markdown", "latex", "csv")
 

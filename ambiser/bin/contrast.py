@@ -1,7 +1,7 @@
 """Fine-tunes by contrast while prototypes and targets keep moving (stage 5, IPR phase 3), on one fold."""
 
-from ambiser.bin.train_one import run_one
 from ambiser.io.console import run_main
+from ambiser.wiring.train_one import run_one
 
 
 def main() -> int:

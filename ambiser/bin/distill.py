@@ -1,7 +1,7 @@
 """Distills teachers into a student, or trains a baseline head (stage 6, AmbER²), on one fold."""
 
-from ambiser.bin.train_one import run_one
 from ambiser.io.console import run_main
+from ambiser.wiring.train_one import run_one
 
 
 def main() -> int:

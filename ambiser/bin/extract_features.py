@@ -1,11 +1,11 @@
 """Stage 2: extracts the speech and text features that the experiments name, each once (dump/NAME)."""
 
-from ambiser.bin.arguments import Parser, add_experiment
-from ambiser.bin.experiments import Experiment, load_experiments
-from ambiser.bin.feature_sets import speech_dir, transcripts, unfinished_speech, unfinished_text, wav_paths
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.layout import require
 from ambiser.io.tables import read_table
+from ambiser.wiring.arguments import Parser, add_experiment
+from ambiser.wiring.experiments import Experiment, load_experiments
+from ambiser.wiring.feature_sets import speech_dir, transcripts, unfinished_speech, unfinished_text, wav_paths
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
 """Downloads pre-trained weights into the caches that all programs look in, and tries that they can be loaded."""
 
-from ambiser.bin.arguments import Parser
 from ambiser.config import load_config
 from ambiser.config.load import CONF
 from ambiser.config.schema import SpeechFeatures, TextFeatures
 from ambiser.features.names import BASELINES
 from ambiser.features.weights import find_hugging_face, find_weights
 from ambiser.io.console import log, run_main, set_up_logging
+from ambiser.wiring.arguments import Parser
 
 
 def main() -> None:

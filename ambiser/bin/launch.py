@@ -4,17 +4,16 @@ import argparse
 import shlex
 from pathlib import Path
 
-from ambiser.bin import jobs
-from ambiser.bin.arguments import Parser, add_experiment
-from ambiser.bin.experiments import Experiment, claim_experiment, load_experiments
-from ambiser.bin.memory import memory_of_a_job
-from ambiser.bin.systems import folds_to_use
 from ambiser.config import STAGES
 from ambiser.config.slurm import SLURM_CONFIG, load_slurm_config
-from ambiser.io.console import log, run_main, set_up_logging
+from ambiser.io.console import run_main, set_up_logging
 from ambiser.launch import LAUNCHERS, local, slurm
 from ambiser.launch.resources import device_slots
-from ambiser.launch.tasks import Task, split_done
+from ambiser.launch.tasks import Task
+from ambiser.wiring import jobs
+from ambiser.wiring.arguments import Parser, add_experiment
+from ambiser.wiring.experiments import Experiment, load_experiments
+from ambiser.wiring.memory import memory_of_a_job
 
 
 def main() -> int:
@@ -32,32 +31,13 @@ def main() -> int:
         parser.error(f"--nj must be 1 or more, got {args.nj}")
     set_up_logging()
     args.site = load_slurm_config(args.slurm_config)
-    experiments = [e for e in load_experiments(args) if _has_stage(e, args.stage)]
-    for stage, tasks in _waves(args, experiments):
+    experiments = [e for e in load_experiments(args) if jobs.has_stage(e, args.stage)]
+    for stage, tasks in jobs.waves(args, experiments):
         if args.dry_run:
             print(_describe(args, stage, tasks, experiments))
         elif tasks and (status := _run(args, stage, tasks, experiments)):
             return status
     return 0
-
-
-def _waves(args: argparse.Namespace, experiments: list[Experiment]) -> list[tuple[str, list[Task]]]:
-    """Returns the jobs to run, wave after wave, and where their submissions are recorded."""
-    if args.stage == jobs.FEATURES:
-        cores = getattr(args.site, jobs.kind(args.stage, experiments)).cpus if args.launcher == "slurm" else 1
-        parts, join = jobs.features(args, experiments, args.site.feature_parts, cores)
-        return [(jobs.FEATURES, parts), ("join_features", join)]
-    if args.stage == "score":
-        return [("score", [jobs.scoring(args, experiment) for experiment in experiments])]
-    if args.stage == "report":
-        return [("report", [jobs.report(args)])]
-    folds = folds_to_use(experiments[0], args.folds) if experiments else []
-    for experiment in experiments if not args.dry_run else []:
-        claim_experiment(experiment)
-    done, tasks = split_done(jobs.training(args, experiment, fold) for experiment in experiments for fold in folds)
-    if done and not args.dry_run:
-        log.info("%s: %d of %d jobs are done already", args.stage, len(done), len(done) + len(tasks))
-    return [(args.stage, tasks)]
 
 
 def _run(args: argparse.Namespace, stage: str, tasks: list[Task], experiments: list[Experiment]) -> int:
@@ -78,13 +58,6 @@ def _describe(args: argparse.Namespace, stage: str, tasks: list[Task], experimen
         job, folder = getattr(args.site, jobs.kind(stage, experiments)), jobs.jobs_dir(args.exp_dir, stage)
         return slurm.describe_submission(tasks, folder=folder, slurm=args.site, job=job)
     return "\n".join(shlex.join(task.argv) for task in tasks)
-
-
-def _has_stage(experiment: Experiment, stage: str) -> bool:
-    if stage in STAGES and stage not in experiment.config.stages:
-        log.info("%s has no stage %s: skipped", experiment.tag, stage)
-        return False
-    return True
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Learns class prototypes from precise utterances (stage 3, IPR phase 1), on one fold."""
 
-from ambiser.bin.train_one import run_one
 from ambiser.io.console import run_main
+from ambiser.wiring.train_one import run_one
 
 
 def main() -> int:

@@ -3,11 +3,11 @@
 For example, after stage 6: python -m ambiser.bin.predict --config conf/ce.yaml --fold 1 --part test3
 """
 
-from ambiser.bin.arguments import Parser, add_experiment
-from ambiser.bin.experiments import load_experiment
 from ambiser.errors import ConfigError
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.layout import require
+from ambiser.wiring.arguments import Parser, add_experiment
+from ambiser.wiring.experiments import load_experiment
 
 
 def main() -> None:

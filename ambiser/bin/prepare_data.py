@@ -3,10 +3,10 @@
 from functools import partial
 from pathlib import Path
 
-from ambiser.bin.arguments import Parser, add_experiment
-from ambiser.bin.experiments import load_experiments
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.files import write_text
+from ambiser.wiring.arguments import Parser, add_experiment
+from ambiser.wiring.experiments import load_experiments
 
 
 def main() -> None:

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from ambiser.bin.arguments import Parser, add_experiment
 from ambiser.bin.compare import compare_systems
-from ambiser.bin.details import load_detail, load_words_and_audio
-from ambiser.bin.experiments import load_experiments
-from ambiser.bin.scored import load_scored
-from ambiser.bin.systems import System, add_predictions, all_systems, predictions_of
 from ambiser.config import STAGES
 from ambiser.io.console import log, progress, run_main, set_up_logging
 from ambiser.io.files import write_text
 from ambiser.io.layout import require
+from ambiser.wiring.arguments import Parser, add_experiment
+from ambiser.wiring.details import load_detail, load_words_and_audio
+from ambiser.wiring.experiments import load_experiments
+from ambiser.wiring.scored import load_scored
+from ambiser.wiring.systems import System, add_predictions, all_systems, predictions_of
 
 
 def main() -> None:

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ambiser.bin.arguments import Parser, add_experiment
-from ambiser.bin.experiments import claim_experiment, load_experiments
-from ambiser.bin.scored import load_scored
-from ambiser.bin.systems import System, add_predictions, all_systems, folds_to_use, predictions_of, require_models
 from ambiser.io.console import log, progress, run_main, set_up_logging
 from ambiser.io.files import read_json, write_json
 from ambiser.io.tables import read_tsv
+from ambiser.wiring.arguments import Parser, add_experiment
+from ambiser.wiring.experiments import claim_experiment, load_experiments
+from ambiser.wiring.scored import load_scored
+from ambiser.wiring.systems import System, add_predictions, all_systems, folds_to_use, predictions_of, require_models
 
 
 def main() -> None:

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from ambiser.bin.arguments import Parser, add_experiment
-from ambiser.bin.experiments import Experiment, layout_of, load_experiments
-from ambiser.bin.jobs import ORDER, jobs_dir
 from ambiser.config import STAGES
 from ambiser.io.console import run_main
 from ambiser.io.files import read_json
 from ambiser.io.layout import Layout
 from ambiser.launch.slurm_status import survey
+from ambiser.wiring.arguments import Parser, add_experiment
+from ambiser.wiring.experiments import Experiment, layout_of, load_experiments
+from ambiser.wiring.jobs import ORDER, jobs_dir
 
 DONE, PARTLY, MISSING, NO_STAGE = "#", "~", ".", "-"
 COLUMNS = ("experiment", *STAGES, "predictions", "results")

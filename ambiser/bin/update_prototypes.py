@@ -1,7 +1,7 @@
 """Lets ambiguous utterances update the prototypes (stage 4, IPR phase 2), on one fold."""
 
-from ambiser.bin.train_one import run_one
 from ambiser.io.console import run_main
+from ambiser.wiring.train_one import run_one
 
 
 def main() -> int:

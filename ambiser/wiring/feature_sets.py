@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ambiser.bin.experiments import Experiment, claim_folder
 from ambiser.config import dump_yaml
 from ambiser.config.schema import TextFeatures
 from ambiser.errors import DataError
@@ -11,6 +10,7 @@ from ambiser.features.shards import are_finished, compare_sources
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_table
+from ambiser.wiring.experiments import Experiment, claim_folder
 
 
 def unfinished_speech(experiments: list[Experiment]) -> list[Experiment]:

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from ambiser.bin.systems import System
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table
+from ambiser.wiring.systems import System
 
 
 def load_detail(system: System, fold: int, loaded: object) -> object:

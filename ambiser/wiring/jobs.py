@@ -4,12 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from ambiser.bin.experiments import Experiment
-from ambiser.bin.feature_sets import speech_dir, unfinished_speech, unfinished_text
 from ambiser.config import STAGES
 from ambiser.features.extract import part_file
 from ambiser.features.names import BASELINES
-from ambiser.launch.tasks import Task
+from ambiser.io.console import log
+from ambiser.launch.tasks import Task, split_done
+from ambiser.wiring.experiments import Experiment, claim_experiment
+from ambiser.wiring.feature_sets import speech_dir, unfinished_speech, unfinished_text
+from ambiser.wiring.systems import folds_to_use
 
 PROGRAMS = dict(zip(STAGES, ("learn_prototypes", "update_prototypes", "contrast", "distill"), strict=True))
 FEATURES = "extract_features"
@@ -23,14 +25,41 @@ def jobs_dir(exp_dir: Path, stage: str) -> Path:
     return exp_dir / "jobs" / stage
 
 
+def has_stage(experiment: Experiment, stage: str) -> bool:
+    """Tells whether an experiment has a stage; one that it lacks is a line on the screen."""
+    if stage in STAGES and stage not in experiment.config.stages:
+        log.info("%s has no stage %s: skipped", experiment.tag, stage)
+        return False
+    return True
+
+
+def waves(args: argparse.Namespace, experiments: list[Experiment]) -> list[tuple[str, list[Task]]]:
+    """Returns the jobs to run, wave after wave, and where their submissions are recorded."""
+    if args.stage == FEATURES:
+        cores = getattr(args.site, kind(args.stage, experiments)).cpus if args.launcher == "slurm" else 1
+        parts, join = features(args, experiments, args.site.feature_parts, cores)
+        return [(FEATURES, parts), ("join_features", join)]
+    if args.stage == "score":
+        return [("score", [scoring(args, experiment) for experiment in experiments])]
+    if args.stage == "report":
+        return [("report", [report(args)])]
+    folds = folds_to_use(experiments[0], args.folds) if experiments else []
+    for experiment in experiments if not args.dry_run else []:
+        claim_experiment(experiment)
+    done, tasks = split_done(training(args, experiment, fold) for experiment in experiments for fold in folds)
+    if done and not args.dry_run:
+        log.info("%s: %d of %d jobs are done already", args.stage, len(done), len(done) + len(tasks))
+    return [(args.stage, tasks)]
+
+
 def training(args: argparse.Namespace, experiment: Experiment, fold: int) -> Task:
     """Returns the job that trains a stage of an experiment on a fold."""
     layout, tag = experiment.layout, experiment.tag
     words = ["--config", str(experiment.config_path), "--seed", str(experiment.seed), "--fold", str(fold)]
-    log = layout.experiment(tag) / "logs" / f"{args.stage}.fold{fold}.log"
+    log_path = layout.experiment(tag) / "logs" / f"{args.stage}.fold{fold}.log"
     argv = _program(args, PROGRAMS[args.stage], words)
     done = layout.best(tag, fold, args.stage)
-    return Task(f"{tag} fold {fold}", argv, log, done, divisible=experiment.config.learns())
+    return Task(f"{tag} fold {fold}", argv, log_path, done, divisible=experiment.config.learns())
 
 
 def features(args: argparse.Namespace, experiments: list[Experiment], parts: int, nj: int) -> tuple[list, list]:
@@ -43,8 +72,8 @@ def features(args: argparse.Namespace, experiments: list[Experiment], parts: int
         for number in range(1, parts + 1):
             words = ["--configs", str(experiment.config_path), "--nj", str(nj), "--part", str(number), str(parts)]
             name = f"{folder.name} part {number}/{parts}"
-            log = logs / f"{folder.name}.{number}-of-{parts}.log"
-            tasks.append(Task(name, _program(args, FEATURES, words), log, part_file(folder, (number, parts))))
+            log_path = logs / f"{folder.name}.{number}-of-{parts}.log"
+            tasks.append(Task(name, _program(args, FEATURES, words), log_path, part_file(folder, (number, parts))))
     if not speech and not text:
         return [], []
     last = text[-1].text_dir() if text else speech_dir(speech[-1])

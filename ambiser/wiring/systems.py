@@ -4,10 +4,10 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from ambiser.bin.arguments import Parser
-from ambiser.bin.experiments import Experiment
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.layout import require
+from ambiser.wiring.arguments import Parser
+from ambiser.wiring.experiments import Experiment
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ import argparse
 import os
 from pathlib import Path
 
-from ambiser.bin.experiments import Experiment, load_experiment, load_experiments
 from ambiser.config.slurm import load_slurm_config
 from ambiser.errors import ConfigError, UserError
 from ambiser.features.names import BASELINES, HUGGING_FACE, describe_unknown, names_in_s3prl
 from ambiser.features.weights import find_weights
 from ambiser.launch import slurm
 from ambiser.launch.resources import disk_of
+from ambiser.wiring.experiments import Experiment, load_experiment, load_experiments
 
 GIB = 2**30
 LEAST_DISK_BYTES = GIB // 4

@@ -3,11 +3,11 @@
 import os
 import sys
 
-from ambiser.bin.arguments import Parser, add_experiment
-from ambiser.bin.experiments import claim_experiment, load_experiment
 from ambiser.errors import ConfigError
 from ambiser.io.console import set_up_logging
 from ambiser.launch.ranks import find_place, run_ranks
+from ambiser.wiring.arguments import Parser, add_experiment
+from ambiser.wiring.experiments import claim_experiment, load_experiment
 
 
 def run_one(stage: str, description: str | None) -> int:

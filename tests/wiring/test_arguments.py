@@ -2,9 +2,9 @@
 
 import pytest
 
-from ambiser.bin.arguments import Parser, add_experiment
-from ambiser.bin.experiments import claim_folder, load_experiments
 from ambiser.errors import ConfigError
+from ambiser.wiring.arguments import Parser, add_experiment
+from ambiser.wiring.experiments import claim_folder, load_experiments
 
 
 def _parser(several=False):

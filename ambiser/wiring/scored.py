@@ -3,9 +3,9 @@
 import functools
 from pathlib import Path
 
-from ambiser.bin.systems import System, predictions_of
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table
+from ambiser.wiring.systems import System, predictions_of
 
 _KEEP = 64  # folds and parts; experiments share them
 

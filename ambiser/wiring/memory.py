@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ambiser.bin.experiments import Experiment
+from ambiser.wiring.experiments import Experiment
 
 PROGRAM_BYTES = 700 * 2**20  # what a job takes before it has read any features
 BASE_MODEL_BYTES = 400 * 2**20
