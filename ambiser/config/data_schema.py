@@ -1,5 +1,6 @@
 """The keys that say what the data are: the corpus, its split, and how votes become labels; see `schema`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,9 +16,24 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """A part of the configuration: unknown keys are refused, values cannot be changed afterwards."""
+    """A part of the configuration: unknown keys are refused, values cannot be changed afterwards.
+
+    A section that gives some keys of a part leaves the rest as the part's own default has them, and not as its class.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_defaults_of_parts(cls, tree: object) -> object:
+        if not isinstance(tree, Mapping):
+            return tree
+        parts = {
+            name: field.default.model_dump() | dict(tree[name])
+            for name, field in cls.model_fields.items()
+            if isinstance(field.default, Section) and isinstance(tree.get(name), Mapping)
+        }
+        return {**tree, **parts}
 
 
 class Data(Section):

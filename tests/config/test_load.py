@@ -2,7 +2,7 @@
 
 import pytest
 
-from ambiser.config import load_config
+from ambiser.config import STAGES, load_config
 from ambiser.config.load import CONF, differing_keys, dump_yaml, parse_yaml
 from ambiser.config.schema import Config
 from ambiser.errors import ConfigError
@@ -33,6 +33,13 @@ def test_layers_win_in_order(tmp_path):
     path = _write(tmp_path / "x.yaml", "base: base.yaml\nmodel: {hidden: 30}\n")
     config = load_config(path, overrides=["model.projection=7"])
     assert (config.model.hidden, config.model.dropout, config.model.projection, config.train.threads) == (30, 0.1, 7, 2)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_key_of_a_stage_leaves_the_other_keys_as_they_are(tmp_path, stage):
+    path, default = _write(tmp_path / "x.yaml", f"{stage}: {{batch: 8}}\n"), getattr(Config(), stage)
+    loaded = getattr(load_config(path, overrides=[f"{stage}.clip=2"]), stage)
+    assert loaded == default.model_copy(update={"batch": 8, "clip": 2.0})
 
 
 def test_classes_are_replaced_not_merged(tmp_path):
