@@ -249,7 +249,7 @@ class Config(Section):
     update: Optimization = Optimization(epochs=5, select="jsd")
     contrastive: Optimization = Optimization(epochs=20, select="jsd")
     amber: Amber = Amber()
-    distill: Optimization = Optimization(epochs=30, patience=5, select="jsd")
+    distill: Optimization = Optimization(epochs=30, batch=64, patience=5, select="jsd")
     train: Train = Train()
     score: Score = Score()
 
