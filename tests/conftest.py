@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from launch.cluster import running
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -70,3 +71,10 @@ def copy_checkout():
         return target
 
     return copy
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A real Slurm of two nodes; the tests of a file share it."""
+    with running() as made:
+        yield made

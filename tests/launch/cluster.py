@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -206,3 +207,14 @@ def _free_ports() -> tuple[int, int, int]:
                 continue
             return ports
     raise OSError("no free ports")
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Cluster]:
+    """Starts a cluster and stops it at the end."""
+    made = Cluster()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()

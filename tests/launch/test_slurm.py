@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from launch.cluster import Cluster, needs_slurm
+from launch.cluster import Cluster, needs_slurm, running
 
 from ambiser.config.slurm import Job, Slurm
 from ambiser.errors import UserError
@@ -32,25 +32,11 @@ STOPPABLE = TICK + (
 )
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    made = Cluster()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-
-
 @pytest.fixture
 def fresh_cluster():
     """One of its own, for a test that leaves it without a node."""
-    made = Cluster()
-    try:
-        made.start()
+    with running() as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -4,16 +4,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from launch.cluster import Cluster, missing
+from launch.cluster import needs_slurm
 
 from ambiser.config.slurm import Job, Slurm
 from ambiser.launch.slurm import run_tasks
 from ambiser.launch.tasks import Task
 
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=missing() or "Slurm is here"),
-    pytest.mark.flaky(reruns=1),  # Slurm's daemons have timing of their own; a second try is printed as R
-]
+pytestmark = needs_slurm()
 JOB = Job(memory="500M", nodes=2)
 SITE = Slurm(poll_s=0.5, late_s=4, retries=0)
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,16 +29,6 @@ with joined(place, torch.device("cpu")):
     distributed.all_reduce(total)
     if is_first(): done.write_text(f"{place.size} {total.item():.0f}")
 """
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    made = Cluster()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from launch.cluster import Cluster, needs_slurm
+from launch.cluster import needs_slurm
 from recipes.test_mini import TAG, Recipe, contents, good, wait_for
 
 pytestmark = needs_slurm()
@@ -20,16 +20,6 @@ late_s: 5
 retries: 0
 """
 ONE = ["--config", "ipr_amber2", "--folds", 1, "--set", "contrastive.epochs=30"]
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    made = Cluster()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture(scope="module")
