@@ -19,14 +19,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives a file to one worker, all tests with a real Slurm to one as well, and begins with the long ones."""
-    for item in items:
-        slurm = item.get_closest_marker("slurm")
-        item.add_marker(pytest.mark.xdist_group("slurm" if slurm else item.path.name))
-    first = ("recipes", "launch")
-    items.sort(key=lambda item: (not item.get_closest_marker("slurm"), item.path.parent.name not in first))
+    """Begins with what waits for a real Slurm, and what takes long beside it."""
+    first = ("launch/test_slurm.py", "recipes/")
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        return next((number for number, start in enumerate(first) if path.startswith(start)), len(first))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

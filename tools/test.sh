@@ -17,5 +17,5 @@ mapfile -d '' scripts < <(grep -rlZ --include='*.sh' --include=run --exclude-dir
 echo "== pytest"
 command -v sbatch > /dev/null ||
   echo "Slurm is not here: the tests with a real one are skipped (Debian: apt-get install slurm-wlm munge)"
-exec "$python" -m pytest -q -rsR --durations=10 --numprocesses logical --maxprocesses 8 --dist loadgroup \
+exec "$python" -m pytest -q -rsR --durations=10 --numprocesses logical --maxprocesses 8 --dist loadfile \
   --no-loadscope-reorder "$@"

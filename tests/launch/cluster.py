@@ -64,7 +64,6 @@ def _missing() -> str:
 def needs_slurm() -> list[pytest.MarkDecorator]:
     """Returns the marks of a file whose tests need a real Slurm."""
     return [
-        pytest.mark.slurm,
         pytest.mark.skipif(bool(_missing()), reason=_missing() or "Slurm is here"),
         pytest.mark.flaky(reruns=1),  # Slurm's daemons have timing of their own; a second try is printed as R
     ]
