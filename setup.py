@@ -25,6 +25,7 @@ REQUIRES = [
 TEST = [
     "pytest",  # runs the tests
     "pytest-rerunfailures",  # a second try, and said so, for tests that hang on the timing of a real Slurm
+    "pytest-timeout",  # a test that hangs fails, with the place where it hangs
     "pytest-xdist",  # as many tests at a time as there are cores
     "torchmetrics",  # a second, independent source of every standard metric
     "ruff",  # checks the Python code

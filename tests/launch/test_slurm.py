@@ -34,7 +34,7 @@ STOPPABLE = TICK + (
 
 @pytest.fixture
 def fresh_cluster():
-    """One of its own, for a test that leaves it without a node."""
+    """One of its own, for a test that leaves it without a node, or with numbers of jobs that come again."""
     with running() as made:
         yield made
 
@@ -303,8 +303,9 @@ def test_a_task_that_is_warned_too_often_fails(tmp_path, launch, cluster):
     assert "t0, stopped before the time limit for the 1. time; give it more time" in text
 
 
-def test_the_controller_killed_just_after_a_submit_changes_nothing(tmp_path, launch, cluster):
-    process = launch(TICK + f"time.sleep(4); {WRITE}; sys.exit(6 if done.endswith('t1.done') else 0)")
+def test_the_controller_killed_just_after_a_submit_changes_nothing(tmp_path, launch, fresh_cluster):
+    cluster = fresh_cluster
+    process = launch(TICK + f"time.sleep(4); {WRITE}; sys.exit(6 if done.endswith('t1.done') else 0)", on=cluster)
     job_of(tmp_path)
     wait_until(lambda: all((tmp_path / f"t{i}.done.runs").exists() for i in (0, 1)))
     cluster.kill_controller()
