@@ -30,7 +30,7 @@ def main() -> None:
     from ambiser.scoring.curves import read_curves
     from ambiser.scoring.markdown import render_markdown, render_terminal
     from ambiser.scoring.publish import publish
-    from ambiser.scoring.report import render_report
+    from ambiser.scoring.report import drawn, render_report
     from ambiser.scoring.results import read_results
     from ambiser.scoring.summary import tables
 
@@ -43,7 +43,9 @@ def main() -> None:
     else:  # one of an earlier stage 8 would speak of other experiments
         (layout.exp_dir / "COMPARE.md").unlink(missing_ok=True)
     folds = results[0]["stamp"]["folds"]
-    details, listing, words = look_into(systems, folds) if len(tables(results)) == 1 else ({}, None, {})
+    tags = {one["tag"] for one in drawn(results)}
+    shown = [system for system in systems if system.tag in tags]
+    details, listing, words = look_into(shown, folds) if len(tables(results)) == 1 else ({}, None, {})
     page = render_report(
         results, curves, layout.exp_dir / "figures", each=lambda items: progress(items, "draw figures"),
         details=details, listing=listing, words=words,

@@ -73,7 +73,7 @@ def render_report(
     """Draws all figures and returns the page.
 
     Args:
-        results: of all experiments and seeds.
+        results: of all experiments and seeds; figures and details are made of the first seed of each.
         curves: learning curves by tag, from `ambiser.scoring.curves.read_curves`.
         figure_dir: where the figures are written as PNG and PDF.
         each: wraps the results while they are drawn (a progress bar).
@@ -96,7 +96,7 @@ def render_report(
         sections=[
             _describe_experiment(one, curves.get(one["tag"], ()), (details or {}).get(one["tag"], ()), figure_dir)
             | _describe_ambiguity(one, (details or {}).get(one["tag"], ()), words or {})
-            for one in each(results)
+            for one in each(drawn(results))
         ],
         listing=listing,
         script="" if listing is None else as_script(listing),
@@ -105,9 +105,18 @@ def render_report(
     return "\n".join(line.rstrip() for line in text.split("\n") if line.strip()) + "\n"
 
 
+def drawn(results: Iterable[Results]) -> list[Results]:
+    """Returns those that have a section of their own: the first seed of each experiment."""
+    first: dict[str, Results] = {}
+    for one in results:
+        first.setdefault(one["name"], one)
+    return list(first.values())
+
+
 def _lead(results: Sequence[Results]) -> str:
     names, seeds = {one["name"] for one in results}, sorted({one["stamp"]["seed"] for one in results} - {None})
-    return f"Experiments: {len(names)}. Seeds: {show(seeds)}. Figures as PNG and PDF: folder figures."
+    of_one = " Tables of scores are over all seeds, everything else is of the first one." if len(seeds) > 1 else ""
+    return f"Experiments: {len(names)}. Seeds: {show(seeds)}.{of_one} Figures as PNG and PDF: folder figures."
 
 
 def _describe_table(table: Table, number: int, folder: Path) -> dict[str, object]:

@@ -129,6 +129,8 @@ def test_stage_8_writes_the_comparison_when_there_are_two_experiments(scored, ru
     words = scored.words("ce", "jsd", seeds=(1, 2))
     run(report, words)
     assert path.read_text() == run(program, [*words, "--format", "markdown"]).rstrip("\n") + "\n"
+    figures = {p.name.split("-")[2] for p in (scored.layout.exp_dir / "figures").iterdir() if p.name.count("-") > 2}
+    assert figures == {"s1"} and "everything else is of the first one" in (path.parent / "report.html").read_text()
 
 
 def test_what_cannot_be_compared_is_refused_in_one_line(scored, run):
