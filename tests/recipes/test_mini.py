@@ -323,7 +323,7 @@ def test_another_configuration_is_refused_with_its_keys(finished):
     faulty(
         finished.run("--stage", 6, "--set", "distill.batch=16"),
         "was made with another configuration; use --tag NAME",
-        "distill.batch: 32 -> 16",
+        "distill.batch: 64 -> 16",
         "run.sh: stage 6 ended with status 2; to go on from there: ./run.sh ",
     )
     assert contents(finished.exp) == before
