@@ -51,11 +51,13 @@ tools=$(cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")" && pwd)
 
 print_help() { sed -n '2,/^$/s/^# \{0,1\}//p' "$tools/recipe.sh"; }
 
+# nproc would give OMP_NUM_THREADS, which many sites set to 1: that is the threads of a job and not the jobs.
+cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc 2> /dev/null || getconf _NPROCESSORS_ONLN)
 declare_options \
   "stage integer:0:8 0" "stop_stage integer:0:8 8" "config words" "ssl text" "text text" "folds folds all" \
   "seeds integers:0:999999999 1" "tag text" "set settings" \
   "launcher one_of:local,slurm local" "slurm_config text" "wait one_of:true,false true" \
-  "nj integer:1:4096 $(nproc 2> /dev/null || getconf _NPROCESSORS_ONLN)" "corpus_dir text" "data_dir text data" "dump_dir text dump" \
+  "nj integer:1:4096 $cores" "corpus_dir text" "data_dir text data" "dump_dir text dump" \
   "exp_dir text exp" "predictions words" "ensemble one_of:true,false false" "publish one_of:true,false false" \
   "dry_run one_of:true,false false" "status one_of:true,false false"
 parse_options "$@"

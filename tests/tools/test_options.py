@@ -1,5 +1,6 @@
 """The options of run.sh: what is refused, what is taken, and that the help tells the truth."""
 
+import os
 import re
 import shlex
 
@@ -97,6 +98,12 @@ def test_help_names_every_stage(mini):
             number, name = re.fullmatch(r"== stage (\d): (.*)", line).groups()
             assert name in stages.pop(number)
     assert stages == {}
+
+
+def test_as_many_jobs_as_cores_whatever_the_threads_of_a_job(root, run, environment):
+    command = (root / "egs/mini/run.sh", "--dry_run", "true", "--stage", 3, "--stop_stage", 3)
+    done = run(*command, env=environment | {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1"})
+    assert f"--nj {len(os.sched_getaffinity(0))} " in done.stdout.replace("\n", " ")
 
 
 def test_a_dry_run_prints_every_command_and_makes_nothing(mini, root, tmp_path):
