@@ -35,7 +35,8 @@ def main() -> None:
     from ambiser.scoring.summary import tables
 
     results = [read_results(path) for path in paths]
-    curves = {one["tag"]: read_curves(layout, one["tag"], STAGES, one["stamp"]["all_folds"]) for one in results}
+    folds_of = {one["tag"]: one["stamp"]["all_folds"] for one in drawn(results)}
+    curves = {tag: read_curves(layout, tag, STAGES, folds) for tag, folds in folds_of.items()}
     print(render_terminal(results), end="")
     write_text(layout.exp_dir / "RESULTS.md", render_markdown(results))
     if len({system.name for system in systems}) > 1 and len(tables(results)) == 1:
@@ -43,8 +44,7 @@ def main() -> None:
     else:  # one of an earlier stage 8 would speak of other experiments
         (layout.exp_dir / "COMPARE.md").unlink(missing_ok=True)
     folds = results[0]["stamp"]["folds"]
-    tags = {one["tag"] for one in drawn(results)}
-    shown = [system for system in systems if system.tag in tags]
+    shown = [system for system in systems if system.tag in folds_of]
     details, listing, words = look_into(shown, folds) if len(tables(results)) == 1 else ({}, None, {})
     page = render_report(
         results, curves, layout.exp_dir / "figures", each=lambda items: progress(items, "draw figures"),

@@ -114,24 +114,20 @@ def test_frozen_speech_stays_as_ipr_left_it(tmp_path):
         assert torch.equal(state[f"tower.network.{name}"], tensor)
 
 
+def _train_on_frames(folder, form, shapes):
+    speech = Config().speech_features.model_copy(update={"form": form})
+    config, train = _config().model_copy(update={"speech_features": speech}), make_part(frames=True)
+    task = DistillTask(config, config.distill, shapes, train, train, fold=1)
+    fit(task, config.distill, folder, stage="distill", seed=1, facts={}, tensorboard=False)
+    return folder / "best.safetensors"
+
+
 def test_frames_train(tmp_path):
-    config = _config().model_copy(
-        update={"speech_features": Config().speech_features.model_copy(update={"form": "frames"})}
-    )
-    train = make_part(frames=True)
-    task = DistillTask(config, config.distill, Shapes(1, 6, 5, CLASSES), train, train, fold=1)
-    fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
-    assert (tmp_path / "best.safetensors").is_file()
+    assert _train_on_frames(tmp_path, "frames", Shapes(1, 6, 5, CLASSES)).is_file()
 
 
 def test_frames_of_all_layers_train_their_weights(tmp_path):
-    config = _config().model_copy(
-        update={"speech_features": Config().speech_features.model_copy(update={"form": "frames_all"})}
-    )
-    train = make_part(frames=True)
-    task = DistillTask(config, config.distill, Shapes(2, 3, 5, CLASSES), train, train, fold=1)
-    fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
-    state, _ = load_best(tmp_path / "best.safetensors")
+    state, _ = load_best(_train_on_frames(tmp_path, "frames_all", Shapes(2, 3, 5, CLASSES)))
     assert state["tower.encoder.mix.standardizer.mean"].shape == (2, 3)
     assert state["tower.encoder.mix.logits"].abs().max() > 0
 
