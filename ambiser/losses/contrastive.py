@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 
 def supervised_contrast(
@@ -31,13 +32,17 @@ def supervised_contrast(
 
     Source: IPR, eq. 6, second term (inferred).
     """
-    fixed = keys if queue is None else torch.cat([keys, queue])
-    entry_labels = torch.cat([labels, labels] if queue_labels is None else [labels, labels, queue_labels])
+    fixed, fixed_labels = keys, labels
+    if queue is not None:
+        fixed, fixed_labels = torch.cat([keys, queue]), torch.cat([labels, queue_labels])
     scaled = queries / temperature
     among = (scaled @ queries.T).fill_diagonal_(float("-inf"))  # none is an entry for itself
-    logits = torch.cat([among, scaled @ fixed.T], dim=1)  # (B, 2B + Q); in two products: keys need no gradients
-    positive = (labels[:, None] == entry_labels[None, :]).fill_diagonal_(False)
-    count = positive.sum(dim=1)
-    # The sum of log-probabilities is that of the logits less as many logarithms of the denominator.
-    summed = torch.where(positive, logits, 0.0).sum(dim=1) - count * torch.logsumexp(logits, dim=1)
+    # In two parts, because gradients flow through the first one's entries and not through keys.
+    denominator = torch.logaddexp(among.logsumexp(dim=1), (scaled @ fixed.T).logsumexp(dim=1))
+    # The logits of a query's positives sum to its product with the sum of them: no mask over all pairs is needed.
+    classes = int(fixed_labels.max()) + 1
+    own, others = one_hot(labels, classes).to(queries.dtype), one_hot(fixed_labels, classes).to(queries.dtype)
+    positives = own @ (own.T @ queries + others.T @ fixed) - queries
+    count = own @ (own.sum(dim=0) + others.sum(dim=0)) - 1
+    summed = (scaled * positives).sum(dim=1) - count * denominator
     return -(summed / count.clamp_min(1)).mean(), int((count == 0).sum())

@@ -40,14 +40,21 @@ class LayerMix(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, L, D) to (B, D), or (B, T, L·D) to (B, T, D)."""
+        return self.sum_layers(self.standardize(x))
+
+    def standardize(self, x: Tensor) -> Tensor:
+        """Standardizes (B, L, D), or (B, T, L·D), which becomes (B, T, L, D)."""
         layers, dim = self.standardizer.mean.shape
-        if x.shape[-1] > dim:
-            states = self.standardizer(x.unflatten(-1, (layers, dim)))  # (B, T, L, D)
+        return self.standardizer(x.unflatten(-1, (layers, dim)) if x.shape[-1] > dim else x)
+
+    def sum_layers(self, states: Tensor) -> Tensor:
+        """Maps standardized (B, L, D) to (B, D), or (B, T, L, D) to (B, T, D)."""
+        if states.dim() == 4:
             return torch.einsum("l,btld->btd", self.logits.softmax(0), states)
         if len(self.logits) == 1:
-            return self.standardizer(x)
-        weights = self.logits.softmax(0).expand(len(x), 1, -1)  # as one product, several times as fast as einsum
-        return torch.bmm(weights, self.standardizer(x))[:, 0]
+            return states
+        weights = self.logits.softmax(0).expand(len(states), 1, -1)  # as one product, several times as fast as einsum
+        return torch.bmm(weights, states)[:, 0]
 
 
 class AttentivePooling(nn.Module):

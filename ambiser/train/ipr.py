@@ -67,18 +67,30 @@ class IprTask:
         self.memory = PrototypeMemory(self.classes, config.model.projection, len(train))
         self.modules = nn.ModuleDict({"network": self.network, "memory": self.memory})
 
-    def encode_view(self, network: IprNetwork, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def gather(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Gathers what both views of a batch are drawn from: standardized features and their mask.
+
+        Where the encoder learns it is the index alone, because each view reads waveforms of its own.
+        """
+        if isinstance(self.train.speech, Waveforms):
+            return index, None
+        speech, mask, _ = self.train.inputs(index)
+        return self.network.encoder.mix.standardize(speech), mask
+
+    def encode_view(
+        self, network: IprNetwork, gathered: tuple[Tensor, Tensor | None], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         """Returns logits (B, C) and embeddings (B, P) of a view of the utterances, drawn with the generator.
 
         An encoder that learns sees a view of the waveforms; otherwise the view is one of the features.
         """
+        given, mask = gathered
         if isinstance(self.train.speech, Waveforms):
-            return network(self.train.speech.drawn(index, generator, views=True))
-        speech, mask, _ = self.train.inputs(index)
+            return network(self.train.speech.drawn(given, generator, views=True))
         encoder, settings = network.encoder, self.config.ipr
         if mask is None:
-            speech = hide_layers(speech, settings.layer_mask, generator)
-        view = draw_view(encoder.mix(speech), mask, settings, generator)
+            given = hide_layers(given, settings.layer_mask, generator)
+        view = draw_view(encoder.mix.sum_layers(given), mask, settings, generator)
         return network.above_encoder(encoder.above_mix(view, mask))
 
     def ambiguous_labels(self, embeddings: Tensor) -> Tensor:
@@ -135,11 +147,12 @@ class LearnTask(IprTask):
     def loss(self, batch: Tensor, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Computes cross-entropy plus λ times the contrast between two views."""
         labels = self.labels[batch]
-        logits, first = self.encode_view(self.network, batch, generator)
+        gathered = self.gather(batch)
+        logits, first = self.encode_view(self.network, gathered, generator)
         loss = cross_entropy(logits, labels)
         weight = self.config.ipr.contrastive_weight
         if weight > 0:
-            _, second = self.encode_view(self.network, batch, generator)
+            _, second = self.encode_view(self.network, gathered, generator)
             contrast, _ = supervised_contrast(first, second, labels, self.config.ipr.temperature)
             loss = loss + weight * contrast
         return loss, {}
@@ -228,9 +241,9 @@ class RefineTask(IprTask):
     ) -> tuple[Tensor, dict[str, float]]:
         """Computes L_cls + λ L_cont (eq. 6) and moves targets, prototypes and queue."""
         precise, ambiguous = batch
-        both = torch.cat([precise, ambiguous])
-        logits, queries = self.encode_view(self.network, both, generator)
-        key_logits, keys = self._keys(both, generator)
+        gathered = self.gather(torch.cat([precise, ambiguous]))
+        logits, queries = self.encode_view(self.network, gathered, generator)
+        key_logits, keys = self._keys(gathered, generator)
         labels, soft = self._assign(len(precise), self.labels[precise], key_logits, keys)
         targets = one_hot(labels, self.classes).to(logits.dtype)
         targets[len(precise) :] = self._move_targets(ambiguous, queries.detach()[len(precise) :], epoch)
@@ -253,12 +266,14 @@ class RefineTask(IprTask):
             follow(self.key, self.network, self.config.ipr.key_momentum)
 
     @torch.no_grad()
-    def _keys(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _keys(
+        self, gathered: tuple[Tensor, Tensor | None], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         """Encodes a second view without dropout."""
         encoder = self.network if self.key is None else self.key
         if encoder.training:  # once an epoch with a momentum encoder; setting it takes as long as a product
             encoder.eval()
-        encoded = self.encode_view(encoder, index, generator)
+        encoded = self.encode_view(encoder, gathered, generator)
         if self.key is None:
             self.network.train()
         return encoded
