@@ -19,6 +19,7 @@ REQUIRES = [
     "jinja2",  # the page of the report
     "tqdm",  # progress bars
     "tensorboard",  # training curves
+    "pillow",  # pictures among them
     "safetensors",  # models without pickles
     "psutil",  # as many jobs at a time as the memory holds
 ]

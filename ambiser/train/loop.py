@@ -6,7 +6,6 @@ killed and run again passes through the same numbers as one that was not.
 """
 
 import functools
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,9 @@ from torch import Tensor, nn
 from ambiser.config.schema import Optimization
 from ambiser.errors import DataError
 from ambiser.io.console import log, progress
-from ambiser.io.files import digest, write_text
+from ambiser.io.files import digest
 from ambiser.train.checkpoint import load_progress, save_best, save_progress
+from ambiser.train.curves import Curves
 from ambiser.train.encoders import parameter_groups, tell_parameters
 from ambiser.train.processes import check_same, is_first, sum_gradients
 
@@ -74,7 +74,7 @@ def fit(
     tell_parameters(task.modules)
     state = _resume(task, optimizer, folder / "last.pt")
     check_same(state["epoch"], "the epoch that they go on from")
-    curves = _Curves(folder, state["history"], tensorboard) if is_first() else None
+    curves = Curves(folder, state["history"], tensorboard, facts.get("classes", ())) if is_first() else None
     for epoch in range(state["epoch"] + 1, optim.epochs + 1):
         if _out_of_patience(state["history"], optim.patience):
             break
@@ -199,32 +199,3 @@ def _describe(line: dict, epochs: int) -> str:
     if "agreement_prototypes" in line and line["agreement_prototypes"] is not None:
         shown.append(f"agreement {line['agreement_classifier']:.3f} / {line['agreement_prototypes']:.3f}")
     return "  ".join([*shown, "*" if line["best"] else ""]).rstrip()
-
-
-class _Curves:
-    """metrics.jsonl, written anew by rename after each epoch, and TensorBoard's copy of its numbers."""
-
-    def __init__(self, folder: Path, history: list[dict], tensorboard: bool) -> None:
-        self.path = folder / "metrics.jsonl"
-        self.lines: list[dict] = []
-        self.writer = None
-        if tensorboard:
-            from torch.utils.tensorboard import SummaryWriter
-
-            for old in sorted((folder / "tensorboard").glob("events.*")):
-                old.unlink()
-            self.writer = SummaryWriter(str(folder / "tensorboard"))
-        for line in history:
-            self.add(line)
-
-    def add(self, line: dict) -> None:
-        self.lines.append(line)
-        write_text(self.path, "".join(json.dumps(item, sort_keys=True) + "\n" for item in self.lines))
-        if self.writer is not None:
-            for name, value in line.items():
-                if isinstance(value, float):
-                    self.writer.add_scalar(name, value, line["epoch"])
-
-    def close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()

@@ -39,11 +39,13 @@ def main() -> None:
         prototypes, keys = normalize(torch.randn(4, 128), dim=1), normalize(torch.randn(batch, 128), dim=1)
         arguments = (prototypes, keys, torch.randint(0, 4, (batch,)), 0.99)
         assert torch.allclose(loop(*arguments), move_hard(*arguments), atol=1e-5)
-        repeated = [statistics.median(seconds(update, arguments) for _ in range(ROUNDS)) for update in (loop, move_hard)]
+        slow, fast = (
+            statistics.median(seconds(update, arguments) for _ in range(ROUNDS)) for update in (loop, move_hard)
+        )
         in_turns = statistics.median(seconds(loop, arguments) / seconds(move_hard, arguments) for _ in range(ROUNDS))
         print(
-            f"B = {batch:3}: {repeated[0] / repeated[1]:5.1f} times the speed of the loop, in turns {in_turns:.1f} "
-            f"({repeated[1] * 1e6:.0f} us)"
+            f"B = {batch:3}: {slow / fast:5.1f} times the speed of the loop ({fast * 1e6:.0f} us), "
+            f"in turns {in_turns:.1f}"
         )
 
 

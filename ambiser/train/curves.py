@@ -1,0 +1,55 @@
+"""The curves of a training: metrics.jsonl, and TensorBoard's copy of its numbers."""
+
+import json
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from ambiser.io.files import write_text
+
+_CELL = 48  # pixels that a number of a matrix takes on either side
+
+
+class Curves:
+    """metrics.jsonl, written anew by rename after each epoch, and what TensorBoard shows of it.
+
+    There a matrix over classes becomes a curve for every two of them and a picture, in which +1 is white and -1 black.
+    """
+
+    def __init__(self, folder: Path, history: list[dict], tensorboard: bool, classes: Sequence[str]) -> None:
+        self.path, self.classes = folder / "metrics.jsonl", classes
+        self.lines: list[dict] = []
+        self.writer = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            for old in sorted((folder / "tensorboard").glob("events.*")):
+                old.unlink()
+            self.writer = SummaryWriter(str(folder / "tensorboard"))
+        for line in history:
+            self.add(line)
+
+    def add(self, line: dict) -> None:
+        """Adds what an epoch measured."""
+        self.lines.append(line)
+        write_text(self.path, "".join(json.dumps(item, sort_keys=True) + "\n" for item in self.lines))
+        if self.writer is None:
+            return
+        for name, value in line.items():
+            if isinstance(value, float):
+                self.writer.add_scalar(name, value, line["epoch"])
+            elif isinstance(value, list):
+                self._show_matrix(name, np.array(value), line["epoch"])
+
+    def close(self) -> None:
+        """Writes what is left to be written."""
+        if self.writer is not None:
+            self.writer.close()
+
+    def _show_matrix(self, name: str, matrix: np.ndarray, epoch: int) -> None:
+        for i, j in combinations(range(len(matrix)), 2):
+            self.writer.add_scalar(f"{name}/{self.classes[i]}-{self.classes[j]}", matrix[i, j], epoch)
+        picture = np.kron((1 + matrix) / 2, np.ones((_CELL, _CELL)))
+        self.writer.add_image(f"{name}/matrix", picture, epoch, dataformats="HW")
