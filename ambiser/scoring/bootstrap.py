@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from scipy.stats import norm
 
 from ambiser.scoring.metrics import HARD, PROBABILITY_FLOOR, above_uniform, entropy_bits, utterance_scores
-from ambiser.scoring.ranks import rank_scores
+from ambiser.scoring.ranks import macro_area, rank_scores
 from ambiser.scoring.reliability import bin_numbers
 
 DEFINED_SHARE = 0.95
@@ -118,6 +118,7 @@ def resampled_scores(
         scores["nll_per_vote_nats"] = votes[:, 0] / votes[:, 1]
         scores["r2_determination"] = _r2_determination(total, probs, soft, size)
         scores["ece"] = _calibration_error(total, probs, hard, bins)
+        scores["macro_auroc"] = macro_area(probs, hard, speaker=speaker, drawn=drawn)
         scores["multilabel_macro_f1"] = _multilabel(total, probs, soft)
         scores |= rank_scores(entropy_bits(soft), entropy_bits(probs), without=hard < 0, speaker=speaker, drawn=drawn)
     return scores

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from ambiser.scoring.calibration import Calibration
-from ambiser.scoring.metrics import METRICS, Scores, above_uniform, confusion_counts, entropy_bits, utterance_scores
+from ambiser.scoring.metrics import (
+    METRICS,
+    Scores,
+    above_uniform,
+    class_aurocs,
+    confusion_counts,
+    entropy_bits,
+    utterance_scores,
+)
 from ambiser.scoring.pool import INTERVAL_LEVEL, Fold, Pool, Resampling
 from ambiser.scoring.reliability import reliability_bins
 
@@ -177,6 +185,7 @@ def _per_class(pool: Pool) -> dict[str, object]:
             "precision": right / guessed,
             "recall": right / support,
             "f1": 2 * right / (support + guessed),
+            "auroc": class_aurocs(pool.probs, pool.hard),
             "support": support.astype(int),
             "multilabel_f1": 2 * (voted & said).sum(axis=0) / (voted.sum(axis=0) + said.sum(axis=0)),
             "r2_determination": 1 - ((pool.soft - pool.probs) ** 2).sum(axis=0) / spread,

@@ -37,6 +37,12 @@ METRICS = {
     "ua": Metric("UA", "higher", "unweighted average recall: the mean of the classes' recalls"),
     "macro_f1": Metric("macro-F1", "higher", "mean of the classes' F1"),
     "weighted_f1": Metric("weighted F1", "higher", "mean of the classes' F1, weighted by their share of references"),
+    "macro_auroc": Metric(
+        "macro AUROC",
+        "higher",
+        "area under the ROC curve of a class against the others, averaged over classes; 0.5 by chance, whatever the "
+        "shares of the classes and the thresholds",
+    ),
     "bc": Metric(
         "BC", "higher", "Bhattacharyya coefficient, sum over classes of the root of vote share times probability"
     ),
@@ -83,6 +89,7 @@ def score_all(*, probs: np.ndarray, soft: np.ndarray, hard: np.ndarray, counts: 
         bins: equal-width bins of the calibration error.
     """
     scores = hard_scores(probs.argmax(axis=1), hard, probs.shape[1])
+    scores["macro_auroc"] = macro_auroc(probs, hard)
     scores |= distribution_scores(probs, soft, counts)
     scores["ece"] = expected_calibration_error(probs, hard, bins)
     scores |= detection_scores(entropy_bits(probs), hard)
@@ -123,6 +130,28 @@ def confusion_counts(predicted: np.ndarray, hard: np.ndarray, classes: int) -> n
     if not known.any():
         return np.zeros((classes, classes), dtype=int)
     return confusion_matrix(hard[known], predicted[known], labels=np.arange(classes))
+
+
+def class_aurocs(probs: np.ndarray, hard: np.ndarray) -> np.ndarray:
+    """Returns (C,) areas under the ROC curve of every class against the others; NaN without both kinds.
+
+    Utterances without a reference are left out.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    known = hard >= 0
+    areas = np.full(probs.shape[1], np.nan)
+    for label in range(probs.shape[1]):
+        positive = hard[known] == label
+        if positive.any() and not positive.all():
+            areas[label] = roc_auc_score(positive, probs[known, label])
+    return areas
+
+
+def macro_auroc(probs: np.ndarray, hard: np.ndarray) -> float | None:
+    """Returns the mean of the classes' areas under the ROC curve; None when a class is never the reference."""
+    mean = class_aurocs(probs, hard).mean()
+    return float(mean) if np.isfinite(mean) else None
 
 
 def distribution_scores(probs: np.ndarray, soft: np.ndarray, counts: np.ndarray) -> Scores:

@@ -74,9 +74,9 @@ def fold_block(results: Results) -> dict[str, object]:
 def class_block(results: Results) -> dict[str, object]:
     """Returns the table of scores of every class."""
     by_class = results["scores"]["per_class"]
-    header = [("Class", "references"), ("precision", ""), ("recall", ""), ("F1", ""), ("F1", "multi-label"),
-              ("R²", "determination"), ("vote share", ""), ("predicted share", "")]  # fmt: skip
-    keys = ("precision", "recall", "f1", "multilabel_f1", "r2_determination", "voted_share", "predicted_share")
+    header = [("Class", "references"), ("precision", ""), ("recall", ""), ("F1", ""), ("AUROC", ""),
+              ("F1", "multi-label"), ("R²", "determination"), ("vote share", ""), ("predicted share", "")]  # fmt: skip
+    keys = ("precision", "recall", "f1", "auroc", "multilabel_f1", "r2_determination", "voted_share", "predicted_share")
     names = zip(results["stamp"]["class_names"], by_class["support"], strict=True)
     rows = [(f"{name} ({count:,})", [[Cell(by_class[key][i]).text()] for key in keys])
             for i, (name, count) in enumerate(names)]  # fmt: skip

@@ -1,7 +1,8 @@
-"""Scores that depend on ranks, for many resamples at once: correlation of entropies, and finding "no majority".
+"""Scores that depend on ranks, for many resamples at once: correlation of entropies, and areas under ROC curves.
 
 Ranks are no sums over speakers, so they are taken again for every resample: utterances are sorted once, and a running
-sum of how often each was drawn gives their ranks. Ties share their middle rank.
+sum of how often each was drawn gives their ranks. Ties share their middle rank. Where an area alone is wanted, it is
+enough to count which pairs of utterances are in order, which are sums over pairs of speakers.
 """
 
 import os
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from scipy.sparse import csr_array
 
 CELLS = 65536  # numbers an array of a chunk may hold, so that a processor's cache holds a few of them
 THREADS = min(2, os.cpu_count() or 1)
@@ -31,6 +33,45 @@ def rank_scores(
         parts = list(pool.map(plan.scores, _chunks(drawn, len(voted))))
     values = np.concatenate(parts, axis=1) if parts else np.zeros((len(RANK_SCORES), 0))
     return dict(zip(RANK_SCORES, values, strict=True))
+
+
+def macro_area(probs: np.ndarray, hard: np.ndarray, *, speaker: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Returns the area under the ROC curve, mean over classes, of every resample: (R,), NaN where it is undefined.
+
+    Args:
+        probs: (N, C) predictions.
+        hard: (N,) reference classes or -1; those without are left out.
+        speaker, drawn: as in `rank_scores`.
+    """
+    known = hard >= 0
+    times = drawn.astype(float)
+    areas = []
+    for values, label in zip(probs[known].T, range(probs.shape[1]), strict=True):
+        in_order, sizes = _pairs_in_order(values, hard[known] == label, speaker[known], drawn.shape[1])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            areas.append(((times @ in_order) * times).sum(axis=1) / (times @ sizes).prod(axis=1))
+    return np.mean(areas, axis=0)
+
+
+def _pairs_in_order(
+    values: np.ndarray, positive: np.ndarray, speaker: np.ndarray, speakers: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts for every two speakers the pairs, a negative of one and a positive of the other, with the higher positive.
+
+    Returns:
+        (S, S) counts, in which a tie is half a pair, and (S, 2) how many negatives and positives each speaker has.
+    """
+    order = np.argsort(values, kind="stable")
+    first, last = _ties(values[order])
+    positive, speaker = positive[order], speaker[order]
+    sizes = np.stack([np.bincount(speaker[kind], minlength=speakers) for kind in (~positive, positive)], axis=1)
+    places = np.flatnonzero(positive)
+    owner = csr_array((np.ones(len(places)), (np.arange(len(places)), speaker[places])), shape=(len(places), speakers))
+    counts = []
+    for one in _chunks(np.eye(speakers), len(values)):
+        low, high = _before_and_through(one.take(speaker, axis=1) * ~positive, first, last)
+        counts.append((low.take(places, axis=1) + high.take(places, axis=1)) / 2 @ owner)
+    return np.concatenate(counts), sizes.astype(float)
 
 
 def _chunks(drawn: np.ndarray, utterances: int) -> Iterator[np.ndarray]:

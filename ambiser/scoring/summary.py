@@ -20,7 +20,7 @@ APART = ("corpus", "version", "made_up", "classes", "class_names", "protocol", "
 NOTED = ("policies.precise", "policies.ambiguous", "policies.smoothing", "score.calibration",
          "score.interval", "score.resamples", "commit")  # fmt: skip
 """Keys that may differ within a table, and are then named under it."""
-CLASS_SCORES = ("accuracy", "ua", "macro_f1", "weighted_f1", "ece")
+CLASS_SCORES = ("accuracy", "ua", "macro_f1", "weighted_f1", "macro_auroc", "ece")
 DISTRIBUTION_SCORES = ("bc", "jsd_bits", "r2_pearson", "r2_determination", "entropy_correlation")
 LEVEL_SCORES = ("accuracy", "bc", "jsd_bits")
 CALIBRATED = ("ece", "nll_per_vote_nats", "jsd_bits", "bc", "accuracy")

@@ -41,7 +41,7 @@ def test_tied_predictions_are_ranked_as_in_slow_scoring(votes_and_predictions):
     resampled = resampled_scores(**arrays, speaker=speaker, drawn=drawn, bins=10)
     for i, times in enumerate(drawn):
         slow = score_all(**_repeat(arrays, speaker, times), bins=10)
-        for name in ("entropy_correlation", "no_majority_auroc", "no_majority_aupr"):
+        for name in ("entropy_correlation", "no_majority_auroc", "no_majority_aupr", "macro_auroc"):
             assert resampled[name][i] == pytest.approx(slow[name], abs=1e-9), name
 
 

@@ -9,6 +9,7 @@ from sklearn import metrics as sk
 
 from ambiser.scoring.metrics import (
     METRICS,
+    class_aurocs,
     confusion_counts,
     detection_scores,
     distribution_scores,
@@ -16,6 +17,7 @@ from ambiser.scoring.metrics import (
     entropy_correlation,
     expected_calibration_error,
     hard_scores,
+    macro_auroc,
     multilabel_macro_f1,
     nll_per_vote_nats,
     r2_determination,
@@ -149,6 +151,17 @@ def test_detection_against_scikit_learn_and_undefined_without_both_kinds(drawn):
     assert set(detection_scores(np.ones(200), drawn["hard"]).values()) == {None}
 
 
+def test_area_of_a_class_is_the_share_of_pairs_in_order(drawn):
+    probs, hard = drawn["probs"], drawn["hard"]
+    for label, area in enumerate(class_aurocs(probs, hard)):
+        own, others = probs[hard == label, label], probs[(hard >= 0) & (hard != label), label]
+        pairs = [(a > b) + (a == b) / 2 for a in own for b in others]
+        assert area == pytest.approx(np.mean(pairs), abs=1e-12)
+    assert macro_auroc(np.full((200, 4), 0.25), hard) == 0.5, "one answer to all is chance"
+    assert macro_auroc(probs, np.where(hard == 2, -1, hard)) is None, "a class is never the reference"
+    assert np.isnan(class_aurocs(probs, np.zeros(200, dtype=int))).all(), "there is nothing to be told from"
+
+
 def test_calibration_error_of_a_worked_example():
     probs = np.array([[0.95, 0.05], [0.95, 0.05], [0.35, 0.65], [1.0, 0.0], [0.55, 0.45]])
     hard = np.array([0, 1, 1, 0, -1])
@@ -181,6 +194,8 @@ def test_standard_metrics_against_torchmetrics(drawn):
         assert scores[name] == pytest.approx(tm.MulticlassAccuracy(4, average=average)(probs, hard).item(), abs=1e-6)
     for name, average in {"macro_f1": "macro", "weighted_f1": "weighted"}.items():
         assert scores[name] == pytest.approx(tm.MulticlassF1Score(4, average=average)(probs, hard).item(), abs=1e-6)
+    area = tm.MulticlassAUROC(4, average="macro")(probs, hard).item()
+    assert scores["macro_auroc"] == pytest.approx(area, abs=1e-6)
     assert scores["ece"] == pytest.approx(tm.MulticlassCalibrationError(4, n_bins=10)(probs, hard).item(), abs=1e-6)
     every, soft = torch.tensor(drawn["probs"]), torch.tensor(drawn["soft"])
     above = tm.MultilabelF1Score(4, threshold=0.25)(every, (soft > 0.25).int()).item()
