@@ -17,6 +17,8 @@ from ambiser.features.text import check_layer, load_hugging_face
 from ambiser.features.upstream import load_upstream
 
 NO_TOKEN = -1  # fills rows of tokens behind the last one
+_CONVOLUTIONS = ("feature_extractor", "conv1", "conv2")  # as wav2vec 2.0 and its like call them, and as Whisper does
+_SINUSOIDS = "embed_positions"  # of Whisper; they are computed, not learned
 
 
 class Finetuned(nn.Module):
@@ -34,9 +36,12 @@ class Finetuned(nn.Module):
         super().__init__()
         self.model, self.settings = model.requires_grad_(True), settings
         self._blocks = _find_blocks(model)
-        for module_name, module in model.named_modules():
-            if module_name.rpartition(".")[2] == "feature_extractor" and isinstance(module, nn.Module):
+        for path, module in model.named_modules():
+            own_name = path.rpartition(".")[2]
+            if own_name in _CONVOLUTIONS:
                 module.requires_grad_(not settings.freeze_convolutions)
+            elif own_name == _SINUSOIDS:
+                module.requires_grad_(False)
             if hasattr(module, "feature_grad_mult"):  # models of s3prl: at 0 no gradient comes to the convolutions
                 module.feature_grad_mult = 0.0 if settings.freeze_convolutions else 1.0
         if not any(parameter.requires_grad for parameter in model.parameters()):

@@ -47,7 +47,8 @@ def draw_view(x: Tensor, mask: Tensor | None, settings: Ipr, generator: torch.Ge
     view = torch.where(hidden.to(x.device), mean, x)
     if settings.noise > 0:
         drawn = torch.randn(x.shape, generator=generator).to(x.device)
-        view = view + settings.noise * _mean((x - mean) ** 2, mask).sqrt() * drawn
+        # A feature that is the same in the whole batch has deviation 0, where a root has no gradient.
+        view = view + settings.noise * _mean((x - mean) ** 2, mask).detach().sqrt() * drawn
     return view
 
 

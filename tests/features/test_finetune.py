@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from features.random_models import save_whisper
 
 from ambiser.config.schema import Finetune, SpeechFeatures, TextFeatures
 from ambiser.errors import ConfigError
@@ -100,6 +101,17 @@ def test_layers_learn_and_convolutions_only_when_asked(speech, kind):
         assert any("feature_extractor" in name for name in moved) is not frozen
         assert any("encoder.layers.0." in name for name in moved)
         assert any("encoder.layers.1." in name for name in moved)
+
+
+def test_convolutions_of_whisper_learn_only_when_asked_and_its_sinusoids_never(tmp_path):
+    settings = {"upstream": "huggingface", "checkpoint": str(save_whisper(tmp_path))}
+    for frozen in (True, False):
+        front = make(settings, freeze_convolutions=frozen)
+        front(noises((5000,)))[0].square().sum().backward()
+        learning = {name for name, p in front.model.named_parameters() if p.grad is not None}
+        assert any("conv1" in name for name in learning) is any("conv2" in name for name in learning) is not frozen
+        assert any("layers.0." in name for name in learning)
+        assert not any("embed_positions" in name for name in learning)
 
 
 @pytest.mark.parametrize("kind", ["hugging_face", "s3prl"])

@@ -60,6 +60,14 @@ def test_hiding_a_feature_after_the_mix_equals_hiding_it_in_all_layers():
     assert torch.allclose(after, before, atol=1e-6)
 
 
+def test_noise_on_a_feature_that_never_varies_leaves_gradients_finite():
+    x = torch.randn(6, 2, 4, generator=torch.Generator().manual_seed(11))
+    x[:, :, 3] = 1.0
+    mix = LayerMix(2, 4)
+    draw_view(mix(x), None, Ipr(noise=0.1), torch.Generator().manual_seed(12)).square().sum().backward()
+    assert torch.isfinite(mix.logits.grad).all()
+
+
 def test_noise_is_in_deviations_of_each_feature():
     scale = torch.tensor([1.0, 10.0])
     x = torch.randn(20000, 1, 2, generator=torch.Generator().manual_seed(7)) * scale
