@@ -92,7 +92,9 @@ class Ipr(Section):
         "momentum", description="eq. 3: a slow copy of the encoder, or the encoder itself [I]"
     )
     key_momentum: Share = Field(0.999, description="m of the slow copy [D]")
-    prototype_momentum: Share = Field(0.999, description="gamma of eq. 5, per utterance [D]; 1 freezes the prototypes")
+    prototype_momentum: Share = Field(
+        0.999, description="gamma of eq. 5, for every utterance (soft: every batch) [D]; 1 freezes the prototypes"
+    )
     prototype_temperature: Positive = Field(0.1, description="tau_p of eq. 3 [D]")
     temperature: Positive = Field(0.07, description="tau of eq. 6 [D]")
     contrastive_weight: Annotated[float, Field(ge=0)] = Field(0.5, description="lambda of eq. 6 [D]")
@@ -120,7 +122,9 @@ class Ipr(Section):
         description="views: share of the frames ('form: frames') or of the waveform ('encoder: finetune') in the one "
         "span that is masked [D]",
     )
-    feature_mask: Share = Field(0.1, description="views: share of the features that are masked [D]")
+    feature_mask: Share = Field(
+        0.1, description="views: share of the features that are masked; not with 'encoder: finetune' [D]"
+    )
     noise: Annotated[float, Field(ge=0)] = Field(
         0.0, description="views: Gaussian noise, in deviations of each feature, or of the waveform [D]"
     )

@@ -46,8 +46,8 @@ CAPTIONS = {
     "ambiguous, crosses without a majority. Distances between far groups mean little.",
     "conflict": "Above: teacher weights against the entropy of the votes, with means. Below: BC by how much the "
     "heads for speech and text disagree.",
-    "agreement": "Share of the ambiguous training utterances whose pseudo label is the majority that was withheld: "
-    "bold the mean over folds, thin the folds.",
+    "agreement": "Share of the ambiguous training utterances for which the classifier, the nearest prototype or the "
+    "label aligned to class shares names the majority that was withheld: bold the mean over folds, thin the folds.",
 }
 WORDS = (
     ("votes", "what each rater chose"),

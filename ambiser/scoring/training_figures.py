@@ -16,7 +16,11 @@ from ambiser.scoring.figures import draw_matrix
 from ambiser.scoring.pictures import COLORS, DASHES, INK, new_figure
 
 _DEV = {"dev_accuracy": "accuracy", "dev_ua": "UA", "dev_jsd": "JSD (nats)"}
-_AGREEMENT = {"agreement_classifier": "classifier", "agreement_prototypes": "prototypes"}
+_AGREEMENT = {
+    "agreement_classifier": "classifier",
+    "agreement_prototypes": "nearest prototype",
+    "agreement_aligned": "aligned label",
+}
 _MOST_LABELS = 10
 _NARROW = 0.2  # share of the axis below which the names of neighboring stages would touch
 

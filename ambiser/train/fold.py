@@ -96,6 +96,9 @@ class Part:
         if isinstance(self.speech, Tensor):
             return self.speech.mean(dim=0), self.speech.std(dim=0, unbiased=False)
         mean, deviation = _moments(self.speech)
+        if not (mean.isfinite() & deviation.isfinite()).all():
+            bad = next(utt for utt, rows in zip(self.utts, self.speech, strict=True) if not np.isfinite(rows).all())
+            raise DataError(f"the speech features of {bad} hold values that are not finite; extract them again")
         return mean[None], deviation[None]
 
 

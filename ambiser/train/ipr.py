@@ -1,6 +1,6 @@
 """The three phases of IPR as tasks for the training loop: prototype learning, updating, contrastive fine-tuning."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,9 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from ambiser.config import Config
 from ambiser.config.schema import Optimization
+from ambiser.data.votes import AMBIGUOUS, PRECISE
 from ambiser.errors import DataError
+from ambiser.io.console import log
 from ambiser.losses.contrastive import supervised_contrast
 from ambiser.losses.divergence import soft_cross_entropy
 from ambiser.models.encoder import IprNetwork
@@ -30,7 +32,8 @@ from ambiser.train.sampling import paired_batches
 from ambiser.train.views import draw_view, hide_layers
 from ambiser.train.waveforms import Waveforms
 
-PRECISE, AMBIGUOUS = 0, 1
+FEW_PRECISE = 5
+"""With fewer precise utterances than these, a class has a prototype that says little; a warning tells which."""
 
 
 def build_network(config: Config, shapes: Shapes) -> IprNetwork:
@@ -53,19 +56,34 @@ class IprTask:
         self.precise = torch.nonzero((train.kind == PRECISE) & (train.hard >= 0)).flatten().cpu()
         self.ambiguous = torch.nonzero(train.kind == AMBIGUOUS).flatten().cpu()
         self.labels = torch.where(train.kind == PRECISE, train.hard, torch.full_like(train.hard, -1))
-        counts = torch.bincount(self.labels[self.precise].cpu(), minlength=self.classes)
-        if (counts == 0).any():
-            empty = ", ".join(name for name, count in zip(shapes.classes, counts.tolist(), strict=True) if count == 0)
-            raise DataError(
-                f"fold {fold}: no precise training utterance for {empty}; "
-                f"lower labels.precise (it is {config.labels.precise})"
-            )
+        self._check_counts(shapes.classes, fold)
         self.network = build_network(config, shapes)
         if config.model.standardize:
             encoder = self.network.encoder
             encoder.mix.standardizer.set(*speech_statistics(encoder.front, train))
         self.memory = PrototypeMemory(self.classes, config.model.projection, len(train))
         self.modules = nn.ModuleDict({"network": self.network, "memory": self.memory})
+
+    def _check_counts(self, classes: Sequence[str], fold: int) -> None:
+        """Says what the training part lacks before anything is trained."""
+        counts = dict(zip(classes, torch.bincount(self.labels[self.precise].cpu()).tolist(), strict=False))
+        empty = [name for name in classes if not counts.get(name)]
+        if empty:
+            raise DataError(
+                f"fold {fold}: no precise training utterance for {', '.join(empty)}; "
+                f"let more count as precise (labels.precise is {self.config.labels.precise})"
+            )
+        few = [f"{name} ({count})" for name, count in counts.items() if count < FEW_PRECISE]
+        if few:
+            log.warning(
+                f"fold {fold}: few precise training utterances for {', '.join(few)}; their prototypes say little"
+            )
+        refined = self.config.ipr.ambiguous_share > 0 and {"update", "contrastive"} & set(self.config.stages)
+        if refined and len(self.ambiguous) == 0:
+            raise DataError(
+                f"fold {fold}: no ambiguous training utterance; let fewer count as precise (labels.precise is "
+                f"{self.config.labels.precise}), or set ipr.ambiguous_share=0"
+            )
 
     def gather(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
         """Gathers what both views of a batch are drawn from: standardized features and their mask.
@@ -97,6 +115,10 @@ class IprTask:
         """Returns what the prototypes say of embeddings (B, P): their ambiguous labels (B, C), eq. 3."""
         return ambiguous_labels(embeddings, self.memory.prototypes, self.config.ipr.prototype_temperature)
 
+    def guesses(self, embeddings: Tensor) -> dict[str, Tensor]:
+        """Returns what else a phase says of embeddings (B, P), to be compared with the withheld reference."""
+        return {}
+
     def after_step(self) -> None:
         """Nothing, unless a phase has a momentum encoder."""
 
@@ -118,10 +140,10 @@ class IprTask:
             return {"agreement_classifier": None, "agreement_prototypes": None}
         logits, embeddings = forward_ipr(self.network, self.train, known)
         reference = self.train.hard[known]
-        by_prototypes = self.ambiguous_labels(embeddings).argmax(dim=1)
+        said = {"classifier": logits, "prototypes": self.ambiguous_labels(embeddings)}
         return {
-            "agreement_classifier": (logits.argmax(dim=1) == reference).float().mean().item(),
-            "agreement_prototypes": (by_prototypes == reference).float().mean().item(),
+            f"agreement_{name}": (scores.argmax(dim=1) == reference).float().mean().item()
+            for name, scores in (said | self.guesses(embeddings)).items()
         }
 
 
@@ -153,7 +175,7 @@ class LearnTask(IprTask):
         weight = self.config.ipr.contrastive_weight
         if weight > 0:
             _, second = self.encode_view(self.network, gathered, generator)
-            contrast, _ = supervised_contrast(first, second, labels, self.config.ipr.temperature)
+            contrast = supervised_contrast(first, second, labels, self.config.ipr.temperature)
             loss = loss + weight * contrast
         return loss, {}
 
@@ -178,10 +200,6 @@ class RefineTask(IprTask):
         contrast: bool, epochs_before: int, epochs_in_all: int,
     ) -> None:  # fmt: skip
         super().__init__(config, optim, shapes, train, dev, fold)
-        if config.ipr.ambiguous_share > 0 and len(self.ambiguous) == 0:
-            raise DataError(
-                f"fold {fold}: no ambiguous training utterance; raise labels.precise or set ipr.ambiguous_share=0"
-            )
         self.wanted = torch.bincount(self.labels[self.precise], minlength=self.classes) / len(self.precise)
         if config.ipr.alignment == "uniform":
             self.wanted = torch.full_like(self.wanted, 1 / self.classes)
@@ -208,14 +226,18 @@ class RefineTask(IprTask):
         if stage == "prototypes" and len(self.ambiguous):
             self.modules.eval()
             _, embeddings = forward_ipr(self.network, self.train, self.ambiguous)
-            self.memory.targets[self.ambiguous] = super().ambiguous_labels(embeddings)
+            self.memory.targets[self.ambiguous] = self.ambiguous_labels(embeddings)
 
-    def ambiguous_labels(self, embeddings: Tensor) -> Tensor:
-        """Returns ambiguous labels (B, C), aligned with the wanted shares unless `ipr.alignment` is none."""
-        labels = super().ambiguous_labels(embeddings)
+    def aligned_labels(self, embeddings: Tensor) -> Tensor:
+        """Returns ambiguous labels (B, C), scaled to the wanted shares unless `ipr.alignment` is none."""
+        labels = self.ambiguous_labels(embeddings)
         if self.config.ipr.alignment == "none":
             return labels
         return align(labels, self.wanted.to(labels.device), self.memory.shares)
+
+    def guesses(self, embeddings: Tensor) -> dict[str, Tensor]:
+        """Returns the aligned labels, which the running targets follow."""
+        return {} if self.config.ipr.alignment == "none" else {"aligned": self.aligned_labels(embeddings)}
 
     def steps(self) -> int:
         """As many as all utterances of both kinds fill."""
@@ -250,11 +272,9 @@ class RefineTask(IprTask):
         loss = soft_cross_entropy(targets, logits.log_softmax(dim=1)).mean()
         parts = {"classification": loss.item()}
         if self.contrast:
-            contrast, lonely = supervised_contrast(
-                queries, keys, labels, self.config.ipr.temperature, *self.queue.filled()
-            )
+            contrast = supervised_contrast(queries, keys, labels, self.config.ipr.temperature, *self.queue.filled())
             loss = loss + self.config.ipr.contrastive_weight * contrast
-            parts |= {"contrast": contrast.item(), "without_positive": float(lonely)}
+            parts["contrast"] = contrast.item()
         self._move_prototypes(len(precise), keys, labels, soft)
         self._move_shares(keys[len(precise) :])
         self.queue.push(keys, labels)
@@ -266,9 +286,7 @@ class RefineTask(IprTask):
             follow(self.key, self.network, self.config.ipr.key_momentum)
 
     @torch.no_grad()
-    def _keys(
-        self, gathered: tuple[Tensor, Tensor | None], generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def _keys(self, gathered: tuple[Tensor, Tensor | None], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Encodes a second view without dropout."""
         encoder = self.network if self.key is None else self.key
         if encoder.training:  # once an epoch with a momentum encoder; setting it takes as long as a product
@@ -281,14 +299,14 @@ class RefineTask(IprTask):
     @torch.no_grad()
     def _assign(self, precise: int, known: Tensor, key_logits: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Returns class (B,) and ambiguous label (B, C) of the batch; precise utterances keep their own label."""
-        soft = self.ambiguous_labels(keys)
+        soft = self.aligned_labels(keys)
         pseudo = (soft if self.config.ipr.assign_by == "prototypes" else key_logits).argmax(dim=1)
         soft[:precise] = one_hot(known, self.classes).to(soft.dtype)
         return torch.cat([known, pseudo[precise:]]), soft
 
     @torch.no_grad()
     def _move_targets(self, ambiguous: Tensor, queries: Tensor, epoch: int) -> Tensor:
-        seen = self.ambiguous_labels(queries).argmax(dim=1)
+        seen = self.aligned_labels(queries).argmax(dim=1)
         moved = move_targets(self.memory.targets[ambiguous], seen, self.target_momentum(epoch))
         self.memory.targets[ambiguous] = moved
         return moved
@@ -306,4 +324,4 @@ class RefineTask(IprTask):
     @torch.no_grad()
     def _move_shares(self, keys: Tensor) -> None:
         if len(keys):
-            self.memory.shares.lerp_(super().ambiguous_labels(keys).mean(dim=0), 1 - self.config.ipr.alignment_momentum)
+            self.memory.shares.lerp_(self.ambiguous_labels(keys).mean(dim=0), 1 - self.config.ipr.alignment_momentum)

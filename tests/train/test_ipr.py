@@ -136,17 +136,35 @@ def test_targets_momentum_runs_from_first_to_last_over_both_phases():
 def test_a_class_without_a_precise_utterance_is_named():
     train = make_part()
     kind = torch.where((train.hard == 2) & (train.kind == 0), torch.ones_like(train.kind), train.kind)
-    with pytest.raises(DataError, match="fold 3: no precise training utterance for angry; lower labels.precise"):
+    with pytest.raises(DataError, match="fold 3: no precise training utterance for angry; let more count as precise"):
         config = _config()
         LearnTask(config, config.prototypes, SHAPES, dataclasses.replace(train, kind=kind), train, fold=3)
 
 
-def test_no_ambiguous_utterance_is_said():
+def test_a_class_with_few_precise_utterances_is_warned_of(caplog):
+    config, train = _config(), make_part()
+    kept = torch.nonzero((train.hard == 3) & (train.kind == 0)).flatten()[2:]
+    few = dataclasses.replace(train, kind=train.kind.index_fill(0, kept, 1))
+    LearnTask(config, config.prototypes, SHAPES, train, train, fold=2)
+    assert not caplog.records
+    LearnTask(config, config.prototypes, SHAPES, few, train, fold=2)
+    assert "fold 2: few precise training utterances for sad (2)" in caplog.text
+
+
+def test_features_that_are_not_finite_are_named(tmp_path):
+    train, dev = make_part(frames=True), make_part(20, seed=5, frames=True)
+    train.speech[7][1, 2] = float("nan")
+    config, shapes = _config(), Shapes(layers=1, dim=6, text_dim=0, classes=CLASSES)
+    with pytest.raises(DataError, match="speech features of u007 hold values that are not finite"):
+        LearnTask(config, config.prototypes, shapes, train, dev, fold=1)
+
+
+def test_no_ambiguous_utterance_is_said_before_anything_is_trained():
     train = make_part()
     none = dataclasses.replace(train, kind=torch.where(train.kind == 1, torch.full_like(train.kind, 2), train.kind))
     config = _config()
-    with pytest.raises(DataError, match="no ambiguous training utterance"):
-        RefineTask(config, config.update, SHAPES, none, train, fold=1, contrast=False, epochs_before=0, epochs_in_all=2)
+    with pytest.raises(DataError, match="fold 1: no ambiguous training utterance; let fewer count as precise"):
+        LearnTask(config, config.prototypes, SHAPES, none, train, fold=1)
     free = _config(ambiguous_share=0.0)
     task = RefineTask(free, free.update, SHAPES, none, train, fold=1, contrast=False, epochs_before=0, epochs_in_all=2)
     assert task._agreement() == {"agreement_classifier": None, "agreement_prototypes": None}
