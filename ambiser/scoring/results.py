@@ -10,7 +10,7 @@ from ambiser.errors import ConfigError, DataError
 from ambiser.io.files import digest, read_json
 from ambiser.io.provenance import git_state, versions
 
-FORMAT = 3
+FORMAT = 4
 HASH_DIGITS = 12
 IMPORTED = "imported"
 INPUTS = {"A": "speech", "T": "text", "AT": "speech + text"}

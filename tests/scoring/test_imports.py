@@ -104,8 +104,8 @@ def test_results_of_an_older_version_are_made_anew(fake_recipe, run, capsys):
     run(score, fake_recipe.words("ce"))
     path = fake_recipe.layout.results("ce-fbank-s1")
     whole = path.read_text()
-    path.write_text(whole.replace('"format": 3', '"format": 1'))
-    with pytest.raises(DataError, match="has format 1, this program writes 3"):
+    path.write_text(whole.replace('"format": 4', '"format": 1'))
+    with pytest.raises(DataError, match="has format 1, this program writes 4"):
         run(report, fake_recipe.words("ce"))
     run(score, fake_recipe.words("ce"))
     assert path.read_text() == whole
