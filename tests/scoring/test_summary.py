@@ -13,6 +13,7 @@ from ambiser.scoring.page_tables import calibration_block
 from ambiser.scoring.pool import Fold
 from ambiser.scoring.publish import publish, read_folder
 from ambiser.scoring.report import render_report
+from ambiser.scoring.results import FORMAT
 from ambiser.scoring.summary import Cell, describe_folds, named, pooled, tables
 
 SCORES = {}
@@ -45,7 +46,7 @@ def results(votes_and_predictions):
         if seed not in SCORES:
             SCORES[seed] = scores_of(seed)
         left_out = {"by the policies": {"no vote inside the classes": 4}}
-        return {"format": 3, "tag": f"{name}-s{seed}", "name": name, "stamp": about | stamp, "left_out": left_out,
+        return {"format": FORMAT, "tag": f"{name}-s{seed}", "name": name, "stamp": about | stamp, "left_out": left_out,
                 "scores": copy.deepcopy(SCORES[seed])}  # fmt: skip
 
     return make
