@@ -91,7 +91,9 @@ class Ipr(Section):
     key_encoder: Literal["momentum", "shared"] = Field(
         "momentum", description="eq. 3: a slow copy of the encoder, or the encoder itself [I]"
     )
-    key_momentum: Share = Field(0.999, description="m of the slow copy [D]")
+    key_momentum: Share = Field(
+        0.999, description="m of the slow copy [D]; after 0.7 / (1 - m) steps it has gone half of the way"
+    )
     prototype_momentum: Share = Field(
         0.999, description="gamma of eq. 5, for every utterance (soft: every batch) [D]; 1 freezes the prototypes"
     )

@@ -23,7 +23,7 @@ from ambiser.train.fold import Part, Shapes
 from ambiser.train.ipr import LearnTask, RefineTask
 from ambiser.train.loop import OPTIMIZERS
 
-CLASSES, UTTERANCES, STEPS = 4, 2000, 150
+CLASSES, UTTERANCES = 4, 2000
 
 
 class Straightforward:
