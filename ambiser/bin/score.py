@@ -43,6 +43,7 @@ def main() -> None:
 
 def score(system: System, predictions: dict[int, Path]) -> dict[str, object]:
     """Returns what results.json holds."""
+    from ambiser.scoring.curves import kept_epochs, read_curves
     from ambiser.scoring.evaluate import describe_calibration, evaluate
     from ambiser.scoring.results import build_results, count_reasons, describe_test_set
 
@@ -72,6 +73,7 @@ def score(system: System, predictions: dict[int, Path]) -> dict[str, object]:
             resamples=config.score.resamples,
             interval=config.score.interval,
         ),
+        kept=kept_epochs(read_curves(layout, system.tag, config.stages, predictions)),
         calibration=describe_calibration(config.score.calibration, fitted, bins=config.score.ece_bins),
         imported=system.imported,
     )

@@ -90,6 +90,13 @@ def best_epoch(lines: list[dict]) -> dict:
     return next((epoch for epoch in reversed(lines) if epoch.get("best")), lines[-1])
 
 
+def kept_epochs(stages: Iterable[Stage]) -> dict[str, dict[int, int]]:
+    """Returns the number of the epoch that was kept, by stage and fold."""
+    return {
+        stage.name: {fold: best_epoch(lines)["epoch"] for fold, lines in stage.folds.items()} for stage in stages
+    }
+
+
 def _read_lines(path: Path) -> list[dict]:
     lines = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

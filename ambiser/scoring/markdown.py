@@ -208,7 +208,8 @@ def shared_stamp(table: Table) -> list[tuple[str, str]]:
 
 def stamp_rows(table: Table) -> tuple[list[str], list[list[str]]]:
     """Returns header and rows of what differs between the experiments of a table."""
-    header = ["Experiment", "inputs", "stages", "speech", "text", "seeds", "epoch chosen by dev", "config", "commit"]
+    header = ["Experiment", "inputs", "stages", "speech", "text", "seeds", "chosen by dev", "epochs kept", "config",
+              "commit"]  # fmt: skip
     rows = []
     for row in table.rows:
         stamp = row.results[0]["stamp"]
@@ -218,8 +219,19 @@ def stamp_rows(table: Table) -> tuple[list[str], list[list[str]]]:
         commits = dict.fromkeys(one["stamp"]["commit"] for one in row.results)
         features = [show(stamp[key]) for key in ("stages", "ssl", "text")]
         hashes = [stamp["config_hash"], show(list(commits))]
-        rows.append([row.label, stamp["inputs"], *features, row.seeds(), by, *hashes])
+        rows.append([row.label, stamp["inputs"], *features, row.seeds(), by, _kept(row.results), *hashes])
     return header, rows
+
+
+def _kept(results: Sequence[Results]) -> str:
+    """Returns for every stage the first and last of the epochs that were kept over folds and seeds, and of how many."""
+    shown = []
+    for stage in results[0]["stamp"]["stages"]:
+        kept = [epoch for one in results for epoch in one["stamp"]["kept"].get(stage, {}).values()]
+        if kept:
+            ends = dict.fromkeys([min(kept), max(kept)])
+            shown.append("\N{EN DASH}".join(map(str, ends)) + f" of {results[0]['stamp']['epochs'][stage]}")
+    return ", ".join(shown) or "-"
 
 
 def _stamp_table(table: Table) -> str:

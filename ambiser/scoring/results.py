@@ -31,6 +31,7 @@ def build_results(
     test_set: str,
     left_out: Mapping[str, Mapping[str, int]],
     scores: Mapping[str, object],
+    kept: Mapping[str, Mapping[int, int]] | None = None,
     calibration: Mapping[str, object] | None = None,
     imported: Path | None = None,
 ) -> Results:
@@ -47,12 +48,15 @@ def build_results(
         test_set: from `describe_test_set`.
         left_out: how many utterances are missing, by where they were left out and why.
         scores: from `ambiser.scoring.evaluate.evaluate`.
+        kept: by stage and fold, the epoch that dev chose.
         calibration: what was fitted, and the pooled scores before it.
         imported: the file, when another toolkit made the predictions; the configuration then says how they are scored.
     """
     stamp = make_stamp(config, seed=seed, corpus=corpus, class_names=class_names, folds=folds, test_set=test_set)
+    stamp["kept"] = {stage: {str(fold): epoch for fold, epoch in one.items()} for stage, one in (kept or {}).items()}
     if imported is not None:
-        stamp |= {"inputs": IMPORTED, "seed": None, "stages": [], "selection": {}, "ssl": None, "text": None}
+        none = {"stages": [], "selection": {}, "epochs": {}, "ssl": None, "text": None}
+        stamp |= {"inputs": IMPORTED, "seed": None} | none
         stamp["config_hash"] = import_hash(config, imported)
     return {
         "format": FORMAT,
@@ -94,6 +98,7 @@ def make_stamp(
         "seed": seed,
         "stages": list(config.stages),
         "selection": {stage: getattr(config, stage).select for stage in config.stages},
+        "epochs": {stage: getattr(config, stage).epochs for stage in config.stages},
         "inputs": inputs,
         "ssl": config.ssl if hears else None,
         "text": config.text if config.needs_text() else None,

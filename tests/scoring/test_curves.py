@@ -6,7 +6,7 @@ import pytest
 from ambiser.errors import DataError
 from ambiser.io.files import write_text
 from ambiser.io.layout import Layout
-from ambiser.scoring.curves import best_epoch, fold_lines, has, last_matrix, mean_line, read_curves
+from ambiser.scoring.curves import Stage, best_epoch, fold_lines, has, kept_epochs, last_matrix, mean_line, read_curves
 
 
 @pytest.fixture
@@ -62,3 +62,9 @@ def test_a_broken_line_is_named(layout):
     write_text(path, '{"epoch": 1}\n{"epo\n')
     with pytest.raises(DataError, match=r"metrics\.jsonl:2: is no JSON object"):
         read_curves(layout, "x", ["update"], [1])
+
+
+def test_kept_epochs_by_stage_and_fold():
+    lines = [{"epoch": n, "best": best} for n, best in ((1, True), (2, True), (3, False))]
+    stages = [Stage("update", 0, {1: lines, 2: lines[:1]}), Stage("contrastive", 3, {1: [{"epoch": 1}, {"epoch": 2}]})]
+    assert kept_epochs(stages) == {"update": {1: 2, 2: 1}, "contrastive": {1: 2}}

@@ -24,7 +24,7 @@ def stamp(tmp_path):
 def test_the_stamp_carries_what_methods_ask_for(stamp):
     made = stamp("stages: [distill]\n")
     wanted = {"corpus", "version", "made_up", "classes", "policies", "protocol", "dev", "leaks", "seed",
-              "selection", "ssl", "text", "inputs", "stages", "config_hash", "commit", "folds"}  # fmt: skip
+              "selection", "ssl", "text", "inputs", "stages", "config_hash", "commit", "folds", "epochs"}  # fmt: skip
     assert wanted <= set(made)
     assert made["selection"] == {"distill": "jsd"} and made["folds"] == [1, 2] and made["all_folds"] == [1, 2, 3]
     assert made["classes"]["happy"] == ["hap", "exc"] and "classes" not in made["policies"]

@@ -8,7 +8,7 @@ from ambiser.errors import DataError
 from ambiser.io.files import write_json
 from ambiser.scoring.evaluate import evaluate
 from ambiser.scoring.load import load_fold, most_frequent
-from ambiser.scoring.markdown import markdown_table, render_markdown, render_terminal
+from ambiser.scoring.markdown import markdown_table, render_markdown, render_terminal, stamp_rows
 from ambiser.scoring.page_tables import calibration_block
 from ambiser.scoring.pool import Fold
 from ambiser.scoring.publish import publish, read_folder
@@ -37,6 +37,8 @@ def results(votes_and_predictions):
             "leaks": [], "folds": [1, 2], "all_folds": [1, 2], "test_set": "t", "seed": seed,
             "score": {"ece_bins": 10, "levels": [0.0, 0.95]}, "software": "ambiser 1",
             "stages": ["prototypes", "distill"], "selection": {"distill": "jsd", "prototypes": "ua"},
+            "epochs": {"prototypes": 5, "distill": 30},
+            "kept": {"prototypes": {"1": 5, "2": 5}, "distill": {"1": 3 + seed, "2": 9}} if seed else {},
             "inputs": "speech", "ssl": "fbank", "text": None,
             "config_hash": "c" * 12, "commit": "abc",
             "policies": {"other_votes": "drop_vote", "other_majority": "keep", "no_majority": "keep", "ties": "exclude",
@@ -236,3 +238,9 @@ def test_scores_before_and_after_calibration_stand_in_the_table_and_on_the_page(
     rows = re.findall(r"<th scope=\"row\">ce-fbank-s1, (.*?)</th><td>(.*?)</td>", page)
     assert [label for label, _ in rows] == ["before", "temperature fitted on dev"] and rows[0][1] == "0.987"
     assert calibration_block(tables([results()])[0]) is None
+
+
+def test_the_epochs_that_were_kept_stand_beside_what_chose_them(results):
+    header, rows = stamp_rows(tables([results(seed=1), results(seed=2), results("imported", seed=None)])[0])
+    place = header.index("epochs kept")
+    assert {row[0]: row[place] for row in rows} == {"ce-fbank": "5 of 5, 4\N{EN DASH}9 of 30", "imported": "-"}
