@@ -104,7 +104,7 @@ def _section(table: Table) -> list[str]:
         parts.append(markdown_table(header, [row for row in rows if set(row[1:]) != {"-"}]))
     parts += [*(f"* {note}" for note in table.notes), ""] if table.notes else []
     parts += ["### By level of ambiguity\n", level_line(table) + "\n", _grouped(table, "levels")]
-    parts += ["### By kind\n", kind_line(table) + "\n", _grouped(table, "kinds")]
+    parts += ["### By kind\n", kind_line(table) + "\n", _grouped(table.same_kinds(), "kinds")]
     if table.first["scores"]["genders"]:
         parts += ["### By gender of the speaker\n", _grouped(table, "genders")]
     parts += _calibration(table)
@@ -163,7 +163,11 @@ def kind_line(table: Table) -> str:
     """Says what precise means and how many utterances each kind has."""
     kinds = [f"{kind['name']}: {kind['utterances']:,} utterances" for kind in table.first["scores"]["kinds"]]
     policy = table.first["stamp"]["policies"]["precise"]
-    return f"Precise means: {policy}. " + "; ".join(kinds) + "."
+    here = {row.label for row in table.same_kinds().rows}
+    theirs = {row.label: row.results[0]["stamp"]["policies"]["precise"] for row in table.rows}
+    others = [f"{label} ({precise})" for label, precise in theirs.items() if label not in here]
+    apart = f" Not shown, because other utterances are precise there: {', '.join(others)}." if others else ""
+    return f"Precise means: {policy}. " + "; ".join(kinds) + "." + apart
 
 
 def _over_folds(table: Table) -> str:

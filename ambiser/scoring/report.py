@@ -138,7 +138,7 @@ def _describe_table(table: Table, number: int, folder: Path) -> dict[str, object
         "level_line": level_line(table),
         "levels": group_block(table, "levels"),
         "kind_line": kind_line(table),
-        "kinds": group_block(table, "kinds"),
+        "kinds": group_block(table.same_kinds(), "kinds"),
         "genders": group_block(table, "genders") if table.first["scores"]["genders"] else None,
         "calibration": calibration_block(table),
         "shared": [pair for pair in shared_stamp(table) if pair[0] != "left out"],

@@ -5,7 +5,7 @@ between them is said in notes below it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ LEVEL_SCORES = ("accuracy", "bc", "jsd_bits")
 CALIBRATED = ("ece", "nll_per_vote_nats", "jsd_bits", "bc", "accuracy")
 LEAKED = {"recording": "recordings", "speaker": "speakers", "wav": "byte-identical wavs"}
 FLOORS = {"uniform": "uniform", "prior": "class prior", "majority": "majority class"}
+_MOST_NAMED = 6
 HUMAN = "single raters"
 """The row of the ceiling: each rater in turn against the distribution of the others."""
 MADE_UP = "The corpus is made up: its voices and its raters come from a program. These numbers show that the recipe " \
@@ -90,6 +91,10 @@ class Table:
     def first(self) -> Results:
         """The results whose floors, counts and stamp speak for the table."""
         return self.rows[0].results[0]
+
+    def same_kinds(self) -> "Table":
+        """Returns the table of those rows that call the same utterances precise and ambiguous as the first one."""
+        return replace(self, rows=tuple(row for row in self.rows if _kinds(row) == _kinds(self.rows[0])))
 
     def title(self) -> str:
         """Names corpus and folds."""
@@ -209,12 +214,25 @@ def _rows(group: list[Results]) -> list[Row]:
     ]
 
 
+def _kinds(row: Row) -> tuple:
+    return tuple(_key(row.results[0], key) for key in ("policies.precise", "policies.ambiguous"))
+
+
 def _notes(group: list[Results]) -> list[str]:
+    """Says which values of the noted keys which experiments have; where most have one, only the others are named."""
     notes = []
     for key in NOTED:
-        who: dict[str, list[str]] = {}
+        who: dict[str, dict[str, list[str]]] = {}
         for one in group:
-            who.setdefault(show(_key(one, key)), []).append(one["tag"])
-        if len(who) > 1:
-            notes.append(f"{key} differs: " + "; ".join(f"{value} ({', '.join(tags)})" for value, tags in who.items()))
+            who.setdefault(show(_key(one, key)), {}).setdefault(one["name"], []).append(one["tag"])
+        if len(who) < 2:
+            continue
+        most = max(who, key=lambda value: len(who[value]))
+        parts = []
+        for value, names in who.items():
+            whole = all(name not in other for name in names for other in who.values() if other is not names)
+            shown = list(names) if whole else [tag for tags in names.values() for tag in tags]
+            shown = ["all others"] if value == most and len(names) > _MOST_NAMED else shown
+            parts.append(f"{value} ({', '.join(shown)})")
+        notes.append(f"{key} differs: " + "; ".join(parts))
     return notes

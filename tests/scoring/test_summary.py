@@ -104,10 +104,20 @@ def test_other_policies_part_tables_and_training_policies_are_noted(results):
     noted["stamp"]["policies"]["precise"] = 0.8
     (table,) = tables([first, noted])
     assert table.notes == (
-        "policies.precise differs: unanimous (ce-fbank-s1); 0.8 (ipr-fbank-s1)",
-        "commit differs: abc (ce-fbank-s1); def (ipr-fbank-s1)",
+        "policies.precise differs: unanimous (ce-fbank); 0.8 (ipr-fbank)",
+        "commit differs: abc (ce-fbank); def (ipr-fbank)",
     )
-    assert table.notes[0] in render_markdown([first, noted])
+    text = render_markdown([first, noted])
+    assert table.notes[0] in text
+    assert "Not shown, because other utterances are precise there: ipr-fbank (0.8)." in text
+    by_kind = text.partition("### By kind")[2].partition("###")[0]
+    assert "| ce-fbank " in by_kind and "| ipr-fbank " not in by_kind
+
+
+def test_a_note_names_the_few_and_tells_seeds_apart_where_they_differ(results):
+    several = [results(f"e{number}", commit="abc") for number in range(8)]
+    (table,) = tables([*several, results("odd", commit="def"), results("odd", seed=2, commit="abc")])
+    assert table.notes == ("commit differs: abc (all others); def (odd-s1)",)
 
 
 def test_one_name_with_two_configurations_makes_two_rows(results):
