@@ -30,12 +30,12 @@ def score_block(table: Table, columns: Sequence[tuple[str, Where, str]]) -> dict
     """
     header = [("Experiment", ""), *(_heading(metric, group) for metric, _, group in columns)]
     rows = [(row.label, [_lines(row.cell(metric, where)) for metric, where, _ in columns]) for row in table.rows]
-    human = [_lines(table.human(metric, where)) for metric, where, _ in columns]
-    floors = [] if all(lines == ["-"] for lines in human) else [(HUMAN, human)]
-    floors += [
+    compared = [(HUMAN, [_lines(table.human(metric, where)) for metric, where, _ in columns])]
+    compared += [
         (label, [_lines(table.floor(metric, floor, where)) for metric, where, _ in columns])
         for floor, label in FLOORS.items()
     ]
+    floors = [(label, cells) for label, cells in compared if any(lines != ["-"] for lines in cells)]
     return {"header": header, "rows": rows, "floors": floors}
 
 

@@ -120,7 +120,6 @@ def _lead(results: Sequence[Results]) -> str:
 
 
 def _describe_table(table: Table, number: int, folder: Path) -> dict[str, object]:
-    metrics = (*CLASS_SCORES[:-1], *DISTRIBUTION_SCORES, "ece")
     header, rows = stamp_rows(table)
     overview = take_picture(
         lambda: figures.draw_overview(table),
@@ -133,7 +132,10 @@ def _describe_table(table: Table, number: int, folder: Path) -> dict[str, object
         "warnings": warnings(table),
         "apart": table.apart,
         "notes": table.notes,
-        "scores": score_block(table, [(metric, pooled, "") for metric in metrics]),
+        "scores": [
+            score_block(table, [(metric, pooled, "") for metric in metrics])
+            for metrics in (CLASS_SCORES, DISTRIBUTION_SCORES)
+        ],
         "overview": overview,
         "level_line": level_line(table),
         "levels": group_block(table, "levels"),
