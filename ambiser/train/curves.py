@@ -49,7 +49,8 @@ class Curves:
             self.writer.close()
 
     def _show_matrix(self, name: str, matrix: np.ndarray, epoch: int) -> None:
+        names = self.classes or range(len(matrix))
         for i, j in combinations(range(len(matrix)), 2):
-            self.writer.add_scalar(f"{name}/{self.classes[i]}-{self.classes[j]}", matrix[i, j], epoch)
+            self.writer.add_scalar(f"{name}/{names[i]}-{names[j]}", matrix[i, j], epoch)
         picture = np.kron((1 + matrix) / 2, np.ones((_CELL, _CELL)))
         self.writer.add_image(f"{name}/matrix", picture, epoch, dataformats="HW")
