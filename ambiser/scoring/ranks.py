@@ -56,22 +56,18 @@ def macro_area(probs: np.ndarray, hard: np.ndarray, *, speaker: np.ndarray, draw
 def _pairs_in_order(
     values: np.ndarray, positive: np.ndarray, speaker: np.ndarray, speakers: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Counts for every two speakers the pairs, a negative of one and a positive of the other, with the higher positive.
+    """Counts for every two speakers the pairs, a positive of one and a negative of the other, with the higher positive.
 
     Returns:
         (S, S) counts, in which a tie is half a pair, and (S, 2) how many negatives and positives each speaker has.
     """
-    order = np.argsort(values, kind="stable")
-    first, last = _ties(values[order])
-    positive, speaker = positive[order], speaker[order]
+    levels, place = np.unique(values[positive], return_inverse=True)
+    owners = csr_array((np.ones(len(place)), (speaker[positive], place)), shape=(speakers, len(levels)))
+    below = np.zeros((len(levels) + 1, speakers))  # half a negative where it stops to be higher, half where it is lower
+    for side in ("left", "right"):
+        np.add.at(below, (np.searchsorted(levels, values[~positive], side), speaker[~positive]), 0.5)
     sizes = np.stack([np.bincount(speaker[kind], minlength=speakers) for kind in (~positive, positive)], axis=1)
-    places = np.flatnonzero(positive)
-    owner = csr_array((np.ones(len(places)), (np.arange(len(places)), speaker[places])), shape=(len(places), speakers))
-    counts = []
-    for one in _chunks(np.eye(speakers), len(values)):
-        low, high = _before_and_through(one.take(speaker, axis=1) * ~positive, first, last)
-        counts.append((low.take(places, axis=1) + high.take(places, axis=1)) / 2 @ owner)
-    return np.concatenate(counts), sizes.astype(float)
+    return owners @ np.cumsum(below[:-1], axis=0), sizes.astype(float)
 
 
 def _chunks(drawn: np.ndarray, utterances: int) -> Iterator[np.ndarray]:
