@@ -222,17 +222,16 @@ def _notes(group: list[Results]) -> list[str]:
     """Says which values of the noted keys which experiments have; where most have one, only the others are named."""
     notes = []
     for key in NOTED:
-        who: dict[str, dict[str, list[str]]] = {}
+        values_of: dict[str, set[str]] = {}
         for one in group:
-            who.setdefault(show(_key(one, key)), {}).setdefault(one["name"], []).append(one["tag"])
-        if len(who) < 2:
-            continue
-        most = max(who, key=lambda value: len(who[value]))
-        parts = []
-        for value, names in who.items():
-            whole = all(name not in other for name in names for other in who.values() if other is not names)
-            shown = list(names) if whole else [tag for tags in names.values() for tag in tags]
-            shown = ["all others"] if value == most and len(names) > _MOST_NAMED else shown
-            parts.append(f"{value} ({', '.join(shown)})")
-        notes.append(f"{key} differs: " + "; ".join(parts))
+            values_of.setdefault(one["name"], set()).add(show(_key(one, key)))
+        who: dict[str, dict[str, None]] = {}
+        for one in group:
+            label = one["name"] if len(values_of[one["name"]]) == 1 else one["tag"]
+            who.setdefault(show(_key(one, key)), {})[label] = None
+        if len(who) > 1:
+            most = max(who, key=lambda value: len(who[value]))
+            many = len(who[most]) > _MOST_NAMED
+            parts = [f"{v} ({'all others' if many and v == most else ', '.join(labels)})" for v, labels in who.items()]
+            notes.append(f"{key} differs: " + "; ".join(parts))
     return notes

@@ -66,8 +66,9 @@ class IprTask:
 
     def _check_counts(self, classes: Sequence[str], fold: int) -> None:
         """Says what the training part lacks before anything is trained."""
-        counts = dict(zip(classes, torch.bincount(self.labels[self.precise].cpu()).tolist(), strict=False))
-        empty = [name for name in classes if not counts.get(name)]
+        found = torch.bincount(self.labels[self.precise].cpu(), minlength=self.classes)
+        counts = dict(zip(classes, found.tolist(), strict=True))
+        empty = [name for name, count in counts.items() if count == 0]
         if empty:
             raise DataError(
                 f"fold {fold}: no precise training utterance for {', '.join(empty)}; "
@@ -287,7 +288,7 @@ class RefineTask(IprTask):
 
     @torch.no_grad()
     def _keys(self, gathered: tuple[Tensor, Tensor | None], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Encodes a second view without dropout."""
+        """Encodes a second view without dropout (decided here)."""
         encoder = self.network if self.key is None else self.key
         if encoder.training:  # once an epoch with a momentum encoder; setting it takes as long as a product
             encoder.eval()
