@@ -3,6 +3,7 @@
 import json
 import logging
 
+import kaldiio
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,7 @@ from ambiser.data.votes import COLUMNS
 from ambiser.errors import DataError
 from ambiser.io.ark import write_ark
 from ambiser.io.layout import Layout
-from ambiser.io.tables import read_tsv, write_list, write_table, write_tsv
+from ambiser.io.tables import read_table, read_tsv, write_list, write_table, write_tsv
 from ambiser.train.checkpoint import load_best
 from ambiser.train.predict import predict_fold
 from ambiser.train.stages import train_stage
@@ -55,6 +56,13 @@ def _write(folder, matrices: dict[str, np.ndarray]) -> None:
     folder.mkdir(parents=True)
     entries = write_ark(folder / "feats.ark", ((utt, np.float32(matrices[utt])) for utt in sorted(matrices)))
     write_table(folder / "feats.scp", entries)
+
+
+def _whole_paths(scp):
+    """Copies an scp with whole paths, as other programs read them."""
+    entries = {utt: scp.parent / entry for utt, entry in read_table(scp).items()}
+    write_table(scp.with_name("whole.scp"), entries)
+    return scp.with_name("whole.scp")
 
 
 def _run(layout: Layout, caplog, fusion: str = "concat", **amber) -> tuple[str, dict[str, dict[str, str]]]:
@@ -123,6 +131,23 @@ def test_a_corpus_without_words_is_a_warning(fusion, tmp_path, caplog):
 def test_text_features_that_lack_utterances_stop_with_the_stage_that_writes_them(fusion, tmp_path, caplog):
     layout = _make(tmp_path, without_text=("u05", "u06"))
     with pytest.raises(DataError, match=r"feats.scp: has no features of 'u05' and 1 others; stage 2 "):
+        _run(layout, caplog, fusion)
+
+
+@pytest.mark.parametrize(
+    ("fusion", "name", "message"),
+    [
+        ("concat", "fbank", "fbank/feats.scp: holds values that are not finite; extract the features again"),
+        ("cross_attention", "fbank_frames", "speech features of u03 hold values that are not finite"),
+    ],
+)
+def test_features_of_another_program_that_are_not_finite_are_an_error(fusion, name, message, tmp_path, caplog):
+    layout = _make(tmp_path)
+    scp = layout.dump_dir / name / "feats.scp"
+    matrices = {utt: matrix.copy() for utt, matrix in kaldiio.load_scp(str(_whole_paths(scp))).items()}
+    matrices["u03"][0, 2] = np.nan
+    kaldiio.save_ark(str(scp.with_suffix(".ark")), matrices)
+    with pytest.raises(DataError, match=message):
         _run(layout, caplog, fusion)
 
 
