@@ -178,6 +178,8 @@ def _keep_best(state: dict, line: dict, task: Task, select: str, stage: str) -> 
     score = _dev_score(line, select)
     if score is None:
         raise DataError(f"no dev utterance has a majority label, so dev {select} has no value; set {stage}.select=jsd")
+    if not math.isfinite(line["dev_jsd"]):
+        raise DataError(f"{stage}: dev JSD is {line['dev_jsd']}; the features of dev hold values that are not finite")
     before = [_dev_score(old, select) for old in state["history"]]
     better = not before or (score < min(before) if select in LOWER_IS_BETTER else score > max(before))
     line["best"] = better

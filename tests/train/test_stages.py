@@ -12,7 +12,7 @@ from train.toy import CLASSES
 from ambiser.config import Config
 from ambiser.data.votes import COLUMNS
 from ambiser.errors import DataError
-from ambiser.io.ark import write_ark
+from ambiser.io.ark import read_matrix, write_ark
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table, read_tsv, write_list, write_table, write_tsv
 from ambiser.train.checkpoint import load_best
@@ -58,11 +58,11 @@ def _write(folder, matrices: dict[str, np.ndarray]) -> None:
     write_table(folder / "feats.scp", entries)
 
 
-def _whole_paths(scp):
-    """Copies an scp with whole paths, as other programs read them."""
-    entries = {utt: scp.parent / entry for utt, entry in read_table(scp).items()}
-    write_table(scp.with_name("whole.scp"), entries)
-    return scp.with_name("whole.scp")
+def _spoil(scp, spoilt: str) -> None:
+    """Writes the features of an utterance with a NaN, which `write_ark` refuses."""
+    matrices = {utt: read_matrix(str(scp.parent / entry)).copy() for utt, entry in read_table(scp).items()}
+    matrices[spoilt][0, 2] = np.nan
+    kaldiio.save_ark(str(scp.with_suffix(".ark")), matrices)
 
 
 def _run(layout: Layout, caplog, fusion: str = "concat", **amber) -> tuple[str, dict[str, dict[str, str]]]:
@@ -143,12 +143,16 @@ def test_text_features_that_lack_utterances_stop_with_the_stage_that_writes_them
 )
 def test_features_of_another_program_that_are_not_finite_are_an_error(fusion, name, message, tmp_path, caplog):
     layout = _make(tmp_path)
-    scp = layout.dump_dir / name / "feats.scp"
-    matrices = {utt: matrix.copy() for utt, matrix in kaldiio.load_scp(str(_whole_paths(scp))).items()}
-    matrices["u03"][0, 2] = np.nan
-    kaldiio.save_ark(str(scp.with_suffix(".ark")), matrices)
+    _spoil(layout.dump_dir / name / "feats.scp", "u03")
     with pytest.raises(DataError, match=message):
         _run(layout, caplog, fusion)
+
+
+def test_frames_of_dev_that_are_not_finite_are_an_error_and_choose_no_epoch(tmp_path, caplog):
+    layout = _make(tmp_path)
+    _spoil(layout.dump_dir / "fbank_frames/feats.scp", PARTS["dev"][3])
+    with pytest.raises(DataError, match="distill: dev JSD is nan; the features of dev hold values that are not finite"):
+        _run(layout, caplog, "cross_attention")
 
 
 @pytest.mark.parametrize(
