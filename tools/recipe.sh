@@ -6,9 +6,9 @@
 #   1  prepare data                                  data/corpus.json
 #   2  extract speech and text features              dump/SSL/feats.scp, dump/TEXT/feats.scp
 #   3  learn prototypes                              exp/TAG/foldK/prototypes/best.safetensors
-#   4  update prototypes                             exp/TAG/foldK/updated/best.safetensors
+#   4  update prototypes                             exp/TAG/foldK/update/best.safetensors
 #   5  contrastive fine-tuning                       exp/TAG/foldK/contrastive/best.safetensors
-#   6  teacher-student distillation                  exp/TAG/foldK/student/best.safetensors
+#   6  teacher-student distillation                  exp/TAG/foldK/distill/best.safetensors
 #   7  score                                         exp/TAG/results.json
 #   8  report                                        exp/RESULTS.md, exp/report.html
 # TAG is CONFIG-SSL-sSEED. An experiment without one of the stages 3 to 6 skips it and says so.
@@ -97,7 +97,7 @@ experiments+=(--data_dir "${option[data_dir]}" --dump_dir "${option[dump_dir]}" 
 site=(--launcher "${option[launcher]}")
 [[ -z ${option[slurm_config]} ]] || site+=(--slurm_config "${option[slurm_config]}")
 jobs=("${site[@]}" --nj "${option[nj]}" --wait "${option[wait]}")
-extract=(extract_features "${experiments[@]}" --nj "${option[nj]}")
+extract=(extract "${experiments[@]}" --nj "${option[nj]}")
 imported=()
 if [[ -n ${option[predictions]} ]]; then
   mapfile -t files <<< "${option[predictions]}"
@@ -108,7 +108,7 @@ score=(score "${experiments[@]}" "${imported[@]}")
 report=(report "${experiments[@]}" "${imported[@]}")
 [[ ${option[publish]} == false ]] || report+=(--publish)
 if [[ ${option[launcher]} == slurm ]]; then
-  extract=(launch --stage extract_features "${experiments[@]}" "${jobs[@]}")
+  extract=(launch --stage extract "${experiments[@]}" "${jobs[@]}")
   score=(launch --stage score "${experiments[@]}" "${jobs[@]}")
   [[ ${option[wait]} == true ]] || report=(launch --stage report "${experiments[@]}" "${jobs[@]}")
 fi
@@ -161,7 +161,7 @@ if [[ ${option[status]} == true ]]; then
   exit
 fi
 stage 0 "check configuration, machine and corpus" check "${experiments[@]}" "${corpus[@]}" "${site[@]}"
-stage 1 "prepare data" prepare_data "${experiments[@]}" "${corpus[@]}"
+stage 1 "prepare data" prepare "${experiments[@]}" "${corpus[@]}"
 stage 2 "extract speech and text features" "${extract[@]}"
 stage 3 "learn prototypes" launch --stage prototypes "${experiments[@]}" "${jobs[@]}"
 stage 4 "update prototypes" launch --stage update "${experiments[@]}" "${jobs[@]}"

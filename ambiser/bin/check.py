@@ -4,15 +4,15 @@ import os
 import platform
 from pathlib import Path
 
-from ambiser.config.slurm import SLURM_CONFIG
+from ambiser.config.site import SLURM_CONFIG
 from ambiser.errors import UserError
 from ambiser.io.console import run_main
 from ambiser.io.provenance import git_state, versions
 from ambiser.launch import LAUNCHERS
 from ambiser.launch.resources import available_memory_bytes, free_gpus
-from ambiser.wiring.arguments import Parser, add_experiment
-from ambiser.wiring.experiments import Experiment
-from ambiser.wiring.looks import GIB, check_configs, check_corpus, check_disk, check_slurm, check_weights, show
+from ambiser.recipe.arguments import Parser, add_experiment
+from ambiser.recipe.checks import GIB, check_configs, check_corpus, check_disk, check_slurm, check_weights, show
+from ambiser.recipe.experiments import Experiment
 
 
 def main() -> None:

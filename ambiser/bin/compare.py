@@ -6,10 +6,10 @@ from pathlib import Path
 from ambiser.io.console import progress, run_main, set_up_logging
 from ambiser.io.files import write_text
 from ambiser.io.layout import require
-from ambiser.wiring.arguments import Parser, add_experiment
-from ambiser.wiring.experiments import load_experiments
-from ambiser.wiring.scored import load_scored
-from ambiser.wiring.systems import System, add_predictions, all_systems, folds_to_use, predictions_of
+from ambiser.recipe.arguments import Parser, add_experiment
+from ambiser.recipe.experiments import load_experiments
+from ambiser.recipe.scored_systems import load_scored
+from ambiser.recipe.systems import System, add_predictions, all_systems, folds_to_use, predictions_of
 
 FORMS = ("text", "markdown", "latex", "csv")
 
@@ -35,8 +35,8 @@ def main() -> None:
 def compare_systems(systems: list[System], args: argparse.Namespace, form: str) -> str:
     """Returns the comparison of systems that stage 7 has scored, in one of FORMS."""
     from ambiser.errors import ConfigError
-    from ambiser.scoring.compare import COMPARED, Contender, compare
-    from ambiser.scoring.compare_tables import render_comparison
+    from ambiser.report.comparison_tables import render_comparison
+    from ambiser.scoring.comparison import COMPARED, Contender, compare
     from ambiser.scoring.metrics import METRICS
     from ambiser.scoring.results import read_results
 

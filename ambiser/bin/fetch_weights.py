@@ -1,12 +1,12 @@
 """Downloads pre-trained weights into the caches that all programs look in, and tries that they can be loaded."""
 
 from ambiser.config import load_config
-from ambiser.config.load import CONF
+from ambiser.config.loader import CONF
 from ambiser.config.schema import SpeechFeatures, TextFeatures
-from ambiser.features.names import BASELINES
-from ambiser.features.weights import find_hugging_face, find_weights
+from ambiser.features.upstreams.upstream_names import BASELINES
+from ambiser.features.upstreams.weights import find_hugging_face, find_weights
 from ambiser.io.console import log, run_main, set_up_logging
-from ambiser.wiring.arguments import Parser
+from ambiser.recipe.arguments import Parser
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def _fetch_speech(name: str, speech: SpeechFeatures) -> None:
-    from ambiser.features.upstream import load_upstream
+    from ambiser.features.upstreams.upstream import load_upstream
 
     upstream = load_upstream(speech)
     if speech.upstream in BASELINES:
@@ -35,7 +35,7 @@ def _fetch_speech(name: str, speech: SpeechFeatures) -> None:
 
 
 def _fetch_text(name: str, text: TextFeatures) -> None:
-    from ambiser.features.text import ENCODERS
+    from ambiser.features.extraction.text import ENCODERS
 
     _, dim = ENCODERS[text.encoder](text)
     if text.model:

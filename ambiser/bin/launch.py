@@ -4,22 +4,21 @@ import argparse
 import shlex
 from pathlib import Path
 
-from ambiser.config import STAGES
-from ambiser.config.slurm import SLURM_CONFIG, load_slurm_config
+from ambiser.config.site import SLURM_CONFIG, load_slurm_config
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.launch import LAUNCHERS, local, slurm
 from ambiser.launch.resources import device_slots
 from ambiser.launch.tasks import Task
-from ambiser.wiring import jobs
-from ambiser.wiring.arguments import Parser, add_experiment
-from ambiser.wiring.experiments import Experiment, load_experiments
-from ambiser.wiring.memory import memory_of_a_job
+from ambiser.recipe import jobs
+from ambiser.recipe.arguments import Parser, add_experiment
+from ambiser.recipe.experiments import Experiment, load_experiments
+from ambiser.recipe.job_memory import memory_of_a_job
 
 
 def main() -> int:
     """Runs the program."""
     parser = Parser(__doc__)
-    parser.add_argument("--stage", choices=(jobs.FEATURES, *STAGES, "score", "report"), required=True, help="the stage")
+    parser.add_argument("--stage", choices=jobs.LAUNCHED, required=True, help="the stage")
     add_experiment(parser, several=True)
     parser.add_argument("--launcher", choices=LAUNCHERS, default="local", help="where the jobs run")
     parser.add_argument("--slurm_config", type=Path, default=SLURM_CONFIG, help="what jobs ask Slurm for")

@@ -6,8 +6,8 @@ For example, after stage 6: python -m ambiser.bin.predict --config conf/ce.yaml 
 from ambiser.errors import ConfigError
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.layout import require
-from ambiser.wiring.arguments import Parser, add_experiment
-from ambiser.wiring.experiments import load_experiment
+from ambiser.recipe.arguments import Parser, add_experiment
+from ambiser.recipe.experiments import load_experiment
 
 
 def main() -> None:
@@ -20,11 +20,11 @@ def main() -> None:
     set_up_logging()
     experiment = load_experiment(args)
     config, layout, tag = experiment.config, experiment.layout, experiment.tag
-    require(layout.corpus_record(), "prepare_data")
+    require(layout.corpus_record(), "prepare")
     if not layout.fold_list(args.fold, args.part).is_file():
         there = sorted(path.name for path in layout.fold_list(args.fold, args.part).parent.glob("[!.]*"))
         raise ConfigError(f"--part {args.part}: fold {args.fold} has no such part; it has {', '.join(there) or 'none'}")
-    from ambiser.train.predict import predict_fold
+    from ambiser.train.prediction import predict_fold
 
     print(predict_fold(config, layout, tag, args.fold, args.part))
 

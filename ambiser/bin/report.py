@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from ambiser.bin.compare import compare_systems
-from ambiser.config import STAGES
 from ambiser.io.console import log, progress, run_main, set_up_logging
 from ambiser.io.files import write_text
 from ambiser.io.layout import require
-from ambiser.wiring.arguments import Parser, add_experiment
-from ambiser.wiring.details import load_detail, load_words_and_audio
-from ambiser.wiring.experiments import load_experiments
-from ambiser.wiring.scored import load_scored
-from ambiser.wiring.systems import System, add_predictions, all_systems, predictions_of
+from ambiser.recipe.arguments import Parser, add_experiment
+from ambiser.recipe.detail_files import load_detail, load_words_and_audio
+from ambiser.recipe.experiments import load_experiments
+from ambiser.recipe.scored_systems import load_scored
+from ambiser.recipe.systems import System, add_predictions, all_systems, predictions_of
+from ambiser.stages import TRAINING_STAGES
 
 
 def main() -> None:
@@ -27,16 +27,16 @@ def main() -> None:
     systems = all_systems(args, load_experiments(args))
     layout = systems[0].experiment.layout
     paths = [require(layout.results(system.tag), "score") for system in systems]
-    from ambiser.scoring.curves import read_curves
-    from ambiser.scoring.markdown import render_markdown, render_terminal
-    from ambiser.scoring.publish import publish
-    from ambiser.scoring.report import drawn, render_report
+    from ambiser.report.comparable import tables
+    from ambiser.report.learning_curves import read_curves
+    from ambiser.report.markdown import render_markdown, render_terminal
+    from ambiser.report.publish import publish
+    from ambiser.report.results_page import drawn, render_report
     from ambiser.scoring.results import read_results
-    from ambiser.scoring.summary import tables
 
     results = [read_results(path) for path in paths]
     folds_of = {one["tag"]: one["stamp"]["all_folds"] for one in drawn(results)}
-    curves = {tag: read_curves(layout, tag, STAGES, folds) for tag, folds in folds_of.items()}
+    curves = {tag: read_curves(layout, tag, TRAINING_STAGES, folds) for tag, folds in folds_of.items()}
     print(render_terminal(results), end="")
     write_text(layout.exp_dir / "RESULTS.md", render_markdown(results))
     if len({system.name for system in systems}) > 1 and len(tables(results)) == 1:
@@ -58,7 +58,7 @@ def main() -> None:
 
 def look_into(systems: list[System], folds: list[int]) -> tuple[dict[str, list], dict, dict[str, str]]:
     """Returns what the figures of representation need, by tag, the list of utterances, and the transcripts."""
-    from ambiser.scoring.listing import list_utterances
+    from ambiser.report.utterance_list import list_utterances
 
     scored = {s.tag: {k: load_scored(s, k, predictions_of(s, k)) for k in folds} for s in systems}
     loaded = {tag: {k: fold for k, (fold, _, _) in of.items()} for tag, of in scored.items()}

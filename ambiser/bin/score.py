@@ -5,10 +5,10 @@ from pathlib import Path
 from ambiser.io.console import log, progress, run_main, set_up_logging
 from ambiser.io.files import read_json, write_json
 from ambiser.io.tables import read_tsv
-from ambiser.wiring.arguments import Parser, add_experiment
-from ambiser.wiring.experiments import claim_experiment, load_experiments
-from ambiser.wiring.scored import load_scored
-from ambiser.wiring.systems import System, add_predictions, all_systems, folds_to_use, predictions_of, require_models
+from ambiser.recipe.arguments import Parser, add_experiment
+from ambiser.recipe.experiments import claim_experiment, load_experiments
+from ambiser.recipe.scored_systems import load_scored
+from ambiser.recipe.systems import System, add_predictions, all_systems, folds_to_use, predictions_of, require_models
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     args = parser.parse_args()
     set_up_logging()
     systems = all_systems(args, load_experiments(args))
-    from ambiser.scoring.markdown import render_lines
+    from ambiser.report.markdown import render_lines
     from ambiser.scoring.results import config_hash, import_hash, is_current
 
     longest = max(len(system.tag) for system in systems)
@@ -43,8 +43,8 @@ def main() -> None:
 
 def score(system: System, predictions: dict[int, Path]) -> dict[str, object]:
     """Returns what results.json holds."""
-    from ambiser.scoring.curves import kept_epochs, read_curves
-    from ambiser.scoring.evaluate import describe_calibration, evaluate
+    from ambiser.report.learning_curves import kept_epochs, read_curves
+    from ambiser.scoring.evaluation import describe_calibration, evaluate
     from ambiser.scoring.results import build_results, count_reasons, describe_test_set
 
     config, layout = system.experiment.config, system.experiment.layout

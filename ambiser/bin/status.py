@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from ambiser.config import STAGES
 from ambiser.io.console import run_main
 from ambiser.io.files import read_json
 from ambiser.io.layout import Layout
 from ambiser.launch.slurm_status import survey
-from ambiser.wiring.arguments import Parser, add_experiment
-from ambiser.wiring.experiments import Experiment, layout_of, load_experiments
-from ambiser.wiring.jobs import ORDER, jobs_dir
+from ambiser.recipe.arguments import Parser, add_experiment
+from ambiser.recipe.experiments import Experiment, layout_of, load_experiments
+from ambiser.recipe.jobs import ORDER, jobs_dir
+from ambiser.stages import TRAINING_STAGES
 
 DONE, PARTLY, MISSING, NO_STAGE = "#", "~", ".", "-"
-COLUMNS = ("experiment", *STAGES, "predictions", "results")
+COLUMNS = ("experiment", *TRAINING_STAGES, "predictions", "results")
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def row_of(experiment: Experiment, layout: Layout, folds: list[int]) -> tuple[st
     """Returns the line of an experiment: its name, a cell for each training stage, predictions and results."""
     tag = experiment.tag
     cells = [tag]
-    for stage in STAGES:
+    for stage in TRAINING_STAGES:
         signs = [_sign(layout.best(tag, fold, stage)) for fold in folds]
         cells.append(("".join(signs) or MISSING) if stage in experiment.config.stages else NO_STAGE)
     # The folder of a fold holds the stages too, so predictions are there or not.

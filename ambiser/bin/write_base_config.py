@@ -1,10 +1,10 @@
 """Writes conf/base.yaml from the schema."""
 
-from ambiser.config.load import CONF
-from ambiser.config.render import render_base
+from ambiser.config.base_yaml import render_base
+from ambiser.config.loader import CONF
 from ambiser.io.console import run_main
 from ambiser.io.files import write_text
-from ambiser.wiring.arguments import Parser
+from ambiser.recipe.arguments import Parser
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Typed configuration: the schema with every default, the loader, and the generated conf/base.yaml."""
 
-from ambiser.config.load import differing_keys, dump_yaml, flatten, load_config, read_yaml
-from ambiser.config.schema import STAGES, Config
+from ambiser.config.loader import differing_keys, dump_yaml, flatten, load_config, read_yaml
+from ambiser.config.schema import Config
 
-__all__ = ["STAGES", "Config", "differing_keys", "dump_yaml", "flatten", "load_config", "read_yaml"]
+__all__ = ["Config", "differing_keys", "dump_yaml", "flatten", "load_config", "read_yaml"]

@@ -9,10 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ambiser.config.data_schema import Count, Data, Labels, Positive, Section, Share
-from ambiser.config.features_schema import SpeechFeatures, TextFeatures
-
-STAGES = ("prototypes", "update", "contrastive", "distill")
+from ambiser.config.data_keys import Count, Data, Labels, Positive, Section, Share
+from ambiser.config.feature_keys import SpeechFeatures, TextFeatures
+from ambiser.stages import TRAINING_STAGES
 
 
 class Model(Section):
@@ -238,7 +237,7 @@ class Score(Section):
 class Config(Section):
     """One experiment."""
 
-    stages: Annotated[list[Literal[STAGES]], Field(min_length=1)] = Field(
+    stages: Annotated[list[Literal[TRAINING_STAGES]], Field(min_length=1)] = Field(
         ["distill"],
         description="training stages of the experiment, in this order: prototypes update contrastive distill",
     )
@@ -261,9 +260,9 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _stages_make_sense(self) -> "Config":
-        order = [STAGES.index(stage) for stage in self.stages]
+        order = [TRAINING_STAGES.index(stage) for stage in self.stages]
         if order != sorted(set(order)):
-            raise ValueError(f"stages: must be in the order {' '.join(STAGES)}, each at most once")
+            raise ValueError(f"stages: must be in the order {' '.join(TRAINING_STAGES)}, each at most once")
         if {"update", "contrastive"} & set(self.stages) and "prototypes" not in self.stages:
             raise ValueError("stages: update and contrastive need prototypes before them")
         if self.model.pooling == "attentive" and self.speech_features.form == "pooled":

@@ -1,1 +1,1 @@
-"""Speech and text features, extracted once and kept in arks."""
+"""Speech and text features: the models that make them, and their extraction."""

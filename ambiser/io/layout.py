@@ -4,19 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambiser.errors import DataError
-
-STAGE_NUMBERS = {
-    "check": 0,
-    "prepare_data": 1,
-    "extract_features": 2,
-    "prototypes": 3,
-    "update": 4,
-    "contrastive": 5,
-    "distill": 6,
-    "score": 7,
-    "report": 8,
-}
-TRAINING_FOLDERS = {"prototypes": "prototypes", "update": "updated", "contrastive": "contrastive", "distill": "student"}
+from ambiser.stages import find_stage
 
 
 @dataclass(frozen=True)
@@ -54,7 +42,7 @@ class Layout:
 
     def training(self, tag: str, fold: int, stage: str) -> Path:
         """The folder of one training stage on one fold."""
-        return self.exp_dir / tag / f"fold{fold}" / TRAINING_FOLDERS[stage]
+        return self.exp_dir / tag / f"fold{fold}" / stage
 
     def best(self, tag: str, fold: int, stage: str) -> Path:
         """Last file of a training stage."""
@@ -90,7 +78,7 @@ def require(path: Path, stage: str) -> Path:
         DataError: it is missing; the message names the stage and the command that write it.
     """
     if not Path(path).is_file():
-        number = STAGE_NUMBERS[stage]
+        number = find_stage(stage).number
         raise DataError(
             f"{path} is missing; stage {number} ({stage}) writes it: ./run.sh --stage {number} --stop_stage {number}"
         )

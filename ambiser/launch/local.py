@@ -19,7 +19,7 @@ import psutil
 
 from ambiser.errors import DataError
 from ambiser.io.console import log, progress
-from ambiser.launch.report import Failure, describe_failures, exit_status, exit_text
+from ambiser.launch.failures import Failure, describe_failures, exit_status, exit_text
 from ambiser.launch.resources import available_memory_bytes
 from ambiser.launch.tasks import Task
 

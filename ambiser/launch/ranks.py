@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ambiser.errors import UserError
 from ambiser.io.console import log
-from ambiser.launch.report import exit_text
+from ambiser.launch.failures import exit_text
 
 GUARD = Path(__file__).with_name("guard.py")
 GRACE_S = 10.0

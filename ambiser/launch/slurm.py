@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ambiser.config.slurm import Job, Slurm
+from ambiser.config.site import Job, Slurm
 from ambiser.errors import UserError
 from ambiser.io.console import log, progress
 from ambiser.launch import slurm_client
-from ambiser.launch.report import Failure, describe_failures, exit_status
+from ambiser.launch.failures import Failure, describe_failures, exit_status
 from ambiser.launch.slurm_arrays import (
     Array,
     command_of,

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ambiser.config.slurm import Job, Slurm
+from ambiser.config.site import Job, Slurm
 from ambiser.errors import DataError
 from ambiser.io.files import digest, read_json, write_json, write_text
 from ambiser.launch import slurm_client

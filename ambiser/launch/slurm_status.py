@@ -7,7 +7,7 @@ from pathlib import Path
 from ambiser.errors import UserError
 from ambiser.io.files import read_json
 from ambiser.launch import slurm_client
-from ambiser.launch.report import exit_text
+from ambiser.launch.failures import exit_text
 from ambiser.launch.slurm_arrays import Array, load
 from ambiser.launch.slurm_client import Unreachable, fate
 

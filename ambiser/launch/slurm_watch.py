@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ambiser.io.console import log
 from ambiser.launch import slurm_client
-from ambiser.launch.report import Failure
+from ambiser.launch.failures import Failure
 from ambiser.launch.slurm_arrays import Array
 from ambiser.launch.slurm_client import Unreachable, fate
 from ambiser.launch.tasks import Task

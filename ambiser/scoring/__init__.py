@@ -1,1 +1,1 @@
-"""Metrics, tables, figures and the report page."""
+"""Scores of predictions against votes, their intervals, and comparisons between systems."""

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from scipy.stats import norm
 
 from ambiser.scoring.metrics import HARD, PROBABILITY_FLOOR, above_uniform, entropy_bits, utterance_scores
-from ambiser.scoring.ranks import macro_area, rank_scores
+from ambiser.scoring.rank_scores import macro_area, rank_scores
 from ambiser.scoring.reliability import bin_numbers
 
 DEFINED_SHARE = 0.95

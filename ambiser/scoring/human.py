@@ -42,8 +42,8 @@ def leave_one_out_answers(votes: object, view: Callable[[object], object], utts:
     majority lies outside, do not count.
 
     Args:
-        votes: a table of votes (`ambiser.data.votes.VoteTable`).
-        view: turns a table into labels by the policies (`ambiser.data.votes.view_labels`).
+        votes: a table of votes (`ambiser.labels.label_view.VoteTable`).
+        view: turns a table into labels by the policies (`ambiser.labels.label_view.view_labels`).
         utts: the utterances that are scored, in the order that `row` counts.
     """
     row_of = {utt: i for i, utt in enumerate(utts)}

@@ -47,7 +47,7 @@ def build_results(
         folds: those that were scored.
         test_set: from `describe_test_set`.
         left_out: how many utterances are missing, by where they were left out and why.
-        scores: from `ambiser.scoring.evaluate.evaluate`.
+        scores: from `ambiser.scoring.evaluation.evaluate`.
         kept: by stage and fold, the epoch that dev chose.
         calibration: what was fitted, and the pooled scores before it.
         imported: the file, when another toolkit made the predictions; the configuration then says how they are scored.

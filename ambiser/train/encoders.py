@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from ambiser.config import Config
-from ambiser.features.finetune import Finetuned, SpeechFront, TextFront
+from ambiser.features.upstreams.finetune import Finetuned, SpeechFront, TextFront
 from ambiser.io.console import log
-from ambiser.train.fold import Part, Shapes, pick_device
+from ambiser.train.fold_data import Part, Shapes, pick_device
 from ambiser.train.processes import Divided
 
 _MEASURED = 512  # utterances, evenly from the whole part, that the first mean and deviation are measured on

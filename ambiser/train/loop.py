@@ -19,8 +19,8 @@ from ambiser.errors import DataError
 from ambiser.io.console import log, progress
 from ambiser.io.files import digest
 from ambiser.train.checkpoint import load_progress, save_best, save_progress
-from ambiser.train.curves import Curves
 from ambiser.train.encoders import parameter_groups, tell_parameters
+from ambiser.train.metrics_log import Curves
 from ambiser.train.processes import check_same, is_first, sum_gradients
 
 # Fused, a step reads and writes the weights once and not a dozen times: on a CPU the step takes a sixth of the time.

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from ambiser.config import Config
-from ambiser.train.amber import DistillTask
-from ambiser.train.fold import Part, Shapes
+from ambiser.train.distill_task import DistillTask
+from ambiser.train.fold_data import Part, Shapes
 from ambiser.train.loop import OPTIMIZERS, fit
 
 UTTERANCES, DEV, LAYERS, DIM, EPOCHS, THREADS = 4400, 1100, 13, 768, 30, 2

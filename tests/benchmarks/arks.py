@@ -16,7 +16,7 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 
-from ambiser.features.store import load_frames, load_pooled
+from ambiser.features.extraction.stored import load_frames, load_pooled
 from ambiser.io.ark import open_ark
 from ambiser.io.tables import write_table
 

@@ -19,8 +19,8 @@ from torch import nn
 from torch.nn.functional import log_softmax, normalize, one_hot
 
 from ambiser.config import Config
-from ambiser.train.fold import Part, Shapes
-from ambiser.train.ipr import LearnTask, RefineTask
+from ambiser.train.fold_data import Part, Shapes
+from ambiser.train.ipr_tasks import LearnTask, RefineTask
 from ambiser.train.loop import OPTIMIZERS
 
 CLASSES, UTTERANCES = 4, 2000

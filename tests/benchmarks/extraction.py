@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from ambiser.config.schema import SpeechFeatures
-from ambiser.features.chunks import plan_batches
-from ambiser.features.pooling import pool_on_device, reduce_hidden_states
-from ambiser.features.upstream import load_upstream
+from ambiser.features.upstreams.chunks import plan_batches
+from ambiser.features.upstreams.pooling import pool_on_device, reduce_hidden_states
+from ambiser.features.upstreams.upstream import load_upstream
 
 REPEATS = 5
 

@@ -93,7 +93,7 @@ def measure(args: argparse.Namespace) -> None:
     import torch
 
     from ambiser.config.schema import Finetune, SpeechFeatures
-    from ambiser.features.finetune import SpeechFront
+    from ambiser.features.upstreams.finetune import SpeechFront
     from ambiser.launch.ranks import find_place
     from ambiser.train.processes import Divided, is_first, joined, sum_gradients
 

@@ -16,8 +16,8 @@ import torch
 from torch.nn.functional import one_hot
 
 from ambiser.config import Config
-from ambiser.train.fold import Part, Shapes
-from ambiser.train.ipr import LearnTask, RefineTask
+from ambiser.train.fold_data import Part, Shapes
+from ambiser.train.ipr_tasks import LearnTask, RefineTask
 from ambiser.train.loop import fit
 
 CLASSES, LAYERS, DIM, TRAIN, DEV = 4, 13, 768, 5531, 1085

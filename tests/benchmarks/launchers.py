@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ambiser.config.slurm import Job, Slurm
+from ambiser.config.site import Job, Slurm
 from ambiser.launch import local, slurm, slurm_arrays, slurm_client, slurm_watch
 from ambiser.launch.tasks import Task
 

@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 from ambiser.config.schema import SpeechFeatures
-from ambiser.features.extract import extract_speech
+from ambiser.features.extraction.speech import extract_speech
 
 COUNTS = (1_000, 10_000, 30_000)
 

@@ -20,16 +20,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ambiser.config.data_schema import Data, Labels
-from ambiser.data import prepare
-from ambiser.data.corpora import CORPORA
-from ambiser.data.corpora.iemocap import read_release
-from ambiser.data.corpora.mini_files import write_dialog, write_wav
-from ambiser.data.corpora.mini_plan import plan_corpus
-from ambiser.data.headers import measure_audio
-from ambiser.data.statistics import collect_statistics
-from ambiser.data.summary import summarize
+from ambiser.config.data_keys import Data, Labels
+from ambiser.corpora import data_folder as prepare
+from ambiser.corpora.audio_headers import measure_audio
+from ambiser.corpora.iemocap import read_release
+from ambiser.corpora.mini.mini_files import write_dialog, write_wav
+from ambiser.corpora.mini.mini_plan import plan_corpus
+from ambiser.corpora.parsers import CORPORA
 from ambiser.io.layout import Layout
+from ambiser.report.data_statistics import collect_statistics
+from ambiser.report.data_summary import summarize
 
 FILES, ANNOTATIONS, WORKERS = 268_000, 1_450_000, 13_278
 SIZES = (0.1, 1 / 3, 1.0)

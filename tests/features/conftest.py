@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from ambiser.features import extract, text
-from ambiser.features.workers import At
+from ambiser.features.extraction import speech as extract
+from ambiser.features.extraction import text
+from ambiser.features.extraction.workers import At
 from ambiser.io.tables import write_table
 
 

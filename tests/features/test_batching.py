@@ -6,9 +6,9 @@ import torch
 from features.random_models import HUGGING_FACE, NORMS, S3PRL, save_hugging_face, save_s3prl
 
 from ambiser.config.schema import SpeechFeatures
-from ambiser.features.batching import ExactBatches, is_known
-from ambiser.features.chunks import plan_batches
-from ambiser.features.upstream import load_upstream
+from ambiser.features.upstreams.batching import ExactBatches, is_known
+from ambiser.features.upstreams.chunks import plan_batches
+from ambiser.features.upstreams.upstream import load_upstream
 
 CASES = [
     *[("s3prl", kind, norm) for kind in S3PRL for norm in NORMS],

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ambiser.features.chunks import cut, join, plan_batches
+from ambiser.features.upstreams.chunks import cut, join, plan_batches
 
 HOP = 10
 

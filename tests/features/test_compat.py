@@ -48,7 +48,7 @@ def test_extension_that_cannot_load_counts_as_absent(tmp_path, fault):
         tmp_path,
         package(FAULTS[fault], HEALTHY, sox=True),
         """
-        from ambiser.features.compat import mend_torchaudio
+        from ambiser.features.upstreams.compat import mend_torchaudio
         mended = mend_torchaudio()
         print(len(mended), mended[0])
         import torchaudio
@@ -72,7 +72,7 @@ def test_healthy_torchaudio_is_left_alone(tmp_path):
         tmp_path,
         package(extension, HEALTHY, sox=True),
         """
-        from ambiser.features.compat import mend_torchaudio
+        from ambiser.features.upstreams.compat import mend_torchaudio
         print(mend_torchaudio())
         import torchaudio, torchaudio.sox_effects
         print(torchaudio._extension.__file__ is not None, torchaudio._extension._IS_TORCHAUDIO_EXT_AVAILABLE)
@@ -88,7 +88,7 @@ def test_only_what_is_gone_is_added(tmp_path):
         tmp_path,
         package(extension),
         """
-        from ambiser.features.compat import mend_torchaudio
+        from ambiser.features.upstreams.compat import mend_torchaudio
         print(len(mend_torchaudio()))
         import torchaudio
         from torchaudio.sox_effects import apply_effects_tensor
@@ -108,7 +108,7 @@ def test_another_fault_is_raised_as_it_was_and_leaves_nothing_behind(tmp_path):
         tmp_path,
         files,
         """
-        from ambiser.features.compat import mend_torchaudio
+        from ambiser.features.upstreams.compat import mend_torchaudio
         try:
             mend_torchaudio()
         except OSError as error:
@@ -130,7 +130,7 @@ def test_torchaudio_that_is_not_installed_is_said(tmp_path):
                 if name == 'torchaudio':
                     raise ModuleNotFoundError("No module named 'torchaudio'", name=name)
         sys.meta_path.insert(0, Nothing())
-        from ambiser.features.compat import mend_torchaudio
+        from ambiser.features.upstreams.compat import mend_torchaudio
         try:
             mend_torchaudio()
         except ModuleNotFoundError as error:
@@ -145,7 +145,7 @@ def test_the_real_torchaudio_and_s3prl_import(tmp_path):
         tmp_path,
         {},
         """
-        from ambiser.features.compat import mend_torchaudio
+        from ambiser.features.upstreams.compat import mend_torchaudio
         mend_torchaudio()
         import torchaudio.compliance.kaldi, s3prl.upstream.baseline.hubconf
         print('imported')

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from ambiser.features.fingerprints import file_digest, fingerprint, is_same, weights_digest
+from ambiser.features.extraction.fingerprints import file_digest, fingerprint, is_same, weights_digest
 
 
 @pytest.fixture

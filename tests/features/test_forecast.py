@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ambiser.config.schema import SpeechFeatures
-from ambiser.features.forecast import choose_trial, forecaster
-from ambiser.features.shard_work import Facts
-from ambiser.features.shards import Shard
+from ambiser.features.extraction.forecast import choose_trial, forecaster
+from ambiser.features.extraction.shard_work import Facts
+from ambiser.features.extraction.shards import Shard
 from ambiser.io.console import log
 
 

@@ -8,9 +8,9 @@ from features.random_models import save_hugging_face, save_whisper
 
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import ConfigError, DataError
-from ambiser.features import forward as module
-from ambiser.features.forward import Upstream, largest_difference, untouched_generators
-from ambiser.features.upstream import load_upstream
+from ambiser.features.upstreams import forward as module
+from ambiser.features.upstreams.forward import Upstream, largest_difference, untouched_generators
+from ambiser.features.upstreams.upstream import load_upstream
 
 
 def noise(samples, seed=0):

@@ -9,7 +9,7 @@ from features.test_upstream import lose_a_weight
 
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import ConfigError
-from ambiser.features.upstream import load_upstream
+from ambiser.features.upstreams.upstream import load_upstream
 
 
 def load(checkpoint):

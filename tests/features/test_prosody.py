@@ -5,8 +5,8 @@ import pytest
 from scipy.signal import resample_poly
 
 from ambiser.config.schema import SpeechFeatures
-from ambiser.features.pooling import append_prosody, means_are_constant
-from ambiser.features.prosody import NAMES, prosody
+from ambiser.features.upstreams.pooling import append_prosody, means_are_constant
+from ambiser.features.upstreams.prosody import NAMES, prosody
 
 
 def voice(hz, seconds=1.0, amplitude=0.1):

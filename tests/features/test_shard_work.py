@@ -8,12 +8,12 @@ from features.random_models import save_hugging_face
 
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import DataError
-from ambiser.features import shards
-from ambiser.features.extract import describe_speech, extract_speech
-from ambiser.features.pooling import pool_on_device, reduce_hidden_states
-from ambiser.features.shard_work import Event, extract_shard
-from ambiser.features.shards import Shard
-from ambiser.features.store import load_frames, load_pooled
+from ambiser.features.extraction import shards
+from ambiser.features.extraction.shard_work import Event, extract_shard
+from ambiser.features.extraction.shards import Shard
+from ambiser.features.extraction.speech import describe_speech, extract_speech
+from ambiser.features.extraction.stored import load_frames, load_pooled
+from ambiser.features.upstreams.pooling import pool_on_device, reduce_hidden_states
 from ambiser.io.console import log
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from ambiser.config.schema import TextFeatures
 from ambiser.errors import ConfigError, DataError
-from ambiser.features import shards
-from ambiser.features.store import load_text
-from ambiser.features.text import describe_text, extract_text, make_hashing, make_hugging_face
+from ambiser.features.extraction import shards
+from ambiser.features.extraction.stored import load_text
+from ambiser.features.extraction.text import describe_text, extract_text, make_hashing, make_hugging_face
 
 TEXTS = {"b": "I am so happy", "a": "", "c": "  ", "d": "so sad"}
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from ambiser.config import load_config
-from ambiser.config.load import CONF
+from ambiser.config.loader import CONF
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import ConfigError, DataError
-from ambiser.features import upstream as module
-from ambiser.features.checkpoints import check_evaluated_text, checked_loading, is_plain_expression
-from ambiser.features.names import HUGGING_FACE, names_in_s3prl
-from ambiser.features.pooling import means_are_constant, reduce_hidden_states
-from ambiser.features.upstream import load_upstream, upstream_names
+from ambiser.features.upstreams import upstream as module
+from ambiser.features.upstreams.checkpoint_safety import check_evaluated_text, checked_loading, is_plain_expression
+from ambiser.features.upstreams.pooling import means_are_constant, reduce_hidden_states
+from ambiser.features.upstreams.upstream import load_upstream, upstream_names
+from ambiser.features.upstreams.upstream_names import HUGGING_FACE, names_in_s3prl
 
 FBANK = SpeechFeatures(upstream="fbank_no_cmvn", statistics="mean_std")
 

@@ -10,12 +10,12 @@ import torch
 from features.random_models import save_s3prl
 
 from ambiser.bin import fetch_weights
-from ambiser.config.load import CONF
+from ambiser.config.loader import CONF
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import ConfigError
-from ambiser.features import weights
-from ambiser.features.upstream import load_upstream
-from ambiser.features.weights import find_hugging_face, find_weights, s3prl_address
+from ambiser.features.upstreams import weights
+from ambiser.features.upstreams.upstream import load_upstream
+from ambiser.features.upstreams.weights import find_hugging_face, find_weights, s3prl_address
 
 FAMILIES = ("wavlm", "hubert", "wav2vec2", "data2vec")
 
@@ -105,7 +105,7 @@ def test_weights_are_fetched_once_and_then_found(server, cache, monkeypatch, cap
     torch.manual_seed(0)
     file = save_s3prl("wavlm", "layer", folder / "wavlm_large.pt")
     wavlm_large = functools.partial(hub.wavlm_url, f"{address}/{file.name}")
-    monkeypatch.setattr("ambiser.features.upstream._find", lambda name: wavlm_large)
+    monkeypatch.setattr("ambiser.features.upstreams.upstream._find", lambda name: wavlm_large)
     monkeypatch.setattr(weights, "s3prl_address", lambda name: f"{address}/{file.name}")
     monkeypatch.setattr(sys, "argv", ["fetch_weights", "wavlm_large", "hashing", "fbank"])
     monkeypatch.setattr(fetch_weights, "set_up_logging", lambda: None)
@@ -122,7 +122,8 @@ def test_weights_are_fetched_once_and_then_found(server, cache, monkeypatch, cap
 
 def test_weights_that_are_nowhere_are_one_line(server, cache, monkeypatch):
     hub = importlib.import_module("s3prl.upstream.wavlm.hubconf")
-    monkeypatch.setattr("ambiser.features.upstream._find", lambda name: functools.partial(hub.wavlm_url, server[1]))
+    find = "ambiser.features.upstreams.upstream._find"
+    monkeypatch.setattr(find, lambda name: functools.partial(hub.wavlm_url, server[1]))
     monkeypatch.setattr(hub, "_urls_to_filepaths", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("no route")))
     monkeypatch.setattr(sys, "argv", ["fetch_weights", "wavlm_large"])
     with pytest.raises(ConfigError, match=r"could not be fetched \(no route\); run tools/fetch_weights.sh wavlm_large"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ambiser.errors import UserError
-from ambiser.features.workers import At, Killed, run_tasks
+from ambiser.features.extraction.workers import At, Killed, run_tasks
 from ambiser.io.console import log
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +76,7 @@ def test_a_bug_in_a_worker_keeps_its_traceback():
 SLOW = """
 import sys, time, pathlib
 sys.path.insert(0, {root!r})
-from ambiser.features.workers import run_tasks
+from ambiser.features.extraction.workers import run_tasks
 from ambiser.io.console import run_main
 def make(argument):
     import os

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from launch.cluster import Cluster, needs_slurm, running
 
-from ambiser.config.slurm import Job, Slurm
+from ambiser.config.site import Job, Slurm
 from ambiser.errors import UserError
 from ambiser.launch import slurm, slurm_client
 from ambiser.launch.slurm import run_tasks

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ambiser.config.slurm import Job, Slurm
+from ambiser.config.site import Job, Slurm
 from ambiser.errors import UserError
 from ambiser.launch import slurm, slurm_arrays, slurm_client, slurm_watch
 from ambiser.launch.slurm import describe_submission, run_tasks

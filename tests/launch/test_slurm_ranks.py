@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from launch.cluster import needs_slurm
 
-from ambiser.config.slurm import Job, Slurm
+from ambiser.config.site import Job, Slurm
 from ambiser.launch.slurm import run_tasks
 from ambiser.launch.tasks import Task
 

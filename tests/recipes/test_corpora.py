@@ -4,8 +4,8 @@ import json
 import sys
 
 import pytest
-from data.make_crema import make_crema
-from data.make_msp import make_msp
+from corpora.make_crema import make_crema
+from corpora.make_msp import make_msp
 
 FAST = [f"{stage}.epochs=3" for stage in ("prototypes", "update", "contrastive", "distill")]
 

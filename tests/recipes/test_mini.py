@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-STAGES = {3: "prototypes", 4: "updated", 5: "contrastive", 6: "student"}
+STAGES = {3: "prototypes", 4: "update", 5: "contrastive", 6: "distill"}
 SMALL = [
     "data.mini_utterances=120",
     *(f"{stage}.epochs=10" for stage in ("prototypes", "update", "contrastive", "distill")),
@@ -135,7 +135,7 @@ def test_a_whole_run_leaves_every_file_and_nothing_temporary(finished):
     for fold in (1, 2):
         for folder in STAGES.values():
             assert (finished.exp / TAG / f"fold{fold}" / folder / "best.safetensors").is_file()
-        assert (finished.exp / "ce-fbank-s1" / f"fold{fold}" / "student/best.safetensors").is_file()
+        assert (finished.exp / "ce-fbank-s1" / f"fold{fold}" / "distill/best.safetensors").is_file()
         assert (finished.exp / TAG / f"fold{fold}" / "predictions.tsv").is_file()
     assert (finished.exp / TAG / "results.json").is_file()
     places = (finished.data, finished.dump, finished.exp)
@@ -240,7 +240,7 @@ def test_a_killed_preparation_starts_again_and_ends_the_same(finished, make, sig
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (killed.data / "corpus.json").exists()
-    faulty(killed.only(2), f"{killed.data}/corpus.json is missing; stage 1 (prepare_data) writes it")
+    faulty(killed.only(2), f"{killed.data}/corpus.json is missing; stage 1 (prepare) writes it")
     good(killed.only(1))
     for path in (killed.data / "all").iterdir():
         if path.name != "wav.scp":
@@ -255,7 +255,7 @@ def test_a_killed_extraction_goes_on_and_ends_the_same(finished, make):
     process.communicate()
     assert nothing_left_of(process, killed.dump)
     assert not (killed.dump / "fbank/feats.scp").exists()
-    faulty(killed.only(3), f"{killed.dump}/fbank/feats.scp is missing; stage 2 (extract_features) writes it")
+    faulty(killed.only(3), f"{killed.dump}/fbank/feats.scp is missing; stage 2 (extract) writes it")
     good(killed.only(2))
     for ark in finished.dump.rglob("*.ark"):
         assert (killed.dump / ark.relative_to(finished.dump)).read_bytes() == ark.read_bytes()
@@ -337,13 +337,13 @@ def test_another_corpus_size_is_refused_by_stage_1(finished):
 @pytest.mark.parametrize(
     ("stage", "shared", "missing", "writer"),
     [
-        (2, [], "data/corpus.json", "stage 1 (prepare_data)"),
-        (3, [], "data/corpus.json", "stage 1 (prepare_data)"),
-        (3, ["data"], "dump/fbank/feats.scp", "stage 2 (extract_features)"),
+        (2, [], "data/corpus.json", "stage 1 (prepare)"),
+        (3, [], "data/corpus.json", "stage 1 (prepare)"),
+        (3, ["data"], "dump/fbank/feats.scp", "stage 2 (extract)"),
         (4, ["data", "dump"], f"exp/{TAG}/fold1/prototypes/best.safetensors", "stage 3 (prototypes)"),
-        (5, ["data", "dump"], f"exp/{TAG}/fold1/updated/best.safetensors", "stage 4 (update)"),
+        (5, ["data", "dump"], f"exp/{TAG}/fold1/update/best.safetensors", "stage 4 (update)"),
         (6, ["data", "dump"], f"exp/{TAG}/fold1/contrastive/best.safetensors", "stage 5 (contrastive)"),
-        (7, ["data", "dump"], f"exp/{TAG}/fold1/student/best.safetensors", "stage 6 (distill)"),
+        (7, ["data", "dump"], f"exp/{TAG}/fold1/distill/best.safetensors", "stage 6 (distill)"),
         (8, ["data", "dump"], f"exp/{TAG}/results.json", "stage 7 (score)"),
     ],
 )

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from ambiser.config import load_config
-from ambiser.config.data_schema import LABELS
-from ambiser.data.votes import read_votes, view_labels
+from ambiser.config.data_keys import LABELS
 from ambiser.io.files import write_json, write_text
-from ambiser.io.layout import TRAINING_FOLDERS, Layout, experiment_tag
+from ambiser.io.layout import Layout, experiment_tag
 from ambiser.io.tables import write_list, write_table, write_tsv
+from ambiser.labels.label_view import read_votes, view_labels
+from ambiser.stages import TRAINING_STAGES
 
 CONF = Path(__file__).resolve().parents[2] / "egs" / "mini" / "conf"
 CODES = ("neu", "hap", "ang", "sad", "fru")
@@ -107,7 +108,7 @@ class FakeRecipe:
 
 
 def _curve(rng: np.random.Generator, stage: str, epochs: int, classes: int) -> str:
-    lines, best, start = [], 0.0, 0.3 + 0.1 * list(TRAINING_FOLDERS).index(stage)
+    lines, best, start = [], 0.0, 0.3 + 0.1 * TRAINING_STAGES.index(stage)
     for epoch in range(1, epochs + 1):
         rise = 1 - np.exp(-epoch / 4)
         ua = start + 0.25 * rise + 0.02 * rng.normal()

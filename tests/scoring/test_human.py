@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ambiser.config.data_schema import Labels
-from ambiser.data.votes import read_votes, view_labels
+from ambiser.config.data_keys import Labels
+from ambiser.labels.label_view import read_votes, view_labels
 from ambiser.scoring.human import leave_one_out_answers
 from ambiser.scoring.metrics import METRICS
 

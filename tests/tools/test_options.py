@@ -110,7 +110,7 @@ def test_a_dry_run_prints_every_command_and_makes_nothing(mini, root, tmp_path):
     folders = ["--data_dir", tmp_path / "data", "--dump_dir", tmp_path / "dump", "--exp_dir", tmp_path / "exp"]
     programs = [command[2] for command in commands(mini("--dry_run", "true", *folders))]
     short = [name.removeprefix("ambiser.bin.") for name in programs]
-    assert short == ["check", "prepare_data", "extract_features", *["launch"] * 4, "score", "report"]
+    assert short == ["check", "prepare", "extract", *["launch"] * 4, "score", "report"]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,7 +11,7 @@ from train.toy import SHAPES, make_part
 from ambiser.config import Config
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.launch.ranks import find_place
-from ambiser.train.ipr import LearnTask
+from ambiser.train.ipr_tasks import LearnTask
 from ambiser.train.loop import fit
 from ambiser.train.processes import joined
 

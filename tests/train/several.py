@@ -15,9 +15,9 @@ from train.toy import CLASSES, make_waves
 
 from ambiser.config import Config
 from ambiser.launch.ranks import Place
-from ambiser.train.amber import DistillTask
-from ambiser.train.fold import Shapes
-from ambiser.train.ipr import LearnTask, RefineTask
+from ambiser.train.distill_task import DistillTask
+from ambiser.train.fold_data import Shapes
+from ambiser.train.ipr_tasks import LearnTask, RefineTask
 from ambiser.train.loop import fit
 from ambiser.train.processes import joined
 

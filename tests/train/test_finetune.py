@@ -7,14 +7,14 @@ import torch
 from train.toy import CLASSES, make_waves
 
 from ambiser.config import Config
-from ambiser.features.finetune import SpeechFront
-from ambiser.features.upstream import load_upstream
-from ambiser.train.amber import DistillTask
+from ambiser.features.upstreams.finetune import SpeechFront
+from ambiser.features.upstreams.upstream import load_upstream
 from ambiser.train.checkpoint import load_best
+from ambiser.train.dev_scores import forward_amber, forward_ipr
+from ambiser.train.distill_task import DistillTask
 from ambiser.train.encoders import parameter_groups, speech_statistics
-from ambiser.train.evaluate import forward_amber, forward_ipr
-from ambiser.train.fold import Shapes
-from ambiser.train.ipr import LearnTask, RefineTask, build_network
+from ambiser.train.fold_data import Shapes
+from ambiser.train.ipr_tasks import LearnTask, RefineTask, build_network
 from ambiser.train.loop import fit
 
 SHAPES = Shapes(layers=0, dim=0, text_dim=16, classes=CLASSES)

@@ -10,10 +10,10 @@ from ambiser.config import Config
 from ambiser.config.schema import Optimization
 from ambiser.errors import DataError
 from ambiser.train import loop
-from ambiser.train.amber import DistillTask
 from ambiser.train.checkpoint import load_best
-from ambiser.train.fold import Shapes
-from ambiser.train.ipr import LearnTask, RefineTask
+from ambiser.train.distill_task import DistillTask
+from ambiser.train.fold_data import Shapes
+from ambiser.train.ipr_tasks import LearnTask, RefineTask
 
 
 class _Killed(Exception):

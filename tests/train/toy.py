@@ -7,8 +7,8 @@ import numpy as np
 import soundfile
 import torch
 
-from ambiser.features.finetune import NO_TOKEN
-from ambiser.train.fold import Part, Shapes
+from ambiser.features.upstreams.finetune import NO_TOKEN
+from ambiser.train.fold_data import Part, Shapes
 from ambiser.train.waveforms import Change, Waveforms
 
 CLASSES = ("neutral", "happy", "angry", "sad")

@@ -1,0 +1,45 @@
+"""Stage 2: extracts the speech and text features that the experiments name, each once (dump/NAME)."""
+
+from ambiser.io.console import run_main, set_up_logging
+from ambiser.io.layout import require
+from ambiser.io.tables import read_table
+from ambiser.recipe.arguments import Parser, add_experiment
+from ambiser.recipe.experiments import Experiment, load_experiments
+from ambiser.recipe.inputs import speech_dir, transcripts, unfinished_speech, unfinished_text, wav_paths
+
+
+def main() -> None:
+    """Runs the program."""
+    parser = Parser(__doc__)
+    add_experiment(parser, several=True)
+    parser.add_argument("--nj", type=int, default=2, help="worker processes; with a GPU there is one")
+    parser.add_argument("--part", type=int, nargs=2, metavar=("K", "N"), help="make part K of N, of speech alone")
+    args = parser.parse_args()
+    if args.nj < 1:
+        parser.error(f"--nj must be 1 or more, got {args.nj}")
+    if args.part and not 1 <= args.part[0] <= args.part[1]:
+        parser.error(f"--part K N must be 1 <= K <= N, got {args.part[0]} {args.part[1]}")
+    set_up_logging()
+    for experiment in unfinished_speech(experiments := load_experiments(args)):
+        _speech(experiment, args.nj, args.part and tuple(args.part))
+    for experiment in [] if args.part else unfinished_text(experiments):
+        _text(experiment, args.nj)
+
+
+def _speech(experiment: Experiment, nj: int, part: tuple[int, int] | None) -> None:
+    from ambiser.features.extraction.speech import extract_speech
+
+    durations_s = read_table(require(experiment.layout.table("utt2dur"), "prepare"))
+    features = experiment.config.speech_features
+    extract_speech(wav_paths(experiment.layout), durations_s, features, folder=speech_dir(experiment), nj=nj, part=part)
+
+
+def _text(experiment: Experiment, nj: int) -> None:
+    from ambiser.features.extraction.text import extract_text
+
+    text = experiment.config.text_features
+    extract_text(transcripts(experiment.layout, text), text, folder=experiment.text_dir(), nj=nj)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,129 @@
+"""Reads the header of every wav, many at a time, and finds wavs that are byte-identical."""
+
+import hashlib
+import os
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from ambiser.corpora.corpus import Corpus, Utterance
+from ambiser.corpora.threads import in_threads
+from ambiser.errors import DataError
+from ambiser.io.audio import SAMPLE_RATE_HZ, AudioInfo, read_audio, read_info
+from ambiser.io.console import progress
+
+_PROBE_BYTES = 4096
+_CHUNK_BYTES = 2**20
+_PLAIN_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")  # RIFF, 16 bytes of fmt, data: 44 bytes
+_FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
+_TOLERANCE_S = 0.25
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The utterances whose audio can be read, their lengths, and a key of content for byte-identical wavs."""
+
+    kept: list[Utterance]
+    durations_s: dict[str, float]
+    twins: dict[str, str]
+
+
+def measure_audio(corpus: Corpus) -> Measured:
+    """Reads the header of every wav; unreadable ones are left out or raise, other formats are counted.
+
+    Raises:
+        DataError: a wav cannot be read and data.allow_incomplete is false.
+    """
+    findings = corpus.findings
+    kept, durations_s, probes = [], {}, {}
+    results = in_threads(_look, [u.wav for u in corpus.utterances])
+    rows = zip(corpus.utterances, results, strict=True)
+    for u, (info, probe, fault) in progress(rows, "reading audio headers", total=len(corpus.utterances)):
+        if info is None:
+            findings.leave_out(u.utt, f"its audio {fault}", u.wav)
+            continue
+        if info.channels != 1:
+            findings.warn("wavs with several channels (averaged when read)")
+        if info.sample_rate_hz != SAMPLE_RATE_HZ:
+            findings.warn(f"wavs at another rate than {SAMPLE_RATE_HZ} Hz (resampled when read)")
+        if u.expected_s and abs(info.duration_s - u.expected_s) > _TOLERANCE_S:
+            lengths = f"{info.duration_s:.2f} s instead of {u.expected_s:.2f} s"
+            findings.warn("wavs whose length contradicts the labels' times", where=f"{u.wav}: {lengths}")
+        kept.append(u)
+        durations_s[u.utt] = info.duration_s
+        probes[u.utt] = probe
+    twins = _find_twins({u.utt: u.wav for u in kept}, probes)
+    extra = len(twins) - len(set(twins.values()))
+    if extra:
+        findings.warn("wavs that are byte-identical to another one", extra)
+    return Measured(kept, durations_s, twins)
+
+
+def _look(path: Path) -> tuple[AudioInfo | None, tuple[int, int], str]:
+    """Returns the header, a probe of the content (size, checksum of the middle), and the fault if there is one."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)  # open() takes as long again, and there may be hundreds of thousands
+        try:
+            size = os.fstat(descriptor).st_size
+            info = _read_plain_header(os.pread(descriptor, _PLAIN_HEADER.size, 0), size)
+            middle = max(size // 2 - _PROBE_BYTES // 2, 0)
+            probe = size, zlib.crc32(os.pread(descriptor, _PROBE_BYTES, middle))
+        finally:
+            os.close(descriptor)
+    except OSError:
+        info, probe = None, (0, 0)
+    try:
+        return info or _inspect(path), probe, ""
+    except DataError as error:
+        return None, probe, str(error).removeprefix(f"{path}: ")
+
+
+def _read_plain_header(head: bytes, size: int) -> AudioInfo | None:
+    """Reads a plain PCM header of 44 bytes; None for anything else, which soundfile then looks at."""
+    if len(head) < _PLAIN_HEADER.size:
+        return None
+    riff, _, wave, fmt_size, coding, channels, rate, _, block, bits, data, length = _PLAIN_HEADER.unpack(head)
+    plain = riff == b"RIFF" and wave == b"WAVEfmt " and data == b"data" and (fmt_size, coding) == (16, 1)
+    whole = 0 < length <= size - _PLAIN_HEADER.size and rate > 0 and block == channels * bits // 8 > 0
+    return AudioInfo(rate, channels, length // block) if plain and whole and length >= block else None
+
+
+def _inspect(path: Path) -> AudioInfo:
+    """Reads a header; float audio is read as a whole, because only that can hold NaN."""
+    info = read_info(path)
+    if soundfile.info(str(path)).subtype in _FLOAT_SUBTYPES and not np.isfinite(read_audio(path)).all():
+        raise DataError(f"{path}: holds samples that are not finite (NaN or infinite)")
+    return info
+
+
+def _find_twins(wavs: dict[str, Path], probes: dict[str, tuple[int, int]]) -> dict[str, str]:
+    """Returns a digest of the content for every wav that has a byte-identical twin.
+
+    Only wavs that agree in size and in a probe of the middle are read as a whole.
+    """
+    suspects = _of_several(probes, list(wavs))
+    digests = dict(zip(suspects, in_threads(_digest, [wavs[utt] for utt in suspects]), strict=True))
+    return {utt: digests[utt] for utt in _of_several(digests, suspects)}
+
+
+def _of_several(key_of: Mapping[str, object], utts: Sequence[str]) -> list[str]:
+    """Returns the utterances whose key another one has as well."""
+    holders = Counter(key_of[utt] for utt in utts)
+    return [utt for utt in utts if holders[key_of[utt]] > 1]
+
+
+def _digest(path: Path) -> str:
+    total = hashlib.sha256()
+    try:
+        with open(path, "rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                total.update(chunk)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    return total.hexdigest()

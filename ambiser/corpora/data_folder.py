@@ -1,0 +1,165 @@
+"""Stage 1: writes a parsed corpus as tables and folds; corpus.json comes last and says that all is there."""
+
+import contextlib
+import gc
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ambiser.config import differing_keys
+from ambiser.config.data_keys import Data
+from ambiser.corpora.audio_headers import measure_audio
+from ambiser.corpora.corpus import Corpus, Utterance
+from ambiser.corpora.data_tables import check_tables, remove_stale, write_folds, write_tables
+from ambiser.corpora.folds import make_folds
+from ambiser.corpora.leaks import guard_folds
+from ambiser.corpora.mini.mini_corpus import make_mini
+from ambiser.corpora.parsers import CORPORA
+from ambiser.errors import ConfigError, DataError
+from ambiser.io.console import log
+from ambiser.io.files import read_json, write_json
+from ambiser.io.layout import Layout
+from ambiser.io.tables import write_tsv
+
+
+def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> dict:
+    """Prepares the data folder, or leaves it alone when it is there with the same settings.
+
+    Args:
+        corpus_dir: the corpus; None is data_dir/corpus for corpus mini, which is made when it is missing.
+        data: the data section of the configuration.
+        layout: where the tables go.
+
+    Returns:
+        The content of corpus.json.
+
+    Raises:
+        ConfigError: the folder was made with other settings, or no corpus is named.
+        DataError: the corpus has a fault.
+    """
+    corpus_dir = _corpus_folder(corpus_dir, data, layout).resolve()
+    settings = {"corpus_dir": str(corpus_dir), "data": data.model_dump(mode="json")}
+    record = find_record(layout, settings)
+    if data.corpus == "mini" and (not corpus_dir.exists() or _is_empty_folder(corpus_dir)):
+        log.info("making the corpus of %d made-up utterances in %s", data.mini_utterances, corpus_dir)
+        make_mini(corpus_dir, data.mini_utterances)
+    if record is not None:
+        log.info("%s is there and was made with these settings: nothing to do", layout.corpus_record())
+        return record
+    with _without_collection():
+        corpus = CORPORA[data.corpus](corpus_dir, data)
+        return write_corpus(corpus, settings=settings, data=data, layout=layout)
+
+
+def find_record(layout: Layout, settings: Mapping) -> dict | None:
+    """Returns the content of corpus.json when it is there, after comparing the settings.
+
+    Raises:
+        ConfigError: the folder was made with other settings; every differing key is named.
+    """
+    if not layout.corpus_record().is_file():
+        return None
+    record = read_json(layout.corpus_record())
+    try:
+        made_with = {name: record[name] for name in settings}
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{layout.corpus_record()}: is no record of stage 1; remove it and run again") from error
+    lines = differing_keys(made_with, settings)
+    if lines:
+        remedy = "give another --data_dir, or remove it to prepare it anew"
+        raise ConfigError("\n  ".join([f"{layout.data_dir} was made with other settings; {remedy}:", *lines]))
+    return record
+
+
+def write_corpus(corpus: Corpus, *, settings: Mapping, data: Data, layout: Layout) -> dict:
+    """Reads the audio headers, writes every table and fold, checks them, and writes corpus.json last.
+
+    Raises:
+        DataError: no utterance is left, the corpus cannot be split as asked, or a fold leaks.
+    """
+    _leave_out(corpus, data.leave_out)
+    measured = measure_audio(corpus)
+    kept, left_out = measured.kept, corpus.findings.left_out
+    if not kept:
+        reasons = Counter(left_out.values()).most_common(3)
+        raise DataError(f"{settings['corpus_dir']}: no utterance is left; most frequent reasons: {reasons}")
+    _compare_names(kept, corpus)
+    split = make_folds(kept, data)
+    leaks = guard_folds(split.folds, kept, measured.twins, allowed=data.protocol == "random" or data.allow_leaks)
+    for folder in (layout.data_dir, layout.data_dir / "all", *layout.data_dir.glob("fold*")):
+        remove_stale(folder)
+    write_tables(corpus, kept, measured.durations_s, layout)
+    root = f"{settings['corpus_dir']}/"  # the places count from the corpus, so that they are the same on every disk
+    places = sorted((what, where.replace(root, "")) for what, where in corpus.findings.places)
+    write_tsv(layout.table("warnings.tsv"), ["what", "where"], places)
+    write_folds(split.folds, layout)
+    check_tables(layout, split.folds)
+    record = {
+        **settings,
+        "corpus": corpus.name,
+        "version": data.version or corpus.version,
+        "protocol": data.protocol,
+        "dev": split.dev,
+        "folds": list(split.folds),
+        "parts": {str(k): {part: len(utts) for part, utts in fold.items()} for k, fold in split.folds.items()},
+        "sessions": sorted({u.session for u in kept}),
+        "speakers": sorted({u.speaker for u in kept}),
+        "utterances": len(kept),
+        "duration_s": round(sum(measured.durations_s.values()), 4),
+        "votes": sum(len(u.votes) for u in kept),
+        "codes": dict(Counter(u.label for u in kept)),
+        "left_out": len(left_out),
+        "warnings": dict(corpus.findings.warnings),
+        "made_up": corpus.made_up,
+        "leaks": leaks,
+    }
+    write_json(layout.corpus_record(), record)
+    return record
+
+
+def _leave_out(corpus: Corpus, utts: list[str]) -> None:
+    """Takes out the utterances that the user names, before their audio is looked at.
+
+    Raises:
+        DataError: the corpus has no such utterance.
+    """
+    names = {u.utt for u in corpus.utterances}
+    unknown = [utt for utt in utts if utt not in names]
+    if unknown:
+        raise DataError(f"data.leave_out: {corpus.name} has no utterance {unknown[0]!r}; take it off the list")
+    for utt in utts:
+        corpus.findings.drop(utt, "by the user's choice (data.leave_out)")
+    corpus.utterances = [u for u in corpus.utterances if u.utt not in set(utts)]
+
+
+def _compare_names(utterances: list[Utterance], corpus: Corpus) -> None:
+    """Lists names that differ only in case: two files on one disk, one file on another."""
+    folded: dict[str, str] = {}
+    for u in utterances:
+        other = folded.setdefault(u.utt.casefold(), u.utt)
+        if other != u.utt:
+            corpus.findings.warn("utterances whose names differ only in case", where=f"{other} and {u.utt}")
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Keeps the garbage collector from walking through millions of votes again and again; none of them is a cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _corpus_folder(corpus_dir: Path | None, data: Data, layout: Layout) -> Path:
+    if corpus_dir is not None:
+        return Path(corpus_dir)
+    if data.corpus == "mini":
+        return layout.data_dir / "corpus"
+    raise ConfigError(f"--corpus_dir is missing: name the folder that holds {data.corpus}")
+
+
+def _is_empty_folder(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())

@@ -1,0 +1,131 @@
+"""Folds of every protocol: who is trained on, who chooses epochs, who is tested."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ambiser.config.data_keys import Data
+from ambiser.corpora.corpus import Utterance
+from ambiser.errors import DataError
+from ambiser.io.files import digest
+
+PARTS = ("train", "dev", "test")
+RELEASED = {"Train": "train", "Development": "dev"}
+_STEPS = {"next_session": 1, "previous_session": -1}
+
+Fold = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The folds of a corpus by number (from 1), and in words what chooses epochs."""
+
+    folds: dict[int, Fold]
+    dev: str
+
+
+def make_folds(utterances: Sequence[Utterance], data: Data) -> Split:
+    """Makes the folds of the configured protocol.
+
+    Every part is sorted bytewise. A fold need not hold every utterance: see `leave_one_speaker_out` and
+    `as_released`.
+
+    Raises:
+        DataError: the corpus cannot be split that way.
+    """
+    return PROTOCOLS[data.protocol](utterances, data)
+
+
+def leave_one_session_out(utterances: Sequence[Utterance], data: Data) -> Split:
+    """Tests one session a fold: a neighbor chooses epochs, the others train."""
+    groups = {u.utt: u.session for u in utterances}
+    return Split(_rotate(groups, step=_STEPS[data.dev], what="sessions"), data.dev)
+
+
+def leave_one_speaker_out(utterances: Sequence[Utterance], data: Data) -> Split:
+    """Tests one speaker a fold; the neighboring session chooses epochs, all other sessions train.
+
+    Whoever else speaks in the session of the tested speaker is in the same recordings, so he is in no part.
+    """
+    sessions = sorted({u.session for u in utterances})
+    _need_three(sessions, "sessions")
+    folds = {}
+    for number, (session, speaker) in enumerate(sorted({(u.session, u.speaker) for u in utterances}), start=1):
+        dev = sessions[(sessions.index(session) + _STEPS[data.dev]) % len(sessions)]
+        fold: Fold = {part: [] for part in PARTS}
+        for u in utterances:
+            if u.session == session and u.speaker != speaker:
+                continue
+            fold["test" if u.session == session else "dev" if u.session == dev else "train"].append(u.utt)
+        folds[number] = {part: _sorted(utts) for part, utts in fold.items()}
+    return Split(folds, data.dev)
+
+
+def speaker_folds(utterances: Sequence[Utterance], data: Data) -> Split:
+    """Deals speakers into `data.folds` sets of equal size, those of one gender evenly; fold K tests set K.
+
+    The order of dealing follows a hash of the names, so it neither depends on chance nor on the order of recording.
+    """
+    gender_of = {u.speaker: u.gender for u in utterances}
+    if len(gender_of) < data.folds:
+        raise DataError(f"data.folds: {data.folds} sets need as many speakers; there are {len(gender_of)}")
+    dealt = sorted(gender_of, key=lambda speaker: (gender_of[speaker], digest(speaker)))
+    set_of = {speaker: i % data.folds for i, speaker in enumerate(dealt)}
+    groups = {u.utt: set_of[u.speaker] for u in utterances}
+    return Split(_rotate(groups, step=_STEPS[data.dev], what="sets of speakers"), data.dev.replace("session", "fold"))
+
+
+def as_released(utterances: Sequence[Utterance], data: Data) -> Split:
+    """Makes one fold of the released parts: Train, Development and `data.test_part`.
+
+    Other parts (Test2, Test3) are listed beside them under their names in small letters.
+    """
+    names = {**RELEASED, data.test_part: "test"}
+    fold: Fold = {part: [] for part in PARTS}
+    for u in utterances:
+        fold.setdefault(names.get(u.part, u.part.lower()), []).append(u.utt)
+    empty = [name for name, part in names.items() if not fold[part]]
+    if empty or "" in fold:
+        there = ", ".join(sorted({u.part or "(none)" for u in utterances}))
+        raise DataError(f"data.protocol: as_released needs {', '.join(names)} in the release; it has the parts {there}")
+    return Split({1: {part: _sorted(utts) for part, utts in fold.items()}}, "Development")
+
+
+def random_folds(utterances: Sequence[Utterance], data: Data) -> Split:
+    """Deals utterances into `data.folds` sets without regard to speakers, to compare with papers that do so."""
+    dealt = sorted((u.utt for u in utterances), key=digest)
+    groups = {utt: i % data.folds for i, utt in enumerate(dealt)}
+    return Split(_rotate(groups, step=_STEPS[data.dev], what="utterances"), data.dev.replace("session", "fold"))
+
+
+PROTOCOLS: dict[str, Callable[[Sequence[Utterance], Data], Split]] = {
+    "leave_one_session_out": leave_one_session_out,
+    "leave_one_speaker_out": leave_one_speaker_out,
+    "speaker_folds": speaker_folds,
+    "as_released": as_released,
+    "random": random_folds,
+}
+
+
+def _rotate(group_of: Mapping[str, object], *, step: int, what: str) -> dict[int, Fold]:
+    """Tests every group once; the one `step` further (after the last comes the first) is dev, the others train."""
+    groups = sorted(set(group_of.values()))
+    _need_three(groups, what)
+    members: dict[object, list[str]] = {group: [] for group in groups}
+    for utt in _sorted(group_of):
+        members[group_of[utt]].append(utt)
+    folds = {}
+    for index, tested in enumerate(groups):
+        dev = groups[(index + step) % len(groups)]
+        train = _sorted(utt for group in groups if group not in (tested, dev) for utt in members[group])
+        folds[index + 1] = {"train": train, "dev": members[dev], "test": members[tested]}
+    return folds
+
+
+def _need_three(groups: Sequence[object], what: str) -> None:
+    if len(groups) < 3:
+        there = " ".join(map(str, groups))
+        raise DataError(f"train, dev and test need three {what}; there are {len(groups)}: {there}")
+
+
+def _sorted(utts: object) -> list[str]:
+    return sorted(utts, key=lambda utt: utt.encode("utf-8"))

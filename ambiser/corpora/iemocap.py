@@ -1,0 +1,181 @@
+"""IEMOCAP_full_release: finds the files of every session, joins them by turn and checks the counts of the release."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from ambiser.config.data_keys import Data
+from ambiser.corpora.corpus import Corpus, Findings, Utterance
+from ambiser.corpora.iemocap_grammar import TURN, Turn, read_evaluation, read_transcription
+from ambiser.errors import DataError
+from ambiser.io.console import log
+
+SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
+FOUR_CLASSES = ("ang", "hap", "exc", "sad", "neu")
+FULL_RELEASE: dict[str, int] = {
+    "dialogs": 151, "utterances": 10039, "transcripts": 10039,
+    "utterances of Ses01": 1819, "utterances of Ses02": 1811, "utterances of Ses03": 2136,
+    "utterances of Ses04": 2103, "utterances of Ses05": 2170,
+    "utterances of Ses01F": 873, "utterances of Ses01M": 946, "utterances of Ses02F": 859, "utterances of Ses02M": 952,
+    "utterances of Ses03F": 1048, "utterances of Ses03M": 1088, "utterances of Ses04F": 987,
+    "utterances of Ses04M": 1116, "utterances of Ses05F": 1033, "utterances of Ses05M": 1137,
+    "code ang": 1103, "code hap": 595, "code exc": 1041, "code sad": 1084, "code neu": 1708, "code fru": 1849,
+    "code fea": 40, "code sur": 107, "code dis": 2, "code oth": 3, "code xxx": 2507,
+    "ang hap exc sad neu": 5531,
+    "ang hap exc sad neu of Ses01": 1085, "ang hap exc sad neu of Ses02": 1023, "ang hap exc sad neu of Ses03": 1151,
+    "ang hap exc sad neu of Ses04": 1031, "ang hap exc sad neu of Ses05": 1241,
+}  # fmt: skip
+_SHOWN = 6
+
+
+def read_iemocap(corpus_dir: Path, data: Data) -> Corpus:
+    """Reads the full release and checks its counts; see `read_release`."""
+    return read_release(corpus_dir, allow_incomplete=data.allow_incomplete, expected_counts=FULL_RELEASE)
+
+
+def read_release(
+    corpus_dir: Path, *, allow_incomplete: bool = False, expected_counts: Mapping[str, int] | None = None
+) -> Corpus:
+    """Reads a folder in IEMOCAP's layout.
+
+    The speaker is the session and the letter of the turn: Ses01F_impro01_M000 is spoken by Ses01M.
+
+    Args:
+        corpus_dir: the folder that holds Session1 to Session5.
+        allow_incomplete: leave out turns with a fault, and accept other counts, with a warning each.
+        expected_counts: what to check, as in FULL_RELEASE; None checks nothing.
+
+    Raises:
+        DataError: no such folder, a file with a fault, a turn without wav or without labels, or other counts.
+    """
+    findings = Findings(allow_incomplete)
+    root = find_root(corpus_dir)
+    turns: dict[str, Turn] = {}
+    texts: dict[str, str] = {}
+    wavs: dict[str, Path] = {}
+    n_dialogs = 0
+    for session in SESSIONS:
+        folder = root / session
+        if not folder.is_dir():
+            findings.fault(f"{folder} is missing")
+            continue
+        for path in _listing(folder / "dialog" / "EmoEvaluation", "Ses0[1-5]*.txt", findings):
+            n_dialogs += 1
+            _add_new(turns, read_evaluation(path, findings))
+        for path in _listing(folder / "dialog" / "transcriptions", "Ses0[1-5]*.txt", findings):
+            texts |= read_transcription(path, findings)
+        wavs |= _find_wavs(folder / "sentences" / "wav", findings)
+    utterances = _join(root, turns=turns, texts=texts, wavs=wavs, findings=findings)
+    if expected_counts is not None:
+        _check_counts(root, utterances, {"dialogs": n_dialogs, "transcripts": len(texts)}, expected_counts, findings)
+    return Corpus("iemocap", utterances, findings)
+
+
+def find_root(corpus_dir: Path) -> Path:
+    """Returns the folder when it holds Session1 to Session5 (one of them is enough here).
+
+    Raises:
+        DataError: it does not; when a folder above or below does, the message names that one.
+    """
+    corpus_dir = Path(corpus_dir)
+    if not corpus_dir.is_dir():
+        raise DataError(f"{corpus_dir} is no folder; --corpus_dir must name IEMOCAP_full_release, unpacked")
+    if _is_root(corpus_dir):
+        return corpus_dir
+    near = [*sorted(p for p in corpus_dir.iterdir() if p.is_dir()), *list(corpus_dir.resolve().parents)[:4]]
+    for candidate in filter(_is_root, near):
+        raise DataError(f"{corpus_dir} is not IEMOCAP itself, {candidate} is; use --corpus_dir {candidate}")
+    raise DataError(
+        f"{corpus_dir} is not IEMOCAP: it holds no Session1 with dialog/EmoEvaluation; "
+        "--corpus_dir must name IEMOCAP_full_release, unpacked"
+    )
+
+
+def _is_root(folder: Path) -> bool:
+    try:
+        return any((folder / session / "dialog" / "EmoEvaluation").is_dir() for session in SESSIONS)
+    except OSError:
+        return False
+
+
+def _listing(folder: Path, pattern: str, findings: Findings) -> list[Path]:
+    """Returns the files in bytewise order; the pattern also keeps out macOS's ._ files."""
+    if not folder.is_dir():
+        findings.fault(f"{folder} is missing")
+        return []
+    junk = sum(path.name.startswith(".") for path in folder.iterdir())
+    if junk:
+        findings.warn("hidden files such as macOS's ._* (ignored)", junk)
+    return sorted(folder.glob(pattern), key=lambda path: path.name.encode())
+
+
+def _find_wavs(folder: Path, findings: Findings) -> dict[str, Path]:
+    wavs = {}
+    for dialog in _listing(folder, "Ses0[1-5]*", findings):
+        for path in _listing(dialog, "*.wav", findings):
+            if TURN.fullmatch(path.stem):
+                wavs[path.stem] = path
+            elif not path.name.startswith("."):
+                findings.warn("wavs whose name is no turn (ignored)")
+    return wavs
+
+
+def _add_new(turns: dict[str, Turn], new: Mapping[str, Turn]) -> None:
+    for name, turn in new.items():
+        if name in turns:
+            raise DataError(f"{turn.where}: {name} stands twice (first in {turns[name].where}); remove one block")
+        turns[name] = turn
+
+
+def _join(
+    root: Path, *, turns: Mapping[str, Turn], texts: Mapping[str, str], wavs: Mapping[str, Path], findings: Findings
+) -> list[Utterance]:
+    utterances = []
+    for name in sorted(turns):
+        turn = turns[name]
+        if name not in wavs:
+            wav = root / f"Session{name[4]}" / "sentences" / "wav" / name.rpartition("_")[0] / f"{name}.wav"
+            findings.leave_out(name, f"has no audio, {wav} is missing", turn.where)
+            continue
+        if name not in texts:
+            findings.warn("turns without a transcript (empty text)")
+        session, _, _, letter, _ = TURN.fullmatch(name).groups()
+        utterances.append(
+            Utterance(
+                utt=name, wav=wavs[name], speaker=session + letter, gender=letter.lower(), session=session,
+                label=turn.code, text=texts.get(name, ""), votes=turn.votes, ratings=turn.ratings,
+                recording=name.rpartition("_")[0], expected_s=turn.duration_s,
+            )
+        )  # fmt: skip
+    for name in sorted(wavs.keys() - turns.keys() - findings.left_out.keys()):
+        findings.leave_out(name, "has no block in EmoEvaluation", wavs[name])
+    return utterances
+
+
+def count_utterances(utterances: list[Utterance]) -> Counter:
+    """Counts utterances under the names of FULL_RELEASE."""
+    counts: Counter = Counter(utterances=len(utterances))
+    for utterance in utterances:
+        counts[f"utterances of {utterance.session}"] += 1
+        counts[f"utterances of {utterance.speaker}"] += 1
+        counts[f"code {utterance.label}"] += 1
+        if utterance.label in FOUR_CLASSES:
+            counts["ang hap exc sad neu"] += 1
+            counts[f"ang hap exc sad neu of {utterance.session}"] += 1
+    return counts
+
+
+def _check_counts(
+    root: Path, utterances: list[Utterance], others: Mapping[str, int], expected: Mapping[str, int], findings: Findings
+) -> None:
+    counts = count_utterances(utterances) + Counter(others)
+    wrong = [f"{name}: {counts[name]} instead of {n}" for name, n in expected.items() if counts[name] != n]
+    if wrong:
+        more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        findings.fault(f"{root} is not the full release: {'; '.join(wrong[:_SHOWN])}{more}")
+    else:
+        log.info("%s is the full release: all %d counts are right (%s)", root, len(expected), _show(expected))
+
+
+def _show(expected: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in expected.items())

@@ -1,0 +1,211 @@
+"""The text files of IEMOCAP: names, evaluation summaries and transcriptions, with all their irregularities."""
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from ambiser.corpora.corpus import Findings, Rating, Vote, is_utf8
+from ambiser.errors import DataError
+
+TURN = re.compile(r"(Ses0[1-5])([FM])_(impro\d\d[ab]?|script\d\d_\d[ab]?)_([FM])(\d{3})")
+CODES = {
+    "Neutral": "neu", "Neutral state": "neu", "Happiness": "hap", "Excited": "exc", "Sadness": "sad", "Anger": "ang",
+    "Frustration": "fru", "Fear": "fea", "Surprise": "sur", "Disgust": "dis", "Other": "oth",
+}  # fmt: skip
+NO_MAJORITY = "xxx"
+_SUMMARY = re.compile(
+    r"\[\s*([\d.]+)\s*-\s*([\d.]+)\s*\]\s+(Ses\S+)\s+([a-z]{3})\s+\[\s*([\d.]+)\s*,\s*([\d.]+)\s*,\s*([\d.]+)\s*\]"
+)
+_RATER = re.compile(r"([CA])-([EFM]\d+):\s*(.*)", re.DOTALL)
+_ATTRIBUTES = re.compile(r"val([^;]*);\s*act([^;]*);\s*dom([^;]*);?\s*")
+_TRANSCRIPT = re.compile(r"(Ses\S+_[FM]\d{3})\s+\[([\d.]+)-([\d.]+)\]:?\s*(.*?)\s*")
+_EXTRA_TURN = re.compile(r"Ses\S+_[FM]XX\d\b")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One block of an evaluation file."""
+
+    turn: str
+    code: str
+    where: str
+    votes: tuple[Vote, ...]
+    ratings: tuple[Rating, ...]
+    duration_s: float = 0.0
+
+
+def read_evaluation(path: Path, findings: Findings) -> dict[str, Turn]:
+    """Reads EmoEvaluation/<dialog>.txt.
+
+    A comment begins at the last tab of a line, because it may hold ';' and ':'. Blank and out-of-range attributes
+    become nan. What does not fit is counted in the findings; a block that cannot be used is left out or raises.
+
+    Raises:
+        DataError: with file and line, for a block that is cut off, has no votes of outside raters or stands twice.
+    """
+    lines = _read_lines(path, findings)
+    turns: dict[str, Turn] = {}
+    for first, block in _blocks(lines):
+        if block[0].startswith("%"):
+            continue
+        open_ended = first + len(block) >= len(lines)  # no blank line closes the block
+        turn = _read_block(block, where=f"{path}:{first}", at_end=open_ended, findings=findings)
+        if turn is None:
+            continue
+        if turn.turn in turns:
+            first_place = turns[turn.turn].where
+            raise DataError(f"{turn.where}: {turn.turn} stands twice (first in {first_place}); remove one block")
+        turns[turn.turn] = turn
+    if not turns:
+        findings.fault(f"{path}: holds no turn; the file is empty or cut off")
+    return turns
+
+
+def read_transcription(path: Path, findings: Findings) -> dict[str, str]:
+    """Reads transcriptions/<dialog>.txt; lines that belong to no turn are counted and dropped."""
+    texts: dict[str, str] = {}
+    for line in _read_lines(path, findings):
+        match = _TRANSCRIPT.fullmatch(line.strip())
+        if match and TURN.fullmatch(match[1]):
+            if match[1] in texts:
+                findings.warn("transcript lines that repeat a turn (the first counts)")
+            texts.setdefault(match[1], " ".join(match[4].split()))
+        elif _EXTRA_TURN.match(line):
+            findings.warn("transcript lines of XX turns, which have no audio (dropped)")
+        elif line.strip():
+            findings.warn("transcript lines without a turn, such as 'M: Yeah.' (dropped)")
+    return texts
+
+
+def consensus(votes: tuple[Vote, ...]) -> str:
+    """Returns the code that most outside raters gave, or xxx for a tie; each label of a rater counts once."""
+    ranked = Counter(vote.label for vote in votes if vote.source == "outside").most_common(2)
+    if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
+        return NO_MAJORITY
+    return ranked[0][0]
+
+
+def _read_lines(path: Path, findings: Findings) -> list[str]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if not is_utf8(line):
+            findings.warn("lines with bytes that are not UTF-8 (replaced)", where=f"{path}:{number}")
+    return [line.rstrip("\r") for line in content.decode("utf-8", errors="replace").split("\n")]
+
+
+def _blocks(lines: list[str]) -> list[tuple[int, list[str]]]:
+    """Returns the runs of lines that are not blank, each with the number of its first line."""
+    blocks: list[tuple[int, list[str]]] = []
+    previous_blank = True
+    for number, line in enumerate(lines, start=1):
+        blank = not line.strip()
+        if not blank and (previous_blank or line.startswith("[")):
+            blocks.append((number, []))
+        if not blank:
+            blocks[-1][1].append(line)
+        previous_blank = blank
+    return blocks
+
+
+def _read_block(block: list[str], *, where: str, at_end: bool, findings: Findings) -> Turn | None:
+    """Reads one block; None when it is left out."""
+    match = _SUMMARY.fullmatch(block[0].strip())
+    file, _, first = where.rpartition(":")
+    if match is None or TURN.fullmatch(match[3]) is None:
+        reason = "the file is cut off here" if at_end else f"no summary line of a turn: {block[0][:60]!r}"
+        findings.leave_out(f"{Path(file).stem}:{first}", reason, where)
+        return None
+    turn, code, header = match[3], match[4], [float(match[i]) for i in (5, 6, 7)]
+    votes: list[Vote] = []
+    ratings: list[Rating] = []
+    for offset, line in enumerate(block[1:], start=1):
+        place = f"{file}:{int(first) + offset}"
+        cut = at_end and offset == len(block) - 1 and not line.rstrip().endswith(")")
+        rater = _RATER.fullmatch(line)
+        damaged = rater is None and (at_end or line.startswith(("C-", "A-")))
+        if cut or damaged:
+            reason = "the file is cut off here" if at_end else f"no whole C- or A- line: {line[:60]!r}"
+            findings.leave_out(turn, reason, place)
+            return None
+        if rater is None:
+            findings.warn("lines of a block that are neither a C- nor an A- line (ignored)", where=place)
+        elif rater[2] in [said.rater for said in (votes if rater[1] == "C" else ratings)]:
+            findings.warn("second lines of a rater on a turn (not counted)", where=place)
+        elif rater[1] == "C":
+            votes += _read_labels(rater[2], rater[3], findings, place)
+        else:
+            ratings.append(_read_attributes(rater[2], rater[3], findings, place))
+    outside = any(vote.source == "outside" for vote in votes)
+    agrees = _header_agrees(header, ratings)
+    if at_end and not (outside and ratings and agrees):
+        findings.leave_out(turn, "the file is cut off here", f"{file}:{int(first) + len(block) - 1}")
+        return None
+    if not outside:
+        findings.leave_out(turn, "no votes of outside raters", where)
+        return None
+    if not agrees:
+        findings.warn("turns whose [V, A, D] is not the mean of the outside ratings", where=where)
+    if consensus(tuple(votes)) != code:
+        findings.warn("turns whose released code is not the plurality of the outside votes", where=f"{where}: {code}")
+    return Turn(turn, code, where, tuple(votes), tuple(ratings), duration_s=float(match[2]) - float(match[1]))
+
+
+def _without_comment(text: str) -> str:
+    """Cuts the comment, which begins at the last tab, or at the first '(' where there is no tab before it."""
+    body, _, last = text.rpartition("\t")
+    return body if last.lstrip().startswith("(") else text.partition("(")[0]
+
+
+def _read_labels(rater: str, text: str, findings: Findings, place: str) -> list[Vote]:
+    labels: list[str] = []
+    for token in filter(None, (part.strip() for part in _without_comment(text).split(";"))):
+        if token not in CODES:
+            findings.warn("labels that are not in the vocabulary (ignored)", where=f"{place}: {token}")
+        elif CODES[token] in labels:
+            findings.warn("labels given twice by one rater (counted once)", where=place)
+        else:
+            labels.append(CODES[token])
+    if not labels:
+        findings.warn("raters' lines without a label (ignored)", where=place)
+    return [Vote(rater, _source(rater), label) for label in labels]
+
+
+def _read_attributes(rater: str, text: str, findings: Findings, place: str) -> Rating:
+    match = _ATTRIBUTES.fullmatch(_without_comment(text).strip())
+    if match is None:
+        findings.warn("attribute lines that cannot be read (stored as nan)", where=place)
+        return Rating(rater, _source(rater), math.nan, math.nan, math.nan)
+    return Rating(rater, _source(rater), *(_attribute(match[i], findings, place) for i in (1, 2, 3)))
+
+
+def _attribute(text: str, findings: Findings, place: str) -> float:
+    if not text.strip():
+        findings.warn("attributes left blank (stored as nan)", where=place)
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 1 <= value <= 5:
+        findings.warn("attributes outside 1 to 5 (stored as nan)", where=f"{place}: {text.strip()}")
+        return math.nan
+    return value
+
+
+def _source(rater: str) -> str:
+    return "outside" if rater.startswith("E") else "self"
+
+
+def _header_agrees(header: list[float], ratings: list[Rating]) -> bool:
+    """Says whether [V, A, D] is the mean over the outside ratings, as far as these are there."""
+    outside = [rating for rating in ratings if rating.source == "outside"]
+    for claimed, name in zip(header, ("valence", "arousal", "dominance"), strict=True):
+        values = [getattr(rating, name) for rating in outside]
+        if values and not any(map(math.isnan, values)) and abs(sum(values) / len(values) - claimed) > 1e-3:
+            return False
+    return True

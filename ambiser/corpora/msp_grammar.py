@@ -1,0 +1,243 @@
+"""What raters of MSP-Podcast said: the four forms in which releases since 1.6 hold it, told apart by their headers."""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ambiser.corpora.corpus import Findings, Rating, Vote
+from ambiser.errors import DataError
+
+PRIMARY = {
+    "angry": "ang", "sad": "sad", "happy": "hap", "surprise": "sur", "fear": "fea", "disgust": "dis",
+    "contempt": "con", "neutral": "neu",
+}  # fmt: skip
+SECONDARY = PRIMARY | {
+    "amused": "amu", "frustrated": "fru", "depressed": "dep", "concerned": "cnc", "disappointed": "dsp",
+    "excited": "exc", "confused": "cnf", "annoyed": "ann",
+}  # fmt: skip
+OTHER = "oth"
+SCALE = (1, 7)
+WORKER = re.compile(r"(WORKER\S*?);\s?(.*);\s?A:\s*([^;]*);\s*V:\s*([^;]*);\s*D:\s*([^;]*);?\s*", re.DOTALL)
+HEADER = re.compile(r"(\S+\.wav);\s*([A-Z]);\s*A:([^;]*);\s*V:([^;]*);\s*D:([^;]*);\s*")
+_RATER_COLUMNS = ("workerid", "workers", "worker")
+_COLUMNS = ("emoclass_major", "emoclass_second", "emoact", "emoval", "emodom")
+
+Row = tuple[str, str, str, str, str, str, str, str]  # place, file, rater, primary, secondary, act, val, dom
+
+
+class Opinions:
+    """The votes and ratings of every file, collected row by row."""
+
+    def __init__(self, path: Path, findings: Findings) -> None:
+        self.votes: dict[str, list[Vote]] = {}
+        self.ratings: dict[str, list[Rating]] = {}
+        self._path, self._findings = path, findings
+        self._secondary: dict[str, tuple[str, ...]] = {}
+        self._numbers: dict[str, float] = {}
+
+    def add(self, rows: Iterable[Row]) -> "Opinions":
+        """Adds rows; of several by one rater on one file the first counts."""
+        for place, file, rater, primary, secondary, act, val, dom in rows:
+            votes = self.votes.setdefault(file, [])
+            if any(vote.rater == rater for vote in votes):
+                self._warn("lines of a rater who has rated the file already (not counted)", place, f"{file} {rater}")
+                continue
+            code = self._primary_code(primary, place)
+            if code:
+                votes.append(Vote(rater, "outside", code))
+            codes = self._secondary.get(secondary)
+            if codes is None:
+                codes = self._secondary[secondary] = secondary_codes(secondary)
+            votes.extend([Vote(rater, "outside", code, "secondary") for code in codes])
+            numbers = [self._number(text, place) for text in (val, act, dom)]
+            self.ratings.setdefault(file, []).append(Rating(rater, "outside", *numbers))
+        return self
+
+    def _primary_code(self, text: str, place: str) -> str:
+        word = text.strip().casefold()
+        code = PRIMARY.get(word)
+        if code is None and not word:
+            self._warn("raters without a primary label (not counted)", place)
+        elif code is None:
+            code = OTHER
+            if not word.startswith("other"):
+                self._warn("primary labels outside the vocabulary (counted as other)", place, text)
+        return code or ""
+
+    def _number(self, text: str, place: str) -> float:
+        value = self._numbers.get(text)
+        if value is None:
+            try:
+                value = float(text)
+            except ValueError:
+                value = math.nan
+            self._numbers[text] = value
+        if not SCALE[0] <= value <= SCALE[1]:
+            blank = not text.strip() or text.strip().casefold() == "nan"
+            what = "blank" if blank else f"outside {SCALE[0]} to {SCALE[1]}"
+            self._warn(f"ratings that are {what} (stored as nan)", place, "" if blank else text)
+            return math.nan
+        return value
+
+    def _warn(self, what: str, place: str, detail: str = "") -> None:
+        self._findings.warn(what, where=f"{self._path}:{place}: {detail}".removesuffix(": "))
+
+
+def read_opinions(path: Path, findings: Findings) -> Opinions:
+    """Reads labels_detailed.csv (columns, or one string a rater), labels_detailed.json or labels.txt.
+
+    Raises:
+        DataError: with file and line, for a header or line that fits none of the forms.
+    """
+    text = read_text(path, findings)
+    opinions = Opinions(path, findings)
+    if path.suffix == ".json":
+        return opinions.add(_json_rows(path, text))
+    if path.suffix == ".csv":
+        return opinions.add(_csv_rows(path, text))
+    return opinions.add(_text_rows(path, text))
+
+
+def read_text(path: Path, findings: Findings) -> str:
+    """Returns the text of a file; bytes that are not UTF-8 are replaced and their line is listed."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        findings.warn("files with bytes that are not UTF-8 (replaced)", where=f"{path}:{line}")
+        return content.decode("utf-8-sig", errors="replace")
+
+
+def split_worker(text: str) -> tuple[str, str, str, str, str, str] | None:
+    """Splits a rater's line into rater, primary, secondary, arousal, valence and dominance; None if it is none.
+
+    Free text may hold any sign. So the line is read from the right; and where the primary label is not "Other...",
+    it ends at the first ';'.
+    """
+    match = WORKER.fullmatch(text.strip())
+    if match is None:
+        return None
+    first, _, rest = match[2].partition(";")
+    if first.strip().casefold() in PRIMARY:
+        primary, secondary = first, rest
+    else:
+        primary, _, secondary = match[2].rpartition(";")
+    return match[1], primary.strip(), secondary.strip(), match[3], match[4], match[5]
+
+
+def secondary_codes(text: str) -> tuple[str, ...]:
+    """Returns the codes of a comma list of labels, each once; words of a free text behind "Other-" are no labels."""
+    codes: dict[str, None] = {}
+    for word in text.split(","):
+        word = word.strip().casefold()
+        code = OTHER if word.startswith("other") else SECONDARY.get(word)
+        if code:
+            codes[code] = None
+    return tuple(codes)
+
+
+def read_csv(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yields line number and fields of every row that is not empty.
+
+    Raises:
+        DataError: the file is no CSV.
+    """
+    reader = csv.reader(text.splitlines(keepends=True))
+    try:
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: is no CSV: {error}") from error
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[Row]:
+    rows = read_csv(path, text)
+    header = [name.strip().casefold() for name in next(rows, (1, []))[1]]
+    rater = next((name for name in _RATER_COLUMNS if name in header), "")
+    if "filename" in header and "emodetail" in header:
+        file, detail = header.index("filename"), header.index("emodetail")
+        yield from _detail_rows(path, rows, file, detail)
+    elif "filename" in header and rater and set(_COLUMNS) <= set(header):
+        places = [header.index(name) for name in ("filename", rater, *_COLUMNS)]
+        yield from _column_rows(path, rows, places)
+    else:
+        wanted = "FileName with EmoDetail, or with WorkerID, EmoClass_Major, EmoClass_Second, EmoAct, EmoVal, EmoDom"
+        raise DataError(f"{path}:1: the header must hold {wanted}; it holds {', '.join(header) or 'nothing'}")
+
+
+def _detail_rows(path: Path, rows: Iterator[tuple[int, list[str]]], file: int, detail: int) -> Iterator[Row]:
+    for line, row in rows:
+        fields = split_worker(row[detail]) if len(row) > max(file, detail) else None
+        if fields is None:
+            raise DataError(
+                f"{path}:{line}: is no line of a rater: {','.join(row)[:80]!r}; the file is cut off or damaged"
+            )
+        worker, primary, secondary, act, val, dom = fields
+        yield str(line), row[file], worker, primary, secondary, act, val, dom
+
+
+def _column_rows(path: Path, rows: Iterator[tuple[int, list[str]]], places: list[int]) -> Iterator[Row]:
+    last, (file, rater, primary, secondary, act, val, dom) = max(places), places
+    for line, row in rows:
+        if len(row) <= last:
+            raise DataError(
+                f"{path}:{line}: {len(row)} fields where the header has more; the file is cut off or damaged"
+            )
+        yield str(line), row[file], row[rater], row[primary], row[secondary], row[act], row[val], row[dom]
+
+
+def _text_rows(path: Path, text: str) -> Iterator[Row]:
+    file = ""
+    for line, content in enumerate(text.split("\n"), start=1):
+        if not content.strip():
+            file = ""
+            continue
+        header = HEADER.fullmatch(content.strip())
+        if header:
+            file = header[1]
+            continue
+        fields = split_worker(content)
+        if fields is None or not file:
+            raise DataError(f"{path}:{line}: is no line of a rater: {content[:80]!r}; the file is cut off or damaged")
+        worker, primary, secondary, act, val, dom = fields
+        yield str(line), file, worker, primary, secondary, act, val, dom
+
+
+def _json_rows(path: Path, text: str) -> Iterator[Row]:
+    """Yields rows of {file: {rater: {...}}} or {file: {"Workers": [{"Name": rater, ...}]}}."""
+    names = ("EmoClass_Major", "EmoClass_Second", "EmoAct", "EmoVal", "EmoDom")
+    for file, raters in parse_json(path, text).items():
+        listed = raters.get("Workers") if isinstance(raters, dict) else None
+        pairs = [(str(w.get("Name")), w) for w in listed] if isinstance(listed, list) else list(raters.items())
+        for rater, said in pairs:
+            missing = [name for name in names if name not in said]
+            if missing:
+                raise DataError(f"{path}: {file}: {rater}: lacks {', '.join(missing)}")
+            yield f"{file}", file, rater, *(_plain(said[name]) for name in names)
+
+
+def parse_json(path: Path, text: str) -> dict:
+    """Returns the object of a JSON file.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        tree = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{path}: no valid JSON: {error}; the file is cut off or damaged") from error
+    if not isinstance(tree, dict):
+        raise DataError(f"{path}: must hold an object with an entry a file")
+    return tree
+
+
+def _plain(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

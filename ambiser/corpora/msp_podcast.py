@@ -1,0 +1,107 @@
+"""MSP-Podcast 1.6 to 2.0: joins consensus, raters, partitions, speakers, transcripts and audio by file."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from ambiser.config.data_keys import Data
+from ambiser.corpora.corpus import Corpus, Findings, Utterance, Vote
+from ambiser.corpora.msp_files import Released, find_labels, find_root, find_wavs, read_released, read_transcripts
+from ambiser.corpora.msp_grammar import Opinions, read_opinions
+from ambiser.errors import DataError
+
+WITHHELD = "Test3"
+_RECORDING = re.compile(r"(MSP-PODCAST_\d+)_")
+_VERSION = re.compile(r"\d+\.\d+$")
+_STRANGERS = 0.1
+
+
+def read_msp_podcast(corpus_dir: Path, data: Data) -> Corpus:
+    """Reads a release; its form is found by the headers of its files and not by its version.
+
+    The consensus is recomputed from the primary labels (strict plurality), and every file whose released one differs
+    is listed. Files of Test3 have no votes: they can be predicted and not scored. A speaker who is not known counts
+    as one person per podcast. Left out and listed are labels without a wav, wavs without a label, and files without
+    raters.
+
+    Raises:
+        DataError: the folder is no release, or a file of it has a fault.
+    """
+    findings = Findings(data.allow_incomplete)
+    root = find_root(corpus_dir)
+    consensus, detailed = find_labels(root)
+    released = read_released(root, consensus, findings)
+    opinions = read_opinions(detailed, findings)
+    _check_that_they_fit(consensus, detailed, released, opinions)
+    wavs = find_wavs(root, findings)
+    unlisted = wavs.keys() - released.keys()
+    released |= {file: Released(part=WITHHELD) for file in unlisted if WITHHELD.casefold() in file.casefold()}
+    texts = read_transcripts(root, sorted(wavs.keys() & released.keys()))
+    utterances, split_known = [], any(said.part for said in released.values())
+    for file in sorted(released.keys() | opinions.votes.keys()):
+        said = released.get(file, Released())
+        votes = tuple(opinions.votes.pop(file, ()))
+        if file not in wavs:
+            findings.drop(Path(file).stem, "has labels and no audio")
+        elif split_known and not said.part:
+            findings.drop(Path(file).stem, "is in no part of the released split")
+        elif not votes and said.part != WITHHELD:
+            findings.drop(Path(file).stem, "has no votes of raters")
+        else:
+            ratings = tuple(opinions.ratings.pop(file, ()))
+            _compare(file, said, votes, findings)
+            utterances.append(_utterance(file, wavs[file], said, votes, ratings, texts.get(file, "")))
+    for file in sorted(wavs.keys() - released.keys() - {f"{u.utt}.wav" for u in utterances}):
+        findings.drop(Path(file).stem, "has audio and no label")
+    _warn_of_gaps(utterances, findings)
+    version = _VERSION.search(root.resolve().name)
+    return Corpus("msp_podcast", utterances, findings, version=version[0] if version else "")
+
+
+def plurality(votes: tuple[Vote, ...]) -> str:
+    """Returns the primary label with strictly the most votes, or xxx for a tie."""
+    ranked = Counter(vote.label for vote in votes if vote.slot == "primary").most_common(2)
+    if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
+        return "xxx"
+    return ranked[0][0]
+
+
+def _utterance(file: str, wav: Path, said: Released, votes: tuple, ratings: tuple, text: str) -> Utterance:
+    match = _RECORDING.match(file)
+    recording = match[1] if match else ""
+    label = said.label or (plurality(votes) if votes else "-")
+    return Utterance(
+        utt=Path(file).stem, wav=wav, speaker=said.speaker or f"unknown_{recording or 'Test3'}",
+        gender=said.gender or "u", session=recording or "Test3", label=label, text=text,
+        votes=votes, ratings=ratings, recording=recording, part=said.part,
+    )  # fmt: skip
+
+
+def _compare(file: str, said: Released, votes: tuple[Vote, ...], findings: Findings) -> None:
+    found = plurality(votes)
+    if votes and said.label and said.label != found:
+        where = f"{file}: released {said.label}, votes {found}"
+        findings.warn("released consensus that is not the plurality of the votes", where=where)
+
+
+def _check_that_they_fit(
+    consensus: Path | None, detailed: Path, released: Mapping[str, Released], opinions: Opinions
+) -> None:
+    """Refuses labels of one release beside the raters of another."""
+    labelled = {file for file, said in released.items() if said.label}
+    strangers = sorted(labelled ^ opinions.votes.keys())
+    if consensus is not None and len(strangers) > _STRANGERS * max(len(labelled), len(opinions.votes)):
+        raise DataError(
+            f"{detailed} and {consensus.name} are not of one release: {len(strangers)} files, such as {strangers[0]}, "
+            "are only in one of them; unpack a release into a folder of its own"
+        )
+
+
+def _warn_of_gaps(utterances: list[Utterance], findings: Findings) -> None:
+    unknown = Counter(u.part for u in utterances if u.speaker.startswith("unknown_") and u.part != WITHHELD)
+    for part, count in sorted(unknown.items()):
+        findings.warn(f"utterances of {part or 'no part'} by unknown speakers (one a podcast)", count)
+    silent = sum(not u.text for u in utterances if u.part != WITHHELD)
+    if silent:
+        findings.warn("utterances without a transcript (empty text)", silent)

@@ -1,1 +1,0 @@
-"""Corpora, votes and folds."""

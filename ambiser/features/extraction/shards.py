@@ -1,0 +1,162 @@
+"""Shards: fixed groups of utterances, each with an ark that is made once, and the feats.scp that joins them.
+
+Which utterances share a shard depends on their names and their number alone, so the bytes of every ark are the same
+for any number of workers and for any run that was broken off, and an utterance that comes or goes concerns its own
+shard. A shard is done when its record (feats.0001.json) is there and knows the settings and every source again.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ambiser.errors import DataError
+from ambiser.features.extraction.fingerprints import Fingerprint, is_same
+from ambiser.io.ark import open_ark, read_scp
+from ambiser.io.files import digest, read_json, write_json
+from ambiser.io.tables import write_table, write_tsv
+
+SHARD_UTTERANCES = 100
+_RECORD_KEYS = {"settings", "sources", "entries", "notes", "errors"}
+
+Sources = Mapping[str, Path | str]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A numbered group of utterances, what their features are made of (audio files, or words), and the settings."""
+
+    number: int
+    sources: dict[str, Path | str]
+    settings: str
+
+    @property
+    def name(self) -> str:
+        """The name of its files without the ending."""
+        return f"feats.{self.number:04d}"
+
+
+@dataclass
+class ShardWriter:
+    """Takes the features of a shard, one utterance after the other."""
+
+    add_matrix: Callable[[str, np.ndarray], None]
+    sources: dict[str, Fingerprint] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, utt: str, matrix: np.ndarray, source: Fingerprint, notes: Iterable[str] = ()) -> None:
+        """Writes the features of an utterance, and notes what was peculiar about it (a word or two each)."""
+        self.add_matrix(utt, matrix)
+        self.sources[utt] = source
+        for note in notes:
+            self.notes.setdefault(note, []).append(utt)
+
+
+def plan_shards(sources: Sources, settings: str) -> list[Shard]:
+    """Divides utterances into shards of 50 to 100 by the digest of their names, in bytewise order within each.
+
+    Args:
+        sources: the audio file, or the words, by utterance.
+        settings: text of all settings that shape the features.
+    """
+    count = 1
+    while count * SHARD_UTTERANCES < len(sources):
+        count *= 2
+    groups: list[dict[str, Path | str]] = [{} for _ in range(count)]
+    for utt in sorted(sources, key=lambda utt: utt.encode("utf-8")):
+        groups[int(digest(utt)[:8], 16) % count][utt] = sources[utt]
+    known = digest(settings)
+    return [Shard(number, group, known) for number, group in enumerate(groups, start=1) if group]
+
+
+def is_done(folder: Path, shard: Shard) -> bool:
+    """Tells whether the shard was made of the same sources with the same settings."""
+    record = _record(folder / f"{shard.name}.json")
+    return (
+        record is not None
+        and record["settings"] == shard.settings
+        and record["sources"].keys() == shard.sources.keys()
+        and (folder / f"{shard.name}.ark").is_file()
+        and all(is_same(source, record["sources"][utt]) for utt, source in shard.sources.items())
+    )
+
+
+def are_finished(folder: Path) -> bool:
+    """Tells whether feats.scp is there and every ark that it names."""
+    if not (folder / "feats.scp").is_file():
+        return False
+    arks = {entry.rpartition(":")[0] for entry in read_scp(folder / "feats.scp").values()}
+    return all(Path(ark).is_file() for ark in arks)
+
+
+def compare_sources(folder: Path, sources: Sources) -> tuple[list[str], list[str]]:
+    """Returns the utterances that a folder has no features of, and those whose source has changed since."""
+    known: dict[str, Fingerprint] = {}
+    for path in folder.glob("feats.[0-9]*.json"):
+        record = _record(path)
+        known |= record["sources"] if record else {}
+    missing = [utt for utt in sources if utt not in known]
+    return missing, [utt for utt, source in sources.items() if utt in known and not is_same(source, known[utt])]
+
+
+@contextlib.contextmanager
+def open_shard(folder: Path, shard: Shard, *, half: bool = False) -> Iterator[ShardWriter]:
+    """Opens a shard for writing; its ark, scp part and, last, its record appear by rename when the block ends.
+
+    An utterance that is not added is left for another time: the shard is then done for the others alone.
+    """
+    (folder / f"{shard.name}.json").unlink(missing_ok=True)
+    with open_ark(folder / f"{shard.name}.ark", half=half) as ark:
+        writer = ShardWriter(ark.add)
+        yield writer
+    write_table(folder / f"{shard.name}.scp", ark.entries)
+    made = {"settings": shard.settings, "sources": writer.sources, "entries": ark.entries, "notes": writer.notes}
+    write_json(folder / f"{shard.name}.json", made | {"errors": list(ark.errors)})
+
+
+def shard_entries(folder: Path, shard: Shard) -> dict[str, str]:
+    """Returns the scp entries of a shard that was written, with paths that can be opened."""
+    record = _record(folder / f"{shard.name}.json")
+    return {utt: f"{folder / entry}" for utt, entry in record["entries"].items()} if record else {}
+
+
+def join_shards(folder: Path, shards: Iterable[Shard]) -> tuple[dict[str, int], tuple[float, float]]:
+    """Writes feats.scp, the last file, from the records of all shards, and removes what belongs to none of them.
+
+    What was noted of utterances goes to notes.tsv (utt, note).
+
+    Returns:
+        How many utterances each note is about, and the largest errors of storage (see `ArkWriter`).
+
+    Raises:
+        DataError: a shard is not done.
+    """
+    entries: dict[str, str] = {}
+    notes: list[tuple[str, str]] = []
+    errors = np.zeros(2)
+    names = set()
+    for shard in shards:
+        record = _record(folder / f"{shard.name}.json")
+        if record is None or not is_done(folder, shard):
+            raise DataError(f"{folder / shard.name}.json: is not there or of other sources; run stage 2 again")
+        entries |= record["entries"]
+        names |= {f"{shard.name}.{ending}" for ending in ("ark", "scp", "json")}
+        errors = np.maximum(errors, record["errors"])
+        notes += [(utt, note) for note, utts in record["notes"].items() for utt in utts]
+    for path in [*folder.glob("feats.[0-9]*.*"), *folder.glob(".feats.*.tmp")]:
+        if path.name not in names:
+            path.unlink(missing_ok=True)
+    write_tsv(folder / "notes.tsv", ["utt", "note"], sorted(notes))
+    write_table(folder / "feats.scp", entries)
+    return dict(sorted(Counter(note for _, note in notes).items())), tuple(errors.tolist())
+
+
+def _record(path: Path) -> dict | None:
+    with contextlib.suppress(DataError):
+        record = read_json(path)
+        if isinstance(record, dict) and record.keys() >= _RECORD_KEYS:
+            return record
+    return None

@@ -1,0 +1,102 @@
+"""Reads extracted features for training: pooled speech and text as one array, frames as views of the mapped arks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ambiser.errors import DataError
+from ambiser.io.ark import as_array, map_matrices, read_alike, read_scp
+from ambiser.io.compressed import Compressed
+from ambiser.io.files import read_json
+from ambiser.io.layout import require
+
+UPSTREAM_RECORD = "upstream.json"
+
+
+class Frames(Sequence[np.ndarray]):
+    """The matrices of utterances, each read when it is asked for: a read-only view of its ark, or decoded anew."""
+
+    def __init__(self, matrices: Sequence[np.ndarray | Compressed]) -> None:
+        self._matrices = matrices
+
+    def __len__(self) -> int:
+        return len(self._matrices)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return as_array(self._matrices[index])
+
+    @property
+    def width(self) -> int:
+        """The columns of every matrix."""
+        return self._matrices[0].shape[1]
+
+
+def load_pooled(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
+    """Returns pooled speech features, (N, L, D) float32, contiguous, in the order of `utts`.
+
+    Raises:
+        DataError: feats.scp or an utterance is missing, or shapes differ.
+    """
+    if not utts:
+        raise DataError(f"{feats_scp}: no utterances were asked for")
+    entries = _entries(feats_scp, utts)
+    (first,) = map_matrices(entries, utts[:1])
+    if len(first.shape) == 2 and (alike := read_alike(entries, utts, first.shape)) is not None:
+        return alike
+    matrices = map_matrices(entries, utts)
+    loaded = np.empty((len(matrices), *first.shape), np.float32)
+    for row, (utt, matrix) in enumerate(zip(utts, matrices, strict=True)):
+        if matrix.shape != loaded.shape[1:]:
+            raise DataError(
+                f"{feats_scp}: '{utt}' has shape {matrix.shape}, '{utts[0]}' {loaded.shape[1:]}; these are no pooled "
+                "features of one upstream; extract them again (./run.sh --stage 2 --stop_stage 2)"
+            )
+        loaded[row] = as_array(matrix)
+    return loaded
+
+
+def load_text(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
+    """Returns text features, (N, Dt) float32, in the order of `utts`; tokens are averaged.
+
+    Raises:
+        DataError: as `load_frames`.
+    """
+    return np.stack([rows.mean(axis=0, dtype=np.float64) for rows in load_frames(feats_scp, utts)]).astype(np.float32)
+
+
+def load_frames(feats_scp: Path, utts: Sequence[str]) -> Frames:
+    """Returns the (T, D) frames, or tokens, of each utterance, mapped and not read yet.
+
+    Raises:
+        DataError: feats.scp or an utterance is missing, or widths differ.
+    """
+    matrices = map_matrices(_entries(feats_scp, utts), utts)
+    for utt, matrix in zip(utts, matrices, strict=True):
+        if len(matrix.shape) != 2 or matrix.shape[1] != matrices[0].shape[1]:
+            raise DataError(
+                f"{feats_scp}: '{utt}' has shape {matrix.shape}, '{utts[0]}' {matrices[0].shape}; widths must agree"
+            )
+    return Frames(matrices)
+
+
+def load_layers(feats_scp: Path) -> int:
+    """Returns how many layers stand beside each other in frames of all layers.
+
+    Raises:
+        DataError: what stage 2 wrote about the upstream is missing.
+    """
+    return int(read_json(require(feats_scp.parent / UPSTREAM_RECORD, "extract"))["layers"])
+
+
+def _entries(feats_scp: Path, utts: Sequence[str]) -> dict[str, str]:
+    """Returns the entries of feats.scp after a check that it has all of these utterances."""
+    entries = read_scp(require(feats_scp, "extract"))
+    missing = [utt for utt in utts if utt not in entries]
+    if missing:
+        others = f" and {len(missing) - 1} others" if missing[1:] else ""
+        raise DataError(
+            f"{feats_scp}: has no features of '{missing[0]}'{others}; "
+            "stage 2 (extract) writes them: ./run.sh --stage 2 --stop_stage 2"
+        )
+    return entries

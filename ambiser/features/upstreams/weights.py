@@ -1,0 +1,67 @@
+"""Where the weights of pre-trained models lie, told without importing s3prl or torch: a path, or nothing yet."""
+
+import ast
+import hashlib
+from pathlib import Path
+
+from ambiser.features.upstreams.upstream_names import HUGGING_FACE, files_of_s3prl
+
+
+def s3prl_cache() -> Path:
+    """Returns the folder that s3prl downloads to."""
+    return Path.home() / ".cache" / "s3prl" / "download"
+
+
+def s3prl_address(name: str) -> str:
+    """Returns the address that s3prl downloads an upstream from, read from its files; "" where they name none.
+
+    A name that stands for another one (wavlm for wavlm_base_plus) has that one's address.
+    """
+    for file in files_of_s3prl():
+        functions = {node.name: node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)}
+        seen: set[str] = set()
+        while name in functions and name not in seen:
+            seen.add(name)
+            # Where a function names two, the first one is of the format before s3prl's own.
+            nodes = sorted((node for node in ast.walk(functions[name])), key=lambda node: getattr(node, "lineno", 0))
+            addresses = [node.value for node in nodes if isinstance(node, ast.Constant) and _is_address(node.value)]
+            if addresses:
+                return addresses[-1]
+            name = next((node.func.id for node in nodes if isinstance(node, ast.Call) and _is_name(node.func)), "")
+    return ""
+
+
+def find_weights(upstream: str, checkpoint: str) -> Path | None:
+    """Returns the file or folder of the weights on this machine, None where it has none.
+
+    Args:
+        upstream: a name of s3prl, or `huggingface`.
+        checkpoint: as in the configuration.
+    """
+    if checkpoint and Path(checkpoint).exists():
+        return Path(checkpoint)
+    if upstream == HUGGING_FACE:
+        return find_hugging_face(checkpoint)
+    if not (address := s3prl_address(upstream)):
+        return None
+    file = s3prl_cache() / f"{hashlib.sha256(address.encode()).hexdigest()}.{Path(address).name}"
+    return file if file.is_file() else None
+
+
+def find_hugging_face(name: str) -> Path | None:
+    """Returns the cached weights of a model of Hugging Face's hub, None where there are none."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for file in ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"):
+        found = try_to_load_from_cache(name, file)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def _is_address(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("https://")
+
+
+def _is_name(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name)

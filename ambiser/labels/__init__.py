@@ -1,0 +1,1 @@
+"""Votes and what is made of them: labels, agreement between raters, models of raters."""

@@ -1,0 +1,101 @@
+"""Experiments as the command line names them, and the claim of a folder by a configuration."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from ambiser.config import Config, differing_keys, dump_yaml, load_config, read_yaml
+from ambiser.config.loader import parse_yaml
+from ambiser.errors import ConfigError
+from ambiser.io.files import read_json, write_json, write_text
+from ambiser.io.layout import Layout, experiment_tag
+from ambiser.io.provenance import describe_run
+
+FOLDER_FORMAT = 2
+"""Version of the files in the folder of an experiment; 2 names the folder of each training stage after the stage."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One configuration with one seed."""
+
+    config: Config
+    config_path: Path
+    seed: int
+    tag: str
+    layout: Layout
+
+    def feature_folders(self) -> list[Path]:
+        """The folders of the features that the experiment reads."""
+        features = self.config.speech_features
+        speech = self.layout.speech_dir(self.config.ssl, features.form, features.storage, features.prosody)
+        folders = zip(self.config.cached(), (speech, self.text_dir()), strict=True)
+        return [folder for cached, folder in folders if cached]
+
+    def text_dir(self) -> Path:
+        """The folder of the text features."""
+        return self.layout.text_dir(self.config.text, self.config.text_features.form)
+
+
+def layout_of(args: argparse.Namespace) -> Layout:
+    """Returns the folders named on the command line."""
+    return Layout(args.data_dir, args.dump_dir, args.exp_dir)
+
+
+def load_experiment(args: argparse.Namespace, path: Path | None = None, seed: int | None = None) -> Experiment:
+    """Loads one experiment from parsed arguments (see `add_experiment`)."""
+    path = args.config if path is None else path
+    seed = args.seed if seed is None else seed
+    config = load_config(path, ssl=args.ssl, text=args.text, overrides=args.overrides)
+    return Experiment(config, path, seed, experiment_tag(path.stem, config.ssl, seed, args.tag), layout_of(args))
+
+
+def load_experiments(args: argparse.Namespace) -> list[Experiment]:
+    """Loads every configuration with every seed.
+
+    Raises:
+        ConfigError: two configurations have one name, or differ in a key that they must share (data).
+    """
+    experiments = [load_experiment(args, path, seed) for path in args.configs for seed in args.seeds]
+    tags = [experiment.tag for experiment in experiments]
+    for tag in tags:
+        if tags.count(tag) > 1:
+            raise ConfigError(f"{tag} is named twice; give each --config another file name and each seed once")
+    first = experiments[0]
+    for other in experiments[1:]:
+        lines = differing_keys({"data": first.config.data.model_dump()}, {"data": other.config.data.model_dump()})
+        if lines:
+            both = f"{first.config_path.name} and {other.config_path.name}"
+            raise ConfigError(f"{both} cannot run together, they differ in {'; '.join(lines)}")
+    return experiments
+
+
+def claim_experiment(experiment: Experiment) -> None:
+    """Claims the folder of an experiment for its configuration, as `claim_folder` does."""
+    folder, resolved = experiment.layout.experiment(experiment.tag), experiment.config.model_dump(mode="json")
+    run = folder / "run.json"
+    if (folder / "config.yaml").is_file() and read_json(run).get("format") != FOLDER_FORMAT:
+        raise ConfigError(f"{folder} was made by an older version of ambiser; remove it or use another --exp_dir")
+    claim_folder(folder, resolved, "use --tag NAME or another --exp_dir")
+
+
+def claim_folder(folder: Path, resolved: dict, remedy: str) -> None:
+    """Writes config.yaml and run.json into a folder, or checks that the configuration there is the same.
+
+    Args:
+        folder: where results of this configuration go.
+        resolved: the resolved configuration, or the part of it that shapes the folder.
+        remedy: what to do when they differ, for the message.
+
+    Raises:
+        ConfigError: the folder belongs to another configuration; every differing key is named.
+    """
+    record = folder / "config.yaml"
+    if record.is_file():
+        old = read_yaml(record)[0]
+        lines = differing_keys(old, parse_yaml(dump_yaml(resolved), "configuration")[0])
+        if lines:
+            raise ConfigError("\n  ".join([f"{folder} was made with another configuration; {remedy}:", *lines]))
+        return
+    write_json(folder / "run.json", describe_run() | {"format": FOLDER_FORMAT})
+    write_text(record, dump_yaml(resolved))

@@ -1,0 +1,123 @@
+"""The jobs of each stage: the commands, logs and last files of training, of features in parts, of scores."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ambiser.features.extraction.speech import part_file
+from ambiser.features.upstreams.upstream_names import BASELINES
+from ambiser.io.console import log
+from ambiser.launch.tasks import Task, split_done
+from ambiser.recipe.experiments import Experiment, claim_experiment
+from ambiser.recipe.inputs import speech_dir, unfinished_speech, unfinished_text
+from ambiser.recipe.systems import folds_to_use
+from ambiser.stages import STAGES, find_stage
+
+LAUNCHED = tuple(stage.name for stage in STAGES if stage.job)
+"""The stages that can run as jobs."""
+JOIN = "join"
+"""The second wave of stage 2: it joins the parts of the speech features and extracts the text features."""
+ORDER = tuple(wave for name in LAUNCHED for wave in ((name, JOIN) if name == "extract" else (name,)))
+"""All waves of jobs; a submission waits for those before it."""
+
+
+def jobs_dir(exp_dir: Path, stage: str) -> Path:
+    """Returns the folder where the submissions of a stage are recorded."""
+    return exp_dir / "jobs" / stage
+
+
+def has_stage(experiment: Experiment, stage: str) -> bool:
+    """Tells whether an experiment has a stage; one that it lacks is a line on the screen."""
+    if find_stage(stage).trains and stage not in experiment.config.stages:
+        log.info("%s has no stage %s: skipped", experiment.tag, stage)
+        return False
+    return True
+
+
+def waves(args: argparse.Namespace, experiments: list[Experiment]) -> list[tuple[str, list[Task]]]:
+    """Returns the jobs to run, wave after wave, and where their submissions are recorded."""
+    if args.stage == "extract":
+        cores = getattr(args.site, kind(args.stage, experiments)).cpus if args.launcher == "slurm" else 1
+        parts, join = features(args, experiments, args.site.feature_parts, cores)
+        return [("extract", parts), (JOIN, join)]
+    if args.stage == "score":
+        return [("score", [scoring(args, experiment) for experiment in experiments])]
+    if args.stage == "report":
+        return [("report", [report(args)])]
+    folds = folds_to_use(experiments[0], args.folds) if experiments else []
+    for experiment in experiments if not args.dry_run else []:
+        claim_experiment(experiment)
+    done, tasks = split_done(training(args, experiment, fold) for experiment in experiments for fold in folds)
+    if done and not args.dry_run:
+        log.info("%s: %d of %d jobs are done already", args.stage, len(done), len(done) + len(tasks))
+    return [(args.stage, tasks)]
+
+
+def training(args: argparse.Namespace, experiment: Experiment, fold: int) -> Task:
+    """Returns the job that trains a stage of an experiment on a fold."""
+    layout, tag = experiment.layout, experiment.tag
+    words = ["--config", str(experiment.config_path), "--seed", str(experiment.seed), "--fold", str(fold)]
+    log_path = layout.experiment(tag) / "logs" / f"{args.stage}.fold{fold}.log"
+    argv = _program(args, find_stage(args.stage).program, ["--stage", args.stage, *words])
+    done = layout.best(tag, fold, args.stage)
+    return Task(f"{tag} fold {fold}", argv, log_path, done, divisible=experiment.config.learns())
+
+
+def features(args: argparse.Namespace, experiments: list[Experiment], parts: int, nj: int) -> tuple[list, list]:
+    """Returns the jobs that make the parts of all speech features, and the one that joins them and does the text."""
+    speech, text = unfinished_speech(experiments), unfinished_text(experiments)
+    logs = args.dump_dir / "logs"
+    tasks = []
+    for experiment in speech:
+        folder = speech_dir(experiment)
+        for number in range(1, parts + 1):
+            words = ["--configs", str(experiment.config_path), "--nj", str(nj), "--part", str(number), str(parts)]
+            name = f"{folder.name} part {number}/{parts}"
+            log_path = logs / f"{folder.name}.{number}-of-{parts}.log"
+            tasks.append(Task(name, _program(args, "extract", words), log_path, part_file(folder, (number, parts))))
+    if not speech and not text:
+        return [], []
+    last = text[-1].text_dir() if text else speech_dir(speech[-1])
+    words = ["--configs", *map(str, args.configs), "--nj", str(nj)]
+    return tasks, [Task("join features", _program(args, "extract", words), logs / "join.log", last / "feats.scp")]
+
+
+def kind(wave: str, experiments: list[Experiment]) -> str:
+    """Returns the kind of job of a wave: cpu, gpu, train or finetune."""
+    if wave == JOIN:
+        return "cpu"
+    stage = find_stage(wave)
+    kind = stage.job_finetune if any(e.config.learns() for e in experiments) else stage.job
+    if kind != "features":
+        return kind
+    offline = all(e.config.speech_features.upstream in BASELINES for e in experiments)
+    return "cpu" if offline else "gpu"
+
+
+def scoring(args: argparse.Namespace, experiment: Experiment) -> Task:
+    """Returns the job that scores an experiment; it sees for itself whether there is anything to do."""
+    layout, tag = experiment.layout, experiment.tag
+    words = ["--configs", str(experiment.config_path), "--seeds", str(experiment.seed), *_folds(args)]
+    return Task(f"score {tag}", _program(args, "score", words), layout.experiment(tag) / "logs/score.log",
+                layout.results(tag))  # fmt: skip
+
+
+def report(args: argparse.Namespace) -> Task:
+    """Returns the job that makes the report of all experiments."""
+    words = ["--configs", *map(str, args.configs), "--seeds", *map(str, args.seeds), *_folds(args)]
+    done = args.exp_dir / "RESULTS.md"
+    return Task("report", _program(args, "report", words), jobs_dir(args.exp_dir, "report") / "report.log", done)
+
+
+def _folds(args: argparse.Namespace) -> list[str]:
+    return ["--folds", *map(str, args.folds)] if args.folds else []
+
+
+def _program(args: argparse.Namespace, name: str, words: list[str]) -> tuple[str, ...]:
+    argv = [sys.executable, "-m", f"ambiser.bin.{name}", *words]
+    for option in ("ssl", "text", "tag"):
+        argv += [f"--{option}", getattr(args, option)] if getattr(args, option) else []
+    argv += ["--set", *args.overrides] if args.overrides else []
+    for option in ("data_dir", "dump_dir", "exp_dir"):
+        argv += [f"--{option}", str(getattr(args, option))]
+    return tuple(argv)

@@ -1,0 +1,75 @@
+"""The report of stage 1 as one self-contained page with plots."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from matplotlib.figure import Figure
+
+from ambiser.report.data_statistics import Statistics, Table
+from ambiser.report.data_summary import heading
+
+BLUE, ORANGE = "#0072B2", "#D55E00"
+_SIZE = (4.2, 2.6)
+_BINS = 24
+_MANY = 40
+
+Take = Callable[..., object]
+
+
+def render_page(record: dict, statistics: Statistics, take_picture: Take) -> str:
+    """Returns the HTML of the data report.
+
+    Args:
+        record: corpus.json.
+        statistics: from `ambiser.report.data_statistics.collect_statistics`.
+        take_picture: draws a figure: called with a function that returns it, and with name= and caption=; returns
+            something with `caption` and `svg`.
+    """
+    pictures = [
+        take_picture(lambda: _draw_classes(statistics.tables[0]), name="data_classes", caption=_CLASSES),
+        take_picture(lambda: _draw_entropies(statistics.entropies), name="data_entropy", caption=_ENTROPY),
+        take_picture(lambda: _draw_votes(statistics.raters_per_utterance), name="data_votes", caption=_VOTES),
+    ]
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = environment.get_template("data_page.html.j2")
+    return template.render(heading=heading(record), record=record, statistics=statistics, pictures=pictures)
+
+
+_CLASSES = "Utterances by hard label, over the whole corpus."
+_ENTROPY = "Entropy of the votes in bits: 0 is unanimous, log2 of the number of classes is everybody at odds."
+_VOTES = "Raters an utterance."
+
+
+def _draw_classes(table: Table) -> Figure:
+    names, counts = table.header[2:-2], table.rows[-1][2:-2]
+    figure, axis = _axis()
+    axis.barh(names[::-1], counts[::-1], color=BLUE)
+    axis.grid(visible=False, axis="y")
+    axis.set_xlabel("utterances")
+    return figure
+
+
+def _draw_entropies(entropies: np.ndarray) -> Figure:
+    figure, axis = _axis()
+    axis.hist(entropies, bins=_BINS, color=BLUE)
+    axis.set_xlabel("entropy (bits)")
+    axis.set_ylabel("utterances")
+    return figure
+
+
+def _draw_votes(votes: np.ndarray) -> Figure:
+    figure, axis = _axis()
+    counts = np.bincount(np.minimum(votes.astype(int), _MANY))
+    axis.bar(np.arange(len(counts)), counts, color=ORANGE)
+    axis.set_xlim(0, len(counts))
+    axis.set_xlabel(f"raters (the last bar: {_MANY} or more)" if len(counts) > _MANY else "raters")
+    axis.set_ylabel("utterances")
+    return figure
+
+
+def _axis() -> tuple[Figure, object]:
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    return figure, figure.subplots()

@@ -1,0 +1,205 @@
+"""What stage 1 reports of a corpus: counts by class, split, gender and ambiguity, and how far raters agree."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ambiser.config.data_keys import LABELS, Labels
+from ambiser.corpora.folds import PARTS
+from ambiser.io.layout import Layout
+from ambiser.io.tables import read_list, read_table, read_tsv
+from ambiser.labels.agreement import fleiss_kappa, krippendorff_alpha
+from ambiser.labels.label_view import LabelView, VoteTable, read_votes, view_labels
+
+MOST_SESSIONS = 12
+MOST_NAMES = 5
+_GENDERS = {"f": "women", "m": "men", "u": "not known"}
+_EPSILON = 1e-9
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report; the last row of counts is the sum where there is one."""
+
+    title: str
+    header: list[str]
+    rows: list[list[object]]
+
+
+@dataclass
+class Statistics:
+    """All that is reported.
+
+    Attributes:
+        tables: counts; the first is by session, part or tested set.
+        entropies: (N,) bits of the soft labels of the utterances with labels.
+        raters_per_utterance: (M,) outside raters of every utterance that has some.
+        facts: names and values of single numbers.
+        reasons: titles, and rows of count and reason, of what was left out or looked odd.
+    """
+
+    tables: list[Table]
+    entropies: np.ndarray
+    raters_per_utterance: np.ndarray
+    facts: dict[str, str]
+    reasons: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+
+
+def collect_statistics(record: dict, labels: Labels, levels: Sequence[float], layout: Layout) -> Statistics:
+    """Reads what stage 1 wrote and counts it.
+
+    Args:
+        record: corpus.json.
+        labels: the policies; the counts by class follow them.
+        levels: upper entropies (bits) of the levels of ambiguity below the highest.
+        layout: where the tables are.
+    """
+    votes = read_votes(layout.table("votes.tsv"))
+    speaker_of = read_table(layout.table("utt2spk"))
+    view = view_labels(votes, labels)
+    entropies = entropy_bits(view.soft)
+    group_of, groups, title = _groups(record, layout)
+    gender_of = read_table(layout.table("spk2gender"))
+    genders = {utt: _GENDERS.get(gender_of[speaker], "not known") for utt, speaker in speaker_of.items()}
+    tables = [_by_group(title, groups, group_of, view, speaker_of)]
+    there = [name for name in _GENDERS.values() if name in genders.values()]
+    tables.append(_count("gender", there, [genders[utt] for utt in view.utts], view))
+    names, level = _levels(entropies, levels)
+    tables.append(_count("ambiguity of the votes", names, [names[i] for i in level], view))
+    sizes = _sizes(record)
+    parts = list(sizes[min(sizes)])
+    rows = [[f"fold {fold}", *sizes[fold].values()] for fold in sizes]
+    tables.append(Table("utterances of each part", ["", *parts], rows))
+    if layout.table("utt2acted").is_file():
+        acted = read_table(layout.table("utt2acted"))
+        codes = sorted(set(acted.values()))
+        tables.append(_count("acted", codes, [acted.get(utt, "") for utt in view.utts], view))
+    lost = Counter(row["reason"] for row in read_tsv(layout.table("left_out.tsv")))
+    reasons = {
+        "not in this class set": _ranked(Counter(view.left_out.values())),
+        "left out of the corpus": _ranked(lost),
+        "odd, but kept": _ranked(record["warnings"]),
+    }
+    raw = _primary_counts(votes)
+    raters = _raters(votes)
+    facts = _facts(raters, raw, view, entropies) | _agreement(votes, labels)
+    return Statistics(tables, entropies, raters, facts, reasons)
+
+
+def entropy_bits(soft: np.ndarray) -> np.ndarray:
+    """Returns the entropy of every row of (N, C) in bits."""
+    return -(soft * np.log2(np.where(soft > 0, soft, 1))).sum(axis=1)
+
+
+def _facts(raters: np.ndarray, raw: np.ndarray, view: LabelView, entropies: np.ndarray) -> dict[str, str]:
+    """Describes agreement on all labels as they were given, by outside raters' primary votes, and on the classes."""
+    given, best = raw.sum(axis=1), raw.max(axis=1)
+    tied = (raw == best[:, None]).sum(axis=1) > 1
+    shares = {
+        "unanimous": best == given, "absolute majority": best > given / 2, "tie for first": tied,
+    }  # fmt: skip
+    return {
+        "raters an utterance": _range(raters),
+        "on all labels": ", ".join(f"{name} {100 * hit.mean():.1f} %" for name, hit in shares.items()),
+        "mean entropy": f"{entropy_bits(raw / given[:, None]).mean():.3f} bits on all labels, "
+        f"{entropies.mean():.3f} bits on the classes",
+        "Krippendorff's alpha": f"{krippendorff_alpha(raw):.3f} on all labels, "
+        f"{krippendorff_alpha(view.counts):.3f} on the classes",
+        "Fleiss' kappa": f"{fleiss_kappa(raw):.3f} on all labels, {fleiss_kappa(view.counts):.3f} on the classes",
+    }
+
+
+def _range(counts: np.ndarray) -> str:
+    few, many = counts.min(), counts.max()
+    return str(few) if few == many else f"{few} to {many}, mean {counts.mean():.2f}"
+
+
+def _agreement(votes: VoteTable, labels: Labels) -> dict[str, str]:
+    """Says how many utterances are unanimous, have only a majority, or none, in these classes."""
+    keep_all = {"other_votes": "drop_vote", "other_majority": "keep", "no_majority": "keep", "precise": "unanimous"}
+    plain = keep_all | {"ties": "exclude", "ambiguous": "majority", "aggregate": "votes"}
+    view = view_labels(votes, labels.model_copy(update=plain))
+    hard, kinds = (view.hard >= 0).sum(), Counter(view.kind[view.hard >= 0].tolist())
+    view = view_labels(votes, labels.model_copy(update=plain | {"other_majority": "drop_utterance"}))
+    none = int((view.hard < 0).sum())
+    total = max(int(hard) + none, 1)
+    parts = (("unanimous", kinds[0]), ("majority only", kinds[1]), ("no majority", none))
+    return {"agreement": ", ".join(f"{name} {n} ({100 * n / total:.1f} %)" for name, n in parts)}
+
+
+def _raters(votes: VoteTable) -> np.ndarray:
+    """Returns how many outside raters every utterance has that has any; several labels of one count once."""
+    chosen = (votes.source == 0) & (votes.slot == 0)
+    pairs = np.unique(votes.utt[chosen].astype(np.int64) * len(votes.raters) + votes.rater[chosen])
+    counts = np.bincount(pairs // len(votes.raters))
+    return counts[counts > 0]
+
+
+def _primary_counts(votes: VoteTable) -> np.ndarray:
+    """Returns how often outside raters chose each label first, for every utterance with such a vote."""
+    chosen = (votes.source == 0) & (votes.slot == 0)
+    flat = votes.utt[chosen].astype(np.int64) * len(LABELS) + votes.label[chosen]
+    counts = np.bincount(flat, minlength=len(votes.utts) * len(LABELS)).reshape(-1, len(LABELS))
+    return counts[counts.sum(axis=1) > 0]
+
+
+def _groups(record: dict, layout: Layout) -> tuple[dict[str, str], list[str], str]:
+    """Returns the row of every utterance, the rows in order, and what they are.
+
+    Rows are the parts of the fold where there is only one, sessions where these are few, or else the tested sets.
+    """
+    if len(record["parts"]) > 1 and len(record["sessions"]) <= MOST_SESSIONS:
+        return read_table(layout.table("utt2session")), record["sessions"], ""
+    parts = {f: list(sizes) if len(record["parts"]) == 1 else ["test"] for f, sizes in _sizes(record).items()}
+    names = {(f, p): p if len(parts) == 1 else f"fold {f}" for f, listed in parts.items() for p in listed}
+    group_of = {utt: name for (f, p), name in names.items() for utt in read_list(layout.fold_list(f, p))}
+    return group_of, list(names.values()), "part" if len(parts) == 1 else "tested in"
+
+
+def _sizes(record: dict) -> dict[int, dict[str, int]]:
+    """Returns the sizes of the parts of every fold, by number, in the order train, dev, test and what is beside."""
+    order = {part: i for i, part in enumerate(PARTS)}
+    folds = sorted((int(fold), sizes) for fold, sizes in record["parts"].items())
+    return {f: dict(sorted(s.items(), key=lambda part: (order.get(part[0], len(order)), part[0]))) for f, s in folds}
+
+
+def _by_group(
+    title: str, groups: list[str], group_of: dict[str, str], view: LabelView, speaker_of: dict[str, str]
+) -> Table:
+    kept_in = np.array([group_of.get(utt, "") for utt in view.utts])
+    header = [title, "utterances", *view.classes, "no hard label", "left out", "speakers"]
+    rows = []
+    for group in [*groups, "all"]:
+        here = np.ones(len(kept_in), bool) if group == "all" else kept_in == group
+        utts = [utt for utt in speaker_of if group in ("all", group_of.get(utt))]
+        per_class = _per_class(view, here)
+        speakers = Counter(speaker_of[utt] for utt in utts)
+        few = group != "all" and len(speakers) <= MOST_NAMES
+        words = ", ".join(f"{s} {n}" for s, n in sorted(speakers.items())) if few else len(speakers)
+        rows.append([group, len(utts), *per_class, len(utts) - int(here.sum()), words])
+    return Table(title, header, rows)
+
+
+def _count(title: str, names: list[str], name_of: Iterable[str], view: LabelView) -> Table:
+    """Counts the utterances with labels by a name of each and by class."""
+    group = np.array(list(name_of))
+    rows = [[name, int((group == name).sum()), *_per_class(view, group == name)] for name in names]
+    return Table(title, [title, "utterances", *view.classes, "no hard label"], rows)
+
+
+def _per_class(view: LabelView, here: np.ndarray) -> list[int]:
+    hard = view.hard[here]
+    return [*(int((hard == c).sum()) for c in range(len(view.classes))), int((hard < 0).sum())]
+
+
+def _levels(entropies: np.ndarray, levels: Sequence[float]) -> tuple[list[str], np.ndarray]:
+    """Returns the names of the levels of ambiguity, and the level of every utterance."""
+    edges = sorted(levels)
+    names = [f"H <= {edges[0]:g}", *(f"{a:g} < H <= {b:g}" for a, b in zip(edges, edges[1:], strict=False))]
+    return [*names, f"H > {edges[-1]:g}"], np.searchsorted(np.asarray(edges) + _EPSILON, entropies)
+
+
+def _ranked(counts: dict[str, int]) -> list[tuple[int, str]]:
+    return sorted(((n, reason) for reason, n in counts.items()), key=lambda row: (-row[0], row[1]))

@@ -1,0 +1,64 @@
+"""The list of utterances on the page: votes against predictions, for every experiment."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ambiser.scoring.evaluation import level_names
+from ambiser.scoring.groups import Fold
+from ambiser.scoring.metrics import entropy_bits, jsd_bits
+
+MOST_ROWS = 2000
+KINDS = {0: "precise", 1: "ambiguous"}
+
+
+def list_utterances(
+    loaded: Mapping[str, Mapping[int, Fold]],
+    *,
+    classes: Sequence[str],
+    levels: Sequence[float],
+    words: Mapping[str, str],
+    audio: Mapping[str, str],
+) -> dict[str, object]:
+    """Returns what the page's list shows; of very many utterances those with the highest divergence.
+
+    Args:
+        loaded: folds by tag and number; all tags have the same utterances.
+        classes: their names.
+        levels: borders of the levels of ambiguity.
+        words: transcripts.
+        audio: paths relative to the page, of files that are there.
+    """
+    tags = list(loaded)
+    utts = np.concatenate([fold.utts for fold in loaded[tags[0]].values()])
+    soft, hard, kind = (
+        np.concatenate([getattr(fold, name) for fold in loaded[tags[0]].values()]) for name in ("soft", "hard", "kind")
+    )
+    number = np.repeat(list(loaded[tags[0]]), [len(fold.utts) for fold in loaded[tags[0]].values()])
+    probs = {tag: np.concatenate([fold.probs for fold in folds.values()]) for tag, folds in loaded.items()}
+    gaps = {tag: jsd_bits(values, soft) for tag, values in probs.items()}
+    level = np.searchsorted(np.asarray(levels) + 1e-9, entropy_bits(soft))
+    order = np.argsort(-np.max(list(gaps.values()), axis=0), kind="stable")[:MOST_ROWS]
+    rows = []
+    for i in order:
+        utt = str(utts[i])
+        rows.append({
+            "utt": utt, "fold": int(number[i]), "text": words.get(utt, ""), "audio": audio.get(utt, ""),
+            "class": int(hard[i]), "level": int(level[i]),
+            "kind": "no majority" if hard[i] < 0 else KINDS.get(int(kind[i]), "other"),
+            "votes": _percent(soft[i]), "probs": [_percent(probs[tag][i]) for tag in tags],
+            "gap": [round(float(gaps[tag][i]), 3) for tag in tags],
+        })  # fmt: skip
+    return {"classes": list(classes), "levels": level_names(list(levels)), "tags": tags, "rows": rows,
+            "total": len(utts)}  # fmt: skip
+
+
+def as_script(listing: Mapping[str, object]) -> str:
+    """Returns JSON that may stand inside a script element, whatever the transcripts hold."""
+    text = json.dumps(listing, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _percent(distribution: np.ndarray) -> list[int]:
+    return [int(value) for value in np.round(100 * distribution)]

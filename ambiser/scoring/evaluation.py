@@ -1,0 +1,202 @@
+"""From predictions and votes to everything that results.json says about scores."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ambiser.scoring.calibration import Calibration
+from ambiser.scoring.groups import INTERVAL_LEVEL, Fold, Pool, Resampling
+from ambiser.scoring.metrics import (
+    METRICS,
+    Scores,
+    above_uniform,
+    class_aurocs,
+    confusion_counts,
+    entropy_bits,
+    utterance_scores,
+)
+from ambiser.scoring.reliability import reliability_bins
+
+PRECISE, AMBIGUOUS = 0, 1
+RESAMPLES = 1000
+DIGITS = 6
+ENTROPY_CELLS = 10
+SPEAKER_SCORES = ("bc", "jsd_bits", "r2_pearson")
+
+
+def evaluate(
+    folds: Mapping[int, Fold],
+    *,
+    bins: int,
+    levels: list[float],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    interval: str = "percentile",
+) -> dict[str, object]:
+    """Scores one experiment with one seed.
+
+    Args:
+        folds: by number; no utterance in two of them.
+        bins: of the calibration error and the reliability diagram.
+        levels: upper entropies in bits of the levels of ambiguity below the highest, rising.
+        resamples: of the speakers, for the intervals; 0 for none.
+        seed: of the resamples; the same for all systems, so that they can be compared in pairs.
+        interval: percentile or bca.
+
+    Returns:
+        pooled, folds, over_folds (mean, deviation with divisor n - 1, how many folds), levels, kinds, genders,
+        per_class, per_speaker, confusion, reliability, entropy; numbers are rounded to six digits and undefined ones
+        are None.
+    """
+    pool = Pool(folds, Resampling(resamples, seed, interval), bins)
+    voted = entropy_bits(pool.soft)
+    per_fold = {
+        str(number): pool.group(pool.fold == number, intervals=False) | {"train_utterances": fold.train_utterances}
+        for number, fold in folds.items()
+    }
+    results = {
+        "pooled": pool.group(np.ones(len(voted), dtype=bool)),
+        "folds": per_fold,
+        "over_folds": _over_folds([group["scores"] for group in per_fold.values()]),
+        "levels": [pool.group(mask) | about for mask, about in _levels(voted, levels)],
+        "kinds": [pool.group(mask) | {"name": name} for name, mask in _kinds(pool) if mask.any()],
+        "genders": [pool.group(mask) | {"name": name} for name, mask in _genders(pool)],
+        "per_speaker": _per_speaker(pool),
+        "per_class": _per_class(pool),
+        "confusion": confusion_counts(pool.probs.argmax(axis=1), pool.hard, pool.classes),
+        "reliability": reliability_bins(pool.probs, pool.hard, bins),
+        "entropy": _entropy_table(voted, entropy_bits(pool.probs), pool.classes),
+        "bootstrap": {"resamples": resamples, "level": INTERVAL_LEVEL, "seed": seed, "unit": "speaker"}
+        | {"interval": interval},
+    }
+    return plain(results)
+
+
+def describe_calibration(
+    kind: str, fitted: Mapping[int, tuple[Calibration, Fold] | None], *, bins: int
+) -> dict[str, object] | None:
+    """Returns what was fitted on the dev part of each fold, and the pooled scores before it; None where nothing was.
+
+    Args:
+        kind: temperature or vector.
+        fitted: by fold, the calibration and the fold with the probabilities before it.
+        bins: of the calibration error.
+    """
+    known = {number: pair for number, pair in fitted.items() if pair is not None}
+    if not known:
+        return None
+    before = Pool({number: fold for number, (_, fold) in known.items()}, Resampling(0, 0, "percentile"), bins)
+    everything = np.ones(len(before.hard), dtype=bool)
+    return plain({
+        "kind": kind,
+        "fitted_on": "dev",
+        "folds": {number: {"scale": one.scale, "bias": one.bias} for number, (one, _) in known.items()},
+        "before": before.group(everything, intervals=False)["scores"],
+    })  # fmt: skip
+
+
+def plain(value: object) -> object:
+    """Turns arrays into lists, rounds floats, and turns NaN and infinity into None, ready for JSON."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return round(float(value), DIGITS) + 0.0 if np.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def level_names(levels: list[float]) -> list[str]:
+    """Returns low, medium, high for the usual two borders, and the ranges of entropy for any other number."""
+    if len(levels) == 2:
+        return ["low", "medium", "high"]
+    return [
+        f"H <= {levels[0]:g}",
+        *(f"{a:g} < H <= {b:g}" for a, b in zip(levels, levels[1:], strict=False)),
+        f"H > {levels[-1]:g}",
+    ]
+
+
+def _levels(voted: np.ndarray, levels: list[float]) -> list[tuple[np.ndarray, dict[str, object]]]:
+    tolerance = 1e-9  # thirds do not add up to one exactly
+    edges = [-np.inf, *(level + tolerance for level in levels), np.inf]
+    bounds = [None, *levels, None]
+    return [
+        (
+            (voted > edges[i]) & (voted <= edges[i + 1]),
+            {"name": name, "above_bits": bounds[i], "up_to_bits": bounds[i + 1]},
+        )
+        for i, name in enumerate(level_names(levels))
+    ]
+
+
+def _kinds(pool: Pool) -> list[tuple[str, np.ndarray]]:
+    known = pool.hard >= 0
+    return [
+        ("precise", known & (pool.kind == PRECISE)),
+        ("ambiguous", known & (pool.kind == AMBIGUOUS)),
+        ("other with majority", known & (pool.kind != PRECISE) & (pool.kind != AMBIGUOUS)),
+        ("no majority", ~known),
+    ]
+
+
+def _over_folds(scores: list[Scores]) -> dict[str, dict[str, object]]:
+    table = {}
+    for name in METRICS:
+        values = [fold[name] for fold in scores if fold[name] is not None]
+        table[name] = {
+            "mean": float(np.mean(values)) if values else None,
+            "deviation": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            "folds": len(values),
+        }
+    return table
+
+
+def _genders(pool: Pool) -> list[tuple[str, np.ndarray]]:
+    if pool.genders is None or len(np.unique(pool.genders)) < 2:
+        return []
+    return [(str(name), pool.genders == name) for name in np.unique(pool.genders)]
+
+
+def _per_speaker(pool: Pool) -> dict[str, dict[str, object]]:
+    """Returns utterances, accuracy and means over utterances of every speaker."""
+    each = utterance_scores(pool.probs, pool.soft)
+    right, known = pool.probs.argmax(axis=1) == pool.hard, pool.hard >= 0
+    size, with_reference, hits = (np.bincount(pool.speaker, weights=w) for w in (known * 0 + 1, known, right))
+    means = {name: np.bincount(pool.speaker, weights=each[name]) / size for name in SPEAKER_SCORES}
+    with np.errstate(invalid="ignore"):
+        means = {"accuracy": hits / with_reference} | means
+    return {
+        str(speaker): {"utterances": int(size[i]), **{name: values[i] for name, values in means.items()}}
+        for i, speaker in enumerate(pool.names)
+    }
+
+
+def _per_class(pool: Pool) -> dict[str, object]:
+    """Returns scores of every class, by its references and by its vote shares; a share of nothing is None."""
+    confusion = confusion_counts(pool.probs.argmax(axis=1), pool.hard, pool.classes).astype(float)
+    right, support, guessed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    voted, said = above_uniform(pool.soft), above_uniform(pool.probs)
+    spread = ((pool.soft - pool.soft.mean(axis=0)) ** 2).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "precision": right / guessed,
+            "recall": right / support,
+            "f1": 2 * right / (support + guessed),
+            "auroc": class_aurocs(pool.probs, pool.hard),
+            "support": support.astype(int),
+            "multilabel_f1": 2 * (voted & said).sum(axis=0) / (voted.sum(axis=0) + said.sum(axis=0)),
+            "r2_determination": 1 - ((pool.soft - pool.probs) ** 2).sum(axis=0) / spread,
+            "voted_share": pool.soft.mean(axis=0),
+            "predicted_share": pool.probs.mean(axis=0),
+        }
+
+
+def _entropy_table(voted: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, object]:
+    """Counts utterances by voted (rows) and predicted (columns) entropy, in cells of equal width from 0 to log2 C."""
+    edges = np.linspace(0, np.log2(classes), ENTROPY_CELLS + 1)
+    edges[-1] += 1e-6
+    counts, _, _ = np.histogram2d(voted, predicted, bins=[edges, edges])
+    return {"edges_bits": np.round(edges, 5), "counts": counts.astype(int)}

@@ -1,0 +1,2 @@
+from corpora.conftest import *  # noqa: F403 - fixtures
+from scoring.conftest import *  # noqa: F403 - fixtures

@@ -1,0 +1,217 @@
+"""Stages 7 and 8 on a fake recipe, as programs."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from ambiser.bin import report, score
+from ambiser.errors import ConfigError, DataError
+from ambiser.io.files import read_json
+from ambiser.report.figure_style import Picture
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Runs a program in this process."""
+
+    def run(program, words):
+        monkeypatch.setattr(sys, "argv", [program.__name__, *words])
+        program.main()
+
+    return run
+
+
+def test_results_are_complete_stamped_and_the_same_every_time(fake_recipe, run, capsys):
+    fake_recipe.train("ce").train("ipr_amber2")
+    words = fake_recipe.words("ce", "ipr_amber2")
+    run(score, words)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 * 6 and len({line.index("accuracy") for line in lines}) == 1
+    path = fake_recipe.layout.results("ipr_amber2-fbank-s1")
+    results, first = read_json(path), path.read_bytes()
+    assert results["stamp"]["folds"] == [1, 2, 3, 4, 5] and results["stamp"]["made_up"] is True
+    assert results["stamp"]["inputs"] == "speech + text" and results["name"] == "ipr_amber2-fbank"
+    assert results["left_out"]["by stage 1"] == {"its audio is empty": 1}
+    scored = results["scores"]["pooled"]["utterances"]
+    assert scored + sum(results["left_out"]["by the policies"].values()) == 120
+    assert sum(fold["utterances"] for fold in results["scores"]["folds"].values()) == scored
+    assert "NaN" not in path.read_text() and str(fake_recipe.root) not in path.read_text()
+    path.unlink()
+    run(score, words)
+    assert path.read_bytes() == first
+
+
+def test_what_is_up_to_date_is_skipped_and_what_is_not_is_scored_again(fake_recipe, run, capsys):
+    fake_recipe.train("ce")
+    path = fake_recipe.layout.results("ce-fbank-s1")
+    run(score, fake_recipe.words("ce"))
+    capsys.readouterr()
+    run(score, fake_recipe.words("ce"))
+    taken = capsys.readouterr()
+    assert taken.out == "" and "ce-fbank-s1: results.json is up to date" in taken.err
+    newer = path.stat().st_mtime + 5
+    os.utime(fake_recipe.layout.predictions("ce-fbank-s1", 2), (newer, newer))
+    run(score, fake_recipe.words("ce"))
+    assert "ce-fbank-s1" in capsys.readouterr().out
+    run(score, [*fake_recipe.words("ce"), "--folds", "3", "1"])
+    assert read_json(path)["stamp"]["folds"] == [1, 3] and list(read_json(path)["scores"]["folds"]) == ["1", "3"]
+
+
+def test_floors_come_from_the_training_part(fake_recipe, run):
+    fake_recipe.train("ce", folds=1)
+    run(score, [*fake_recipe.words("ce"), "--folds", "1"])
+    from ambiser.config import load_config
+    from ambiser.io.tables import read_list
+    from ambiser.labels.label_view import read_votes, view_labels
+
+    layout, labels = fake_recipe.layout, load_config(ROOT / "egs/mini/conf/ce.yaml").labels
+    votes = read_votes(layout.table("votes.tsv"))
+    test, train = (view_labels(votes, labels, read_list(layout.fold_list(1, part))) for part in ("test", "train"))
+    by_hand = (test.soft * train.soft.mean(axis=0)) ** 0.5
+    results = read_json(layout.results("ce-fbank-s1"))
+    assert results["scores"]["pooled"]["floors"]["prior"]["bc"] == pytest.approx(by_hand.sum(axis=1).mean(), abs=1e-6)
+
+
+def test_missing_inputs_name_file_stage_and_command(fake_recipe, run):
+    with pytest.raises(DataError, match=r"distill/best\.safetensors is missing; stage 6 \(distill\) .* --stage 6"):
+        run(score, fake_recipe.words("ce"))
+    assert not fake_recipe.layout.experiment("ce-fbank-s1").exists(), (
+        "nothing is claimed for an experiment that is not there"
+    )
+    with pytest.raises(DataError, match=r"contrastive/best\.safetensors is missing; stage 5 \(contrastive\)"):
+        run(score, fake_recipe.words("ipr"))
+    with pytest.raises(DataError, match=r"results\.json is missing; stage 7 \(score\)"):
+        run(report, fake_recipe.words("ce"))
+    fake_recipe.layout.corpus_record().unlink()
+    with pytest.raises(DataError, match=r"corpus\.json is missing; stage 1 \(prepare\)"):
+        run(score, fake_recipe.words("ce"))
+
+
+def test_other_folds_and_other_configurations_are_refused(fake_recipe, run):
+    fake_recipe.train("ce")
+    with pytest.raises(ConfigError, match=r"--folds 6: there is no such fold; .*corpus\.json has 1 2 3 4 5"):
+        run(score, [*fake_recipe.words("ce"), "--folds", "6"])
+    with pytest.raises(ConfigError, match=r"data\.dev: next_session -> previous_session"):
+        run(score, [*fake_recipe.words("ce"), "--set", "data.dev=previous_session"])
+    run(score, fake_recipe.words("ce"))
+    with pytest.raises(ConfigError, match=r"score\.ece_bins: 10 -> 5"):
+        run(score, [*fake_recipe.words("ce"), "--set", "score.ece_bins=5"])
+
+
+def test_a_fault_in_predictions_leaves_no_results(fake_recipe, run):
+    fake_recipe.train("ce")
+    path = fake_recipe.layout.predictions("ce-fbank-s1", 3)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *lines[2:]]) + "\n")
+    with pytest.raises(DataError, match=r"fold3/predictions\.tsv:\d+: 1 of \d+ utterances are missing"):
+        run(score, fake_recipe.words("ce"))
+    assert not fake_recipe.layout.results("ce-fbank-s1").exists()
+
+
+class _Page(HTMLParser):
+    """Collects what the page links to, its open elements and its ids."""
+
+    VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+    def __init__(self):
+        super().__init__()
+        self.links, self.ids, self.open, self.svgs = [], [], [], 0
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.links += [v for k, v in attributes if k in ("href", "src", "xlink:href") and not v.startswith("#")]
+        self.links += [tag] if tag in ("link", "iframe") else []
+        self.svgs += tag == "svg"
+        self.ids += [values["id"]] if "id" in values and "svg" not in self.open else []
+        self.open += [tag] if tag not in self.VOID else []
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        self.open.pop() if tag not in self.VOID else None
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run, capsys, tmp_path):
+    fake_recipe.train("ipr", epochs=1)
+    run(score, fake_recipe.words("ipr"))
+    capsys.readouterr()
+    words = [*fake_recipe.words("ipr"), "--publish", str(tmp_path / "egs")]
+    run(report, words)
+    assert "class prior" in capsys.readouterr().out
+    exp = fake_recipe.layout.exp_dir
+    names = {path.name for path in (exp / "figures").iterdir()}
+    every = ("confusion", "reliability", "levels", "entropy", "learning")
+    assert not (exp / "COMPARE.md").exists(), "one experiment is not compared"
+    expected = {"overview", *(f"ipr-fbank-s1-{n}" for n in every)}
+    expected |= {f"ipr-fbank-s1-{n}" for n in ("prototypes", "prototype_matrix", "agreement")}
+    assert names == {f"{name}.{ending}" for name in expected for ending in ("png", "pdf")}
+
+    text = (exp / "report.html").read_text()
+    page = _Page()
+    page.feed(text)
+    assert page.links == [] and page.open == [] and page.svgs == len(expected)
+    assert not re.findall(r"url\((?!#)|@import", text), "nothing is fetched"
+    assert len(page.ids) == len(set(page.ids)) and "currentColor" in text and "#1f2328;" not in text.lower()[5000:]
+    assert "prefers-color-scheme: dark" in text and "@media print" in text and 'name="viewport"' in text
+    assert "The corpus is made up" in text and "its audio is empty" in text and str(fake_recipe.root) not in text
+    bc = read_json(fake_recipe.layout.results("ipr-fbank-s1"))["scores"]["pooled"]["scores"]["bc"]
+    assert f"<td>{bc:.3f}<small>" in text
+    scores = read_json(fake_recipe.layout.results("ipr-fbank-s1"))["scores"]
+    assert text.count("By gender of the speaker") == 1 and f"<td>{scores['per_class']['recall'][0]:.3f}</td>" in text
+    worst = min(scores["per_speaker"].items(), key=lambda item: item[1]["bc"])
+    assert f'>{worst[0]} ({worst[1]["utterances"]})</th><td>{worst[1]["accuracy"]:.3f}' in text
+    human = scores["pooled"]["human"]["scores"]["accuracy"]
+    assert f'single raters</th><td>{human:.3f}</td>' in text and human < 1
+
+    markdown = (exp / "RESULTS.md").read_text()
+    assert str(fake_recipe.root) not in markdown and not re.search(r"20\d\d-\d\d", markdown)
+    assert "| ipr-fbank " in (tmp_path / "egs" / "RESULTS.md").read_text()
+    published = tmp_path / "egs" / "results" / "ipr-fbank-s1.json"
+    assert published.read_bytes() == fake_recipe.layout.results("ipr-fbank-s1").read_bytes()
+
+
+def test_an_experiment_without_learning_curves_and_with_one_fold_still_has_a_page(fake_recipe, run, monkeypatch):
+    fake_recipe.train("ce", folds=1)
+    (fake_recipe.layout.training("ce-fbank-s1", 1, "distill") / "metrics.jsonl").unlink()
+    words = [*fake_recipe.words("ce"), "--folds", "1"]
+    run(score, words)
+    taken = []
+
+    def take_picture(draw, *, name, caption, folder):
+        taken.append(name)
+        return Picture(name, caption, "<svg></svg>")
+
+    monkeypatch.setattr("ambiser.report.results_page.take_picture", take_picture)
+    run(report, words)
+    text = (fake_recipe.layout.exp_dir / "report.html").read_text()
+    assert "Pooled over only fold 1 of 1 2 3 4 5" in text
+    assert "overview" in taken and "ce-fbank-s1-confusion" in taken and "ce-fbank-s1-learning" not in taken
+
+
+@pytest.mark.parametrize("program", ["score", "report"])
+def test_help_is_quick_and_a_fault_is_one_line(program):
+    command = [sys.executable, "-m", f"ambiser.bin.{program}"]
+    begin = time.perf_counter()
+    helped = subprocess.run([*command, "--help"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert helped.returncode == 0 and "--configs" in helped.stdout and time.perf_counter() - begin < 3
+    missing = [*command, "--configs", "egs/mini/conf/ce.yaml", "--data_dir", "no/such", "--exp_dir", "no/such"]
+    failed = subprocess.run(missing, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert failed.returncode == 2 and failed.stderr.count("\n") == 1 and "is missing; stage" in failed.stderr
+    loaded = (
+        f"import ambiser.bin.{program}, sys; print(json.dumps('torch' in sys.modules or 'matplotlib' in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import json; {loaded}"], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert json.loads(done.stdout) is False

@@ -1,0 +1,147 @@
+"""Comparisons: their statistics, their forms and their program."""
+
+import csv
+import io
+import sys
+
+import numpy as np
+import pytest
+from scipy.stats import t as student_t
+from scipy.stats import ttest_1samp
+
+from ambiser.bin import compare as program
+from ambiser.bin import report, score
+from ambiser.errors import ConfigError, DataError
+from ambiser.io.files import read_json, write_json
+from ambiser.scoring.comparison import bootstrap_p, corrected_t_test, holm, paired_folds
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a program in this process and returns what it printed."""
+
+    def run(program, words):
+        monkeypatch.setattr(sys, "argv", [program.__name__, *words])
+        program.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_holm_on_a_worked_example():
+    assert holm([0.01, 0.04, None, 0.03, 0.005]) == pytest.approx([0.03, 0.06, None, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0] and holm([]) == []
+
+
+def test_the_t_test_without_correction_is_scipy_s_and_with_it_a_worked_example():
+    gaps = [0.02, 0.01, 0.03, 0.015, 0.0]
+    assert corrected_t_test(gaps, 0.0) == pytest.approx(ttest_1samp(gaps, 0).pvalue)
+    t = np.mean(gaps) / np.sqrt((1 / 5 + 1 / 3) * np.var(gaps, ddof=1))
+    assert corrected_t_test(gaps, 1 / 3) == pytest.approx(2 * student_t.sf(t, 4))
+    assert corrected_t_test([0.1], 0.3) is None
+    assert corrected_t_test([0.0, 0.0], 0.3) == 1 and corrected_t_test([0.1, 0.1], 0.3) == 0
+
+
+def test_the_bootstrap_s_p_value_counts_the_resamples_on_the_other_side():
+    gaps = np.concatenate([np.full(95, 0.1), np.full(4, -0.1), [np.nan]])
+    assert bootstrap_p(gaps) == pytest.approx(2 * 5 / 100)
+    assert bootstrap_p(-gaps) == bootstrap_p(gaps)
+    assert bootstrap_p(np.zeros(50)) == 1 and bootstrap_p(np.full(999, 1.0)) == pytest.approx(0.002)
+
+
+def test_the_p_value_of_systems_that_are_alike_is_below_a_twentieth_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(200):
+        by_speaker = rng.normal(size=40)
+        drawn = rng.multinomial(40, np.full(40, 1 / 40), size=500)
+        found.append(bootstrap_p(drawn @ by_speaker / 40))
+    assert 0.01 < np.mean(np.array(found) < 0.05) < 0.12
+
+
+def _results(seed, **folds):
+    scored = {k[1:]: {"utterances": 20, "train_utterances": 60, "scores": {"bc": v}} for k, v in folds.items()}
+    return {"stamp": {"seed": seed}, "scores": {"folds": scored}}
+
+
+def test_runs_are_paired_by_seed_and_fold():
+    base = [_results(1, f1=0.5, f2=0.6), _results(2, f1=0.7, f2=None)]
+    other = [_results(2, f1=0.8, f2=0.9), _results(1, f1=0.6, f2=0.5)]
+    pairs, ratio = paired_folds(base, other, "bc")
+    assert pairs == pytest.approx([0.1, -0.1, 0.1]) and ratio == pytest.approx(1 / 3)
+    imported = [_results(None, f1=0.9, f2=0.9)]
+    assert paired_folds(base, imported, "bc")[0] == pytest.approx([0.4, 0.3, 0.2])
+    assert paired_folds(base[:1], other[:1], "bc") == ([], 0.0)
+
+
+@pytest.fixture
+def scored(fake_recipe, run):
+    """Two experiments with two seeds each, of which the second is better."""
+    for seed in (1, 2):
+        fake_recipe.train("ce", seed=seed, skill=0.3).train("jsd", seed=seed, skill=0.8)
+    run(score, fake_recipe.words("ce", "jsd", seeds=(1, 2)))
+    return fake_recipe
+
+
+def test_a_better_system_is_found_and_every_form_says_the_same(scored, run):
+    words = scored.words("ce", "jsd", seeds=(1, 2))
+    text = run(program, words)
+    assert "jsd-fbank against ce-fbank" in text and "amber.target: majority -> votes" in text
+    rows = {row["score"]: row for row in csv.DictReader(io.StringIO(run(program, [*words, "--format", "csv"])))}
+    bc = rows["bc"]
+    both = [
+        np.mean([read_json(scored.layout.results(f"{name}-fbank-s{seed}"))["scores"]["pooled"]["scores"]["bc"]
+                 for seed in (1, 2)])
+        for name in ("ce", "jsd")
+    ]  # fmt: skip
+    assert [float(bc["first_score"]), float(bc["system_score"])] == pytest.approx(both, abs=1e-6)
+    assert float(bc["difference"]) == pytest.approx(both[1] - both[0], abs=1e-6)
+    assert 0 < float(bc["low"]) < float(bc["difference"]) < float(bc["high"])
+    assert float(bc["p"]) == pytest.approx(2 / 10001, rel=1e-4) and float(bc["p_holm"]) >= float(bc["p"])
+    assert float(bc["p_t"]) < 0.01 and bc["runs"] == "10"
+    line = next(line for line in text.splitlines() if line.startswith("BC"))
+    assert f"{float(bc['difference']):+.3f}" in line and f"{float(bc['p_holm']):.4f}" in line
+    assert " ".join(line.split()) in " ".join(run(program, [*words, "--format", "markdown"]).replace("|", "").split())
+    latex = run(program, [*words, "--format", "latex", "--metrics", "bc", "r2_pearson"])
+    assert f"ce-fbank & {both[0]:.3f} &" in latex and f"jsd-fbank & {both[1]:.3f}$^{{*}}$ &" in latex
+    assert latex.count("\\toprule") == 2 and f"& $+${float(bc['difference']):.3f} &" in latex
+    assert "%   amber.target: majority -> votes" in latex
+    assert "\\toprule" in latex and "R$^2$" in latex and latex.count("{") == latex.count("}")
+
+
+def test_a_system_against_itself_differs_in_nothing(scored, run):
+    tables = [scored.layout.predictions("ce-fbank-s1", fold).read_text().splitlines() for fold in range(1, 6)]
+    copy = scored.root / "copy_of_ce.tsv"
+    copy.write_text("\n".join([tables[0][0], *(line for table in tables for line in table[1:])]) + "\n")
+    words = [*scored.words("ce"), "--predictions", str(copy)]
+    run(score, words)
+    output = scored.root / "out" / "compare.csv"
+    assert run(program, [*words, "--format", "csv", "--output", str(output)]) == ""
+    for row in csv.DictReader(io.StringIO(output.read_text())):
+        assert [float(row[name]) for name in ("difference", "low", "high", "p", "p_t")] == [0, 0, 0, 1, 1]
+    assert "copy_of_ce: imported predictions, no configuration" in run(program, words)
+
+
+def test_stage_8_writes_the_comparison_when_there_are_two_experiments(scored, run):
+    run(report, scored.words("ce"))
+    path = scored.layout.exp_dir / "COMPARE.md"
+    assert not path.exists()
+    words = scored.words("ce", "jsd", seeds=(1, 2))
+    run(report, words)
+    assert path.read_text() == run(program, [*words, "--format", "markdown"]).rstrip("\n") + "\n"
+    figures = {p.name.split("-")[2] for p in (scored.layout.exp_dir / "figures").iterdir() if p.name.count("-") > 2}
+    assert figures == {"s1"} and "everything else is of the first one" in (path.parent / "report.html").read_text()
+
+
+def test_what_cannot_be_compared_is_refused_in_one_line(scored, run):
+    with pytest.raises(ConfigError, match="ce-fbank alone cannot be compared"):
+        run(program, scored.words("ce", seeds=(1, 2)))
+    with pytest.raises(ConfigError, match="--metrics wa: there is no such score"):
+        run(program, [*scored.words("ce", "jsd"), "--metrics", "wa"])
+    path = scored.layout.results("jsd-fbank-s1")
+    results = read_json(path)
+    results["stamp"]["dev"] = "previous_session"
+    write_json(path, results)
+    with pytest.raises(DataError, match="they differ in dev: next_session / previous_session") as fault:
+        run(program, scored.words("ce", "jsd"))
+    assert "\n" not in str(fault.value)

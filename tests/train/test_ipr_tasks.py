@@ -1,0 +1,170 @@
+"""The phases of IPR on a toy fold."""
+
+import dataclasses
+
+import pytest
+import torch
+from train.toy import CLASSES, SHAPES, make_part
+
+from ambiser.config import Config
+from ambiser.errors import DataError
+from ambiser.models.prototypes import class_means
+from ambiser.train.checkpoint import load_best
+from ambiser.train.dev_scores import forward_ipr
+from ambiser.train.fold_data import Shapes
+from ambiser.train.ipr_tasks import LearnTask, RefineTask
+from ambiser.train.loop import fit
+
+
+def _config(**ipr) -> Config:
+    optim = {"epochs": 2, "batch": 8}
+    return Config.model_validate(
+        {
+            "stages": ["prototypes", "update", "contrastive"],
+            "model": {"hidden": 12, "projection": 5},
+            "ipr": {"queue": 20, "key_momentum": 0.9, **ipr},
+            "prototypes": optim,
+            "update": optim,
+            "contrastive": optim,
+        }
+    )
+
+
+def _learned(config: Config, train, dev, shapes=SHAPES) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    task = LearnTask(config, config.prototypes, shapes, train, dev, fold=1)
+    return task.modules.state_dict()
+
+
+def _refine(config: Config, train, dev, tmp_path, *, contrast=True, shapes=SHAPES) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    first = LearnTask(config, config.prototypes, shapes, train, dev, fold=1)
+    fit(first, config.prototypes, tmp_path / "a", stage="prototypes", seed=1, facts={}, tensorboard=False)
+    task = RefineTask(
+        config, config.contrastive, shapes, train, dev, fold=1, contrast=contrast, epochs_before=0, epochs_in_all=2
+    )
+    task.start_from(load_best(tmp_path / "a" / "best.safetensors")[0], "prototypes")
+    fit(task, config.contrastive, tmp_path / "b", stage="contrastive", seed=1, facts={}, tensorboard=False)
+    return load_best(tmp_path / "b" / "best.safetensors")[0]
+
+
+def test_phase_one_prototypes_are_the_class_means_of_precise_utterances():
+    config, train = _config(), make_part()
+    task = LearnTask(config, config.prototypes, SHAPES, train, make_part(20, seed=5), fold=1)
+    task.after_epoch()
+    _, embeddings = forward_ipr(task.network, train)
+    precise = train.kind == 0
+    assert torch.allclose(task.memory.prototypes, class_means(embeddings[precise], train.hard[precise], 4), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {},
+        {"update": "soft"},
+        {"assign_by": "classifier"},
+        {"key_encoder": "shared"},
+        {"prototypes_from": "all"},
+        {"queue": 0},
+        {"ambiguous_share": 0.0},
+        {"class_balanced": True},
+        {"alignment": "uniform"},
+        {"alignment": "none"},
+        {"layer_mask": 0.5, "noise": 0.1},
+        {"queue": 5000},
+        {"predict_by": "prototypes"},
+        {"contrastive_weight": 0.0},
+    ],
+)
+def test_every_choice_trains(choice, tmp_path):
+    state = _refine(_config(**choice), make_part(), make_part(20, seed=5), tmp_path)
+    assert all(torch.isfinite(tensor).all() for tensor in state.values() if tensor.is_floating_point())
+    assert torch.allclose(state["memory.prototypes"].norm(dim=1), torch.ones(4), atol=1e-5)
+    assert torch.allclose(state["memory.targets"].sum(1), torch.ones(60), atol=1e-5)
+
+
+def test_frames_train(tmp_path):
+    shapes = Shapes(layers=1, dim=6, text_dim=0, classes=CLASSES)
+    state = _refine(_config(), make_part(frames=True), make_part(20, seed=5, frames=True), tmp_path, shapes=shapes)
+    assert torch.isfinite(state["memory.prototypes"]).all()
+    several = Shapes(layers=2, dim=3, text_dim=0, classes=CLASSES)
+    parts = make_part(frames=True), make_part(20, seed=5, frames=True)
+    state = _refine(_config(), *parts, tmp_path / "all", shapes=several)
+    assert torch.isfinite(state["memory.prototypes"]).all()
+
+
+def test_withheld_references_change_nothing(tmp_path):
+    train, dev = make_part(), make_part(20, seed=5)
+    hidden = train.kind == 1
+    permuted = train.hard.clone()
+    permuted[hidden] = (permuted[hidden] + 1) % 4
+    other = dataclasses.replace(train, hard=permuted)
+    first = _refine(_config(), train, dev, tmp_path / "1")
+    second = _refine(_config(), other, dev, tmp_path / "2")
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    changed_precise = train.hard.clone()
+    changed_precise[train.kind == 0] = (changed_precise[train.kind == 0] + 1) % 4
+    third = _refine(_config(), dataclasses.replace(train, hard=changed_precise), dev, tmp_path / "3")
+    assert not torch.equal(first["network.classifier.weight"], third["network.classifier.weight"])
+
+
+def test_momentum_one_freezes_prototypes_and_keys(tmp_path):
+    config, train, dev = _config(prototype_momentum=1.0, key_momentum=1.0), make_part(), make_part(20, seed=5)
+    state = _refine(config, train, dev, tmp_path)
+    learned = load_best(tmp_path / "a" / "best.safetensors")[0]
+    assert torch.allclose(state["memory.prototypes"], learned["memory.prototypes"], atol=1e-6)
+    assert torch.equal(state["key.classifier.weight"], learned["network.classifier.weight"])
+
+
+def test_only_drawn_ambiguous_targets_move(tmp_path):
+    train = make_part()
+    state = _refine(_config(), train, make_part(20, seed=5), tmp_path)
+    uniform = (state["memory.targets"] - 0.25).abs().sum(1) < 1e-6
+    assert uniform[train.kind != 1].all()
+    assert not uniform[train.kind == 1].any()
+
+
+def test_targets_momentum_runs_from_first_to_last_over_both_phases():
+    config, train, dev = _config(), make_part(), make_part(20, seed=5)
+    task = RefineTask(
+        config, config.update, SHAPES, train, dev, fold=1, contrast=False, epochs_before=2, epochs_in_all=5
+    )
+    assert [round(task.target_momentum(epoch), 6) for epoch in (1, 2, 3)] == [0.8, 0.75, 0.7]
+
+
+def test_a_class_without_a_precise_utterance_is_named():
+    train = make_part()
+    kind = torch.where((train.hard == 2) & (train.kind == 0), torch.ones_like(train.kind), train.kind)
+    with pytest.raises(DataError, match="fold 3: no precise training utterance for angry; let more count as precise"):
+        config = _config()
+        LearnTask(config, config.prototypes, SHAPES, dataclasses.replace(train, kind=kind), train, fold=3)
+
+
+def test_a_class_with_few_precise_utterances_is_warned_of(caplog):
+    config, train = _config(), make_part()
+    kept = torch.nonzero((train.hard == 3) & (train.kind == 0)).flatten()[2:]
+    few = dataclasses.replace(train, kind=train.kind.index_fill(0, kept, 1))
+    LearnTask(config, config.prototypes, SHAPES, train, train, fold=2)
+    assert not caplog.records
+    LearnTask(config, config.prototypes, SHAPES, few, train, fold=2)
+    assert "fold 2: few precise training utterances for sad (2)" in caplog.text
+
+
+def test_features_that_are_not_finite_are_named(tmp_path):
+    train, dev = make_part(frames=True), make_part(20, seed=5, frames=True)
+    train.speech[7][1, 2] = float("nan")
+    config, shapes = _config(), Shapes(layers=1, dim=6, text_dim=0, classes=CLASSES)
+    with pytest.raises(DataError, match="speech features of u007 hold values that are not finite"):
+        LearnTask(config, config.prototypes, shapes, train, dev, fold=1)
+
+
+def test_no_ambiguous_utterance_is_said_before_anything_is_trained():
+    train = make_part()
+    none = dataclasses.replace(train, kind=torch.where(train.kind == 1, torch.full_like(train.kind, 2), train.kind))
+    config = _config()
+    with pytest.raises(DataError, match="fold 1: no ambiguous training utterance; let fewer count as precise"):
+        LearnTask(config, config.prototypes, SHAPES, none, train, fold=1)
+    free = _config(ambiguous_share=0.0)
+    task = RefineTask(free, free.update, SHAPES, none, train, fold=1, contrast=False, epochs_before=0, epochs_in_all=2)
+    assert task._agreement() == {"agreement_classifier": None, "agreement_prototypes": None}
