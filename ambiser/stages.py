@@ -42,8 +42,13 @@ STAGES = (
     Stage(0, "check", "check configuration, machine and corpus", "check", ""),
     Stage(1, "prepare", "prepare data", "prepare", "data/corpus.json"),
     Stage(
-        2, "extract", "extract speech and text features", "extract",
-        "dump/SSL/feats.scp, dump/TEXT/feats.scp", job="features", job_finetune="features",
+        2,
+        "extract",
+        "extract speech and text features",
+        "extract",
+        "dump/SSL/feats.scp, dump/TEXT/feats.scp",
+        job="features",
+        job_finetune="features",
     ),
     _training(3, "prototypes", "learn prototypes"),
     _training(4, "update", "update prototypes"),
@@ -51,7 +56,7 @@ STAGES = (
     _training(6, "distill", "teacher-student distillation"),
     Stage(7, "score", "score", "score", "exp/TAG/results.json", job="cpu", job_finetune="gpu"),
     Stage(8, "report", "report", "report", "exp/RESULTS.md, exp/report.html", job="cpu", job_finetune="cpu"),
-)  # fmt: skip
+)
 TRAINING_STAGES = tuple(stage.name for stage in STAGES if stage.trains)
 _BY_NAME = {stage.name: stage for stage in STAGES}
 

@@ -1,8 +1,8 @@
 """Says whether a Python has what setup.py asks for; standard library only, imports nothing heavy.
 
-    python tools/environment.py version          exit 0 when this Python is new enough
-    python tools/environment.py packages [test]  exit 0 when the packages are there, else lines with what is wrong
-    python tools/environment.py digest           a digest of setup.py, this Python and the place of the checkout
+python tools/environment.py version          exit 0 when this Python is new enough
+python tools/environment.py packages [test]  exit 0 when the packages are there, else lines with what is wrong
+python tools/environment.py digest           a digest of setup.py, this Python and the place of the checkout
 """
 
 import ast

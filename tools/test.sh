@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs all checks: ruff, shellcheck, pytest. Options go to pytest: tools/test.sh -k prototypes -x
+# Runs all checks: ruff (faults and format), shellcheck, pytest. Options go to pytest: tools/test.sh -k prototypes -x
 
 set -euo pipefail
 tools=$(cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")" && pwd)
@@ -9,6 +9,7 @@ export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 
 echo "== ruff"
 "$python" -m ruff check .
+"$python" -m ruff format --check .
 
 echo "== shellcheck"
 mapfile -d '' scripts < <(grep -rlZ --include='*.sh' --include=run --exclude-dir={venv,data,dump,exp} '' tools egs .ci)

@@ -47,9 +47,14 @@ def main() -> None:
     shown = [system for system in systems if system.tag in folds_of]
     details, listing, words = look_into(shown, folds) if len(tables(results)) == 1 else ({}, None, {})
     page = render_report(
-        results, curves, layout.exp_dir / "figures", each=lambda items: progress(items, "draw figures"),
-        details=details, listing=listing, words=words,
-    )  # fmt: skip
+        results,
+        curves,
+        layout.exp_dir / "figures",
+        each=lambda items: progress(items, "draw figures"),
+        details=details,
+        listing=listing,
+        words=words,
+    )
     write_text(layout.exp_dir / "report.html", page)
     log.info("wrote %s", layout.exp_dir / "report.html")
     if args.publish is not None:

@@ -186,9 +186,17 @@ def _utterance(clip: str, wav: Path, votes: list[Vote], gender: str) -> Utteranc
     ranked = Counter(v.label for v in votes).most_common(2)
     tied = len(ranked) == 2 and ranked[0][1] == ranked[1][1]
     return Utterance(
-        utt=clip, wav=wav, speaker=actor, gender=gender, session=actor, label="xxx" if tied else ranked[0][0],
-        text=SENTENCES[sentence], votes=tuple(votes), ratings=(), acted=ACTED[emotion],
-    )  # fmt: skip
+        utt=clip,
+        wav=wav,
+        speaker=actor,
+        gender=gender,
+        session=actor,
+        label="xxx" if tied else ranked[0][0],
+        text=SENTENCES[sentence],
+        votes=tuple(votes),
+        ratings=(),
+        acted=ACTED[emotion],
+    )
 
 
 def _is_root(folder: Path) -> bool:

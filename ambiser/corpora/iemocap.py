@@ -13,18 +13,42 @@ from ambiser.io.console import log
 SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
 FOUR_CLASSES = ("ang", "hap", "exc", "sad", "neu")
 FULL_RELEASE: dict[str, int] = {
-    "dialogs": 151, "utterances": 10039, "transcripts": 10039,
-    "utterances of Ses01": 1819, "utterances of Ses02": 1811, "utterances of Ses03": 2136,
-    "utterances of Ses04": 2103, "utterances of Ses05": 2170,
-    "utterances of Ses01F": 873, "utterances of Ses01M": 946, "utterances of Ses02F": 859, "utterances of Ses02M": 952,
-    "utterances of Ses03F": 1048, "utterances of Ses03M": 1088, "utterances of Ses04F": 987,
-    "utterances of Ses04M": 1116, "utterances of Ses05F": 1033, "utterances of Ses05M": 1137,
-    "code ang": 1103, "code hap": 595, "code exc": 1041, "code sad": 1084, "code neu": 1708, "code fru": 1849,
-    "code fea": 40, "code sur": 107, "code dis": 2, "code oth": 3, "code xxx": 2507,
+    "dialogs": 151,
+    "utterances": 10039,
+    "transcripts": 10039,
+    "utterances of Ses01": 1819,
+    "utterances of Ses02": 1811,
+    "utterances of Ses03": 2136,
+    "utterances of Ses04": 2103,
+    "utterances of Ses05": 2170,
+    "utterances of Ses01F": 873,
+    "utterances of Ses01M": 946,
+    "utterances of Ses02F": 859,
+    "utterances of Ses02M": 952,
+    "utterances of Ses03F": 1048,
+    "utterances of Ses03M": 1088,
+    "utterances of Ses04F": 987,
+    "utterances of Ses04M": 1116,
+    "utterances of Ses05F": 1033,
+    "utterances of Ses05M": 1137,
+    "code ang": 1103,
+    "code hap": 595,
+    "code exc": 1041,
+    "code sad": 1084,
+    "code neu": 1708,
+    "code fru": 1849,
+    "code fea": 40,
+    "code sur": 107,
+    "code dis": 2,
+    "code oth": 3,
+    "code xxx": 2507,
     "ang hap exc sad neu": 5531,
-    "ang hap exc sad neu of Ses01": 1085, "ang hap exc sad neu of Ses02": 1023, "ang hap exc sad neu of Ses03": 1151,
-    "ang hap exc sad neu of Ses04": 1031, "ang hap exc sad neu of Ses05": 1241,
-}  # fmt: skip
+    "ang hap exc sad neu of Ses01": 1085,
+    "ang hap exc sad neu of Ses02": 1023,
+    "ang hap exc sad neu of Ses03": 1151,
+    "ang hap exc sad neu of Ses04": 1031,
+    "ang hap exc sad neu of Ses05": 1241,
+}
 _SHOWN = 6
 
 
@@ -142,11 +166,19 @@ def _join(
         session, _, _, letter, _ = TURN.fullmatch(name).groups()
         utterances.append(
             Utterance(
-                utt=name, wav=wavs[name], speaker=session + letter, gender=letter.lower(), session=session,
-                label=turn.code, text=texts.get(name, ""), votes=turn.votes, ratings=turn.ratings,
-                recording=name.rpartition("_")[0], expected_s=turn.duration_s,
+                utt=name,
+                wav=wavs[name],
+                speaker=session + letter,
+                gender=letter.lower(),
+                session=session,
+                label=turn.code,
+                text=texts.get(name, ""),
+                votes=turn.votes,
+                ratings=turn.ratings,
+                recording=name.rpartition("_")[0],
+                expected_s=turn.duration_s,
             )
-        )  # fmt: skip
+        )
     for name in sorted(wavs.keys() - turns.keys() - findings.left_out.keys()):
         findings.leave_out(name, "has no block in EmoEvaluation", wavs[name])
     return utterances

@@ -11,9 +11,18 @@ from ambiser.errors import DataError
 
 TURN = re.compile(r"(Ses0[1-5])([FM])_(impro\d\d[ab]?|script\d\d_\d[ab]?)_([FM])(\d{3})")
 CODES = {
-    "Neutral": "neu", "Neutral state": "neu", "Happiness": "hap", "Excited": "exc", "Sadness": "sad", "Anger": "ang",
-    "Frustration": "fru", "Fear": "fea", "Surprise": "sur", "Disgust": "dis", "Other": "oth",
-}  # fmt: skip
+    "Neutral": "neu",
+    "Neutral state": "neu",
+    "Happiness": "hap",
+    "Excited": "exc",
+    "Sadness": "sad",
+    "Anger": "ang",
+    "Frustration": "fru",
+    "Fear": "fea",
+    "Surprise": "sur",
+    "Disgust": "dis",
+    "Other": "oth",
+}
 NO_MAJORITY = "xxx"
 _SUMMARY = re.compile(
     r"\[\s*([\d.]+)\s*-\s*([\d.]+)\s*\]\s+(Ses\S+)\s+([a-z]{3})\s+\[\s*([\d.]+)\s*,\s*([\d.]+)\s*,\s*([\d.]+)\s*\]"

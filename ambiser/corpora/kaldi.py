@@ -47,13 +47,20 @@ def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
         else:
             utterances.append(
                 Utterance(
-                    utt=utt, wav=folder / entry, speaker=speakers[utt],
+                    utt=utt,
+                    wav=folder / entry,
+                    speaker=speakers[utt],
                     gender=tables.get("spk2gender", {}).get(speakers[utt], "u"),
-                    session=said.get("utt2session") or speakers[utt], label=said.get("utt2label") or "-",
-                    text=said.get("text", ""), votes=tuple(votes.get(utt, ())), ratings=tuple(ratings.get(utt, ())),
-                    recording=said.get("utt2rec", ""), part=said.get("utt2part", ""), acted=said.get("utt2acted", ""),
+                    session=said.get("utt2session") or speakers[utt],
+                    label=said.get("utt2label") or "-",
+                    text=said.get("text", ""),
+                    votes=tuple(votes.get(utt, ())),
+                    ratings=tuple(ratings.get(utt, ())),
+                    recording=said.get("utt2rec", ""),
+                    part=said.get("utt2part", ""),
+                    acted=said.get("utt2acted", ""),
                 )
-            )  # fmt: skip
+            )
     for utt in sorted(votes.keys() - wavs.keys()):
         findings.leave_out(utt, "has votes and no audio", folder / "votes.tsv")
     for utt in sorted((speakers.keys() | ratings.keys()) - wavs.keys() - votes.keys()):

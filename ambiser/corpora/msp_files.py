@@ -19,9 +19,17 @@ CONSENSUS = ("labels_consensus.csv", "labels_concensus.csv", "labels_consensus.j
 DETAILED = ("labels_detailed.csv", "labels_detailed.json", "labels.txt")
 ARCHIVES = {"Audios": "tarfile", "Labels": "zipfile", "Transcripts": "zipfile"}
 LETTERS = {
-    "A": "ang", "S": "sad", "H": "hap", "U": "sur", "F": "fea", "D": "dis", "C": "con", "N": "neu", "O": "oth",
+    "A": "ang",
+    "S": "sad",
+    "H": "hap",
+    "U": "sur",
+    "F": "fea",
+    "D": "dis",
+    "C": "con",
+    "N": "neu",
+    "O": "oth",
     "X": "xxx",
-}  # fmt: skip
+}
 _ENDINGS = {"tarfile": (".tar.gz", ".tgz", ".tar"), "zipfile": (".zip",)}
 _UNKNOWN = ("", "unknown", "na", "nan", "none")
 

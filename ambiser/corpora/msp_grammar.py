@@ -11,13 +11,25 @@ from ambiser.corpora.corpus import Findings, Rating, Vote
 from ambiser.errors import DataError
 
 PRIMARY = {
-    "angry": "ang", "sad": "sad", "happy": "hap", "surprise": "sur", "fear": "fea", "disgust": "dis",
-    "contempt": "con", "neutral": "neu",
-}  # fmt: skip
+    "angry": "ang",
+    "sad": "sad",
+    "happy": "hap",
+    "surprise": "sur",
+    "fear": "fea",
+    "disgust": "dis",
+    "contempt": "con",
+    "neutral": "neu",
+}
 SECONDARY = PRIMARY | {
-    "amused": "amu", "frustrated": "fru", "depressed": "dep", "concerned": "cnc", "disappointed": "dsp",
-    "excited": "exc", "confused": "cnf", "annoyed": "ann",
-}  # fmt: skip
+    "amused": "amu",
+    "frustrated": "fru",
+    "depressed": "dep",
+    "concerned": "cnc",
+    "disappointed": "dsp",
+    "excited": "exc",
+    "confused": "cnf",
+    "annoyed": "ann",
+}
 OTHER = "oth"
 SCALE = (1, 7)
 WORKER = re.compile(r"(WORKER\S*?);\s?(.*);\s?A:\s*([^;]*);\s*V:\s*([^;]*);\s*D:\s*([^;]*);?\s*", re.DOTALL)

@@ -72,10 +72,18 @@ def _utterance(file: str, wav: Path, said: Released, votes: tuple, ratings: tupl
     recording = match[1] if match else ""
     label = said.label or (plurality(votes) if votes else "-")
     return Utterance(
-        utt=Path(file).stem, wav=wav, speaker=said.speaker or f"unknown_{recording or 'Test3'}",
-        gender=said.gender or "u", session=recording or "Test3", label=label, text=text,
-        votes=votes, ratings=ratings, recording=recording, part=said.part,
-    )  # fmt: skip
+        utt=Path(file).stem,
+        wav=wav,
+        speaker=said.speaker or f"unknown_{recording or 'Test3'}",
+        gender=said.gender or "u",
+        session=recording or "Test3",
+        label=label,
+        text=text,
+        votes=votes,
+        ratings=ratings,
+        recording=recording,
+        part=said.part,
+    )
 
 
 def _compare(file: str, said: Released, votes: tuple[Vote, ...], findings: Findings) -> None:

@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TAIL_LINES = 15
-_RETRIED = {"COMPLETED", "FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL", "PREEMPTED",
-            "no longer knows the job"}  # fmt: skip
+_RETRIED = {
+    "COMPLETED",
+    "FAILED",
+    "TIMEOUT",
+    "OUT_OF_MEMORY",
+    "NODE_FAIL",
+    "BOOT_FAIL",
+    "PREEMPTED",
+    "no longer knows the job",
+}
 
 
 @dataclass(frozen=True)

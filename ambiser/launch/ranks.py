@@ -52,16 +52,18 @@ def find_place(environment: Mapping[str, str]) -> Place:
     """
     if int(environment.get("WORLD_SIZE", "1")) > 1:
         rank, local = int(environment["RANK"]), int(environment["LOCAL_RANK"])
-        return Place(rank, int(environment["WORLD_SIZE"]), local, environment["MASTER_ADDR"],
-                     int(environment["MASTER_PORT"]))  # fmt: skip
+        return Place(
+            rank, int(environment["WORLD_SIZE"]), local, environment["MASTER_ADDR"], int(environment["MASTER_PORT"])
+        )
     # In a batch script Slurm speaks of the tasks of the whole job; only in a step of srun are these processes.
     size = int(environment.get("SLURM_STEP_NUM_TASKS", "1"))
     if size == 1:
         return Place()
     number = int(environment["SLURM_JOB_ID"]) * 31 + int(environment["SLURM_STEP_ID"])
     host = _address_of_first(environment["SLURM_STEP_NODELIST"])
-    return Place(int(environment["SLURM_PROCID"]), size, int(environment["SLURM_LOCALID"]), host,
-                 _FIRST_PORT + number % _PORTS)  # fmt: skip
+    return Place(
+        int(environment["SLURM_PROCID"]), size, int(environment["SLURM_LOCALID"]), host, _FIRST_PORT + number % _PORTS
+    )
 
 
 def run_ranks(argv: Sequence[str], count: int) -> int:
@@ -83,9 +85,15 @@ def run_ranks(argv: Sequence[str], count: int) -> int:
             for rank in range(count):
                 environment = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
                 stream = None if rank == 0 else heard
-                processes.append(subprocess.Popen(
-                    command, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-                ))  # fmt: skip
+                processes.append(
+                    subprocess.Popen(
+                        command,
+                        env=environment,
+                        stdin=subprocess.DEVNULL,
+                        stdout=stream,
+                        stderr=stream,
+                    )
+                )
             failed = _wait(processes)
         finally:
             _stop(processes)

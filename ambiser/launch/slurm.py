@@ -175,9 +175,7 @@ def _submit_once(array: Array, options: Sequence[str]) -> str:
     return slurm_client.sbatch(options, str(array.folder / "script.sh"))
 
 
-def _with_retries(
-    arrays: list[Array], folder: Path, slurm: Slurm, job: Job
-) -> Iterator[tuple[Task, Failure | None]]:
+def _with_retries(arrays: list[Array], folder: Path, slurm: Slurm, job: Job) -> Iterator[tuple[Task, Failure | None]]:
     """Yields every watched task with what became of it in the end."""
     for left in range(slurm.retries, -1, -1):
         again = []

@@ -112,9 +112,13 @@ def command_of(task: Task, job: Job) -> list[str]:
     """Returns the command of a task, in its container; where several processes do it, srun starts them on all nodes."""
     count = job.nodes * job.tasks
     together = [
-        "srun", "--kill-on-bad-exit=1", f"--nodes={job.nodes}", f"--ntasks={count}", f"--ntasks-per-node={job.tasks}",
+        "srun",
+        "--kill-on-bad-exit=1",
+        f"--nodes={job.nodes}",
+        f"--ntasks={count}",
+        f"--ntasks-per-node={job.tasks}",
         f"--cpus-per-task={job.cpus}",
-    ]  # fmt: skip
+    ]
     return [*(together if task.divisible and count > 1 else []), *job.container, *task.argv]
 
 
@@ -133,12 +137,26 @@ def sbatch_options(array: Array, job: Job, slurm: Slurm, after: Sequence[str] = 
     throttle = f"%{job.throttle}" if job.throttle else ""
     output = str(array.folder).replace("%", "%%") + "/slurm-%a.out"
     options = [
-        f"--job-name={array.name}", f"--comment={array.run}", f"--array=0-{len(array.tasks) - 1}{throttle}",
-        f"--output={output}", "--open-mode=append", f"--chdir={os.getcwd()}", "--export=ALL", "--requeue",
-        f"--nodes={job.nodes}", f"--ntasks-per-node={job.tasks}", f"--cpus-per-task={job.cpus}",
-    ]  # fmt: skip
-    for name, value in (("partition", job.partition), ("account", job.account), ("qos", job.qos), ("time", job.time),
-                        ("mem", job.memory), ("constraint", job.constraint)):  # fmt: skip
+        f"--job-name={array.name}",
+        f"--comment={array.run}",
+        f"--array=0-{len(array.tasks) - 1}{throttle}",
+        f"--output={output}",
+        "--open-mode=append",
+        f"--chdir={os.getcwd()}",
+        "--export=ALL",
+        "--requeue",
+        f"--nodes={job.nodes}",
+        f"--ntasks-per-node={job.tasks}",
+        f"--cpus-per-task={job.cpus}",
+    ]
+    for name, value in (
+        ("partition", job.partition),
+        ("account", job.account),
+        ("qos", job.qos),
+        ("time", job.time),
+        ("mem", job.memory),
+        ("constraint", job.constraint),
+    ):
         options += [f"--{name}={value}"] if value else []
     options += [f"--gres=gpu:{job.gpus}"] if job.gpus else []
     warning_s = min(slurm.warning_s, job.time_s() // 4) if job.time else slurm.warning_s

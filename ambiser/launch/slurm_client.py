@@ -14,10 +14,29 @@ UNREACHABLE = re.compile(
     re.IGNORECASE,
 )
 GONE = re.compile(r"Invalid job id", re.IGNORECASE)
-LIVE = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "REQUEUE_FED", "STAGE_OUT",
-        "SIGNALING", "RESIZING", "STOPPED"}  # fmt: skip
-HOPELESS = {"DependencyNeverSatisfied", "BadConstraints", "PartitionTimeLimit", "PartitionNodeLimit", "InvalidAccount",
-            "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed"}  # fmt: skip
+LIVE = {
+    "PENDING",
+    "RUNNING",
+    "CONFIGURING",
+    "COMPLETING",
+    "SUSPENDED",
+    "REQUEUED",
+    "REQUEUE_FED",
+    "STAGE_OUT",
+    "SIGNALING",
+    "RESIZING",
+    "STOPPED",
+}
+HOPELESS = {
+    "DependencyNeverSatisfied",
+    "BadConstraints",
+    "PartitionTimeLimit",
+    "PartitionNodeLimit",
+    "InvalidAccount",
+    "InvalidQOS",
+    "AccountNotAllowed",
+    "QOSNotAllowed",
+}
 
 
 class Unreachable(Exception):

@@ -17,9 +17,7 @@ SETTLED = ("CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "NODE_FAIL", "BO
 Key = tuple[str, int]
 
 
-def outcomes(
-    arrays: Sequence[Array], *, poll_s: float, late_s: float
-) -> Iterator[tuple[Task, Failure | None]]:
+def outcomes(arrays: Sequence[Array], *, poll_s: float, late_s: float) -> Iterator[tuple[Task, Failure | None]]:
     """Yields each watched task of arrays when it has ended, with its failure or None.
 
     Args:

@@ -119,9 +119,13 @@ def amber_loss(
     if names[1:]:
         teachers = log_probs[1:].detach()
         weights = teacher_weights(
-            settings.weights, probs, teachers, settings.temperature, settings.divergence,
+            settings.weights,
+            probs,
+            teachers,
+            settings.temperature,
+            settings.divergence,
             None if available is None else available[1:],
-        )  # fmt: skip
+        )
         guidance = (weights * divergence(teachers.exp(), log_probs[0])).sum(dim=0)
         if settings.agreement_gate:
             guidance = guidance * (1 - js_divergence(heads["A"].detach().exp(), heads["T"].detach()) / math.log(2))

@@ -119,9 +119,18 @@ class AmberNetwork(nn.Module):
     """
 
     def __init__(
-        self, *, tower: nn.Module, width: int, encoded: bool, text_dim: int, heads: tuple[str, ...], fusion: str,
-        classes: int, model: Model, words: nn.Module | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        tower: nn.Module,
+        width: int,
+        encoded: bool,
+        text_dim: int,
+        heads: tuple[str, ...],
+        fusion: str,
+        classes: int,
+        model: Model,
+        words: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.tower, self.words = tower, words
         self.text = Standardizer((text_dim,)) if text_dim else None
@@ -139,9 +148,13 @@ class AmberNetwork(nn.Module):
                 self.heads[name] = make_head(inputs[name], classes, model)
 
     def forward(
-        self, x: Tensor, mask: Tensor | None, text: Tensor | None, hide: Tensor | None = None,
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        text: Tensor | None,
+        hide: Tensor | None = None,
         tokens: tuple[Tensor, Tensor] | None = None,
-    ) -> dict[str, Tensor]:  # fmt: skip
+    ) -> dict[str, Tensor]:
         """Returns logits (B, C) by head.
 
         An utterance without words (a row of zeros) has the mean text of the training part.

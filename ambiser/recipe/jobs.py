@@ -98,8 +98,9 @@ def scoring(args: argparse.Namespace, experiment: Experiment) -> Task:
     """Returns the job that scores an experiment; it sees for itself whether there is anything to do."""
     layout, tag = experiment.layout, experiment.tag
     words = ["--configs", str(experiment.config_path), "--seeds", str(experiment.seed), *_folds(args)]
-    return Task(f"score {tag}", _program(args, "score", words), layout.experiment(tag) / "logs/score.log",
-                layout.results(tag))  # fmt: skip
+    return Task(
+        f"score {tag}", _program(args, "score", words), layout.experiment(tag) / "logs/score.log", layout.results(tag)
+    )
 
 
 def report(args: argparse.Namespace) -> Task:

@@ -24,9 +24,14 @@ def load_scored(system: System, fold: int, test: Path) -> tuple[object, object, 
     speakers, genders = _speakers(experiment.layout)
     others = frozenset() if system.imported is None else speakers.keys()
     loaded = load_fold(
-        test, test=views["test"], train=views["train"], speakers=speakers, genders=genders,
-        human=_human(experiment.layout, labels, fold), others=others,
-    )  # fmt: skip
+        test,
+        test=views["test"],
+        train=views["train"],
+        speakers=speakers,
+        genders=genders,
+        human=_human(experiment.layout, labels, fold),
+        others=others,
+    )
     if kind == "none" or system.imported is not None:
         return loaded, views["test"], None
     dev = views["dev"]

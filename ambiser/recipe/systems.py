@@ -37,9 +37,13 @@ class System:
 def add_predictions(parser: Parser) -> None:
     """Adds --predictions and --ensemble."""
     parser.add_argument(
-        "--predictions", type=Path, nargs="*", default=[], metavar="FILE",
+        "--predictions",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
         help="class probabilities of other toolkits (utt and a column for each class), each known by its file's name",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--ensemble", action="store_true", help="also score the mean over the seeds of each experiment (deep ensemble)"
     )

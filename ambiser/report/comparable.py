@@ -12,13 +12,40 @@ import numpy as np
 from ambiser.errors import DataError
 from ambiser.scoring.results import Results
 
-APART = ("corpus", "version", "made_up", "classes", "class_names", "protocol", "dev", "leaks", "folds",
-         "all_folds", "test_set", "software", "score.ece_bins", "score.levels", "policies.other_votes",
-         "policies.other_majority", "policies.no_majority", "policies.ties", "policies.include_self",
-         "policies.multi_label", "policies.secondary_weight", "policies.aggregate")  # fmt: skip
+APART = (
+    "corpus",
+    "version",
+    "made_up",
+    "classes",
+    "class_names",
+    "protocol",
+    "dev",
+    "leaks",
+    "folds",
+    "all_folds",
+    "test_set",
+    "software",
+    "score.ece_bins",
+    "score.levels",
+    "policies.other_votes",
+    "policies.other_majority",
+    "policies.no_majority",
+    "policies.ties",
+    "policies.include_self",
+    "policies.multi_label",
+    "policies.secondary_weight",
+    "policies.aggregate",
+)
 """Keys of the stamp that keep results in tables of their own."""
-NOTED = ("policies.precise", "policies.ambiguous", "policies.smoothing", "score.calibration",
-         "score.interval", "score.resamples", "commit")  # fmt: skip
+NOTED = (
+    "policies.precise",
+    "policies.ambiguous",
+    "policies.smoothing",
+    "score.calibration",
+    "score.interval",
+    "score.resamples",
+    "commit",
+)
 """Keys that may differ within a table, and are then named under it."""
 CLASS_SCORES = ("accuracy", "ua", "macro_f1", "weighted_f1", "macro_auroc", "ece")
 DISTRIBUTION_SCORES = ("bc", "jsd_bits", "r2_pearson", "r2_determination", "entropy_correlation")
@@ -29,8 +56,10 @@ FLOORS = {"uniform": "uniform", "prior": "class prior", "majority": "majority cl
 _MOST_NAMED = 6
 HUMAN = "single raters"
 """The row of the ceiling: each rater in turn against the distribution of the others."""
-MADE_UP = "The corpus is made up: its voices and its raters come from a program. These numbers show that the recipe " \
-    "runs; they say nothing about people."  # fmt: skip
+MADE_UP = (
+    "The corpus is made up: its voices and its raters come from a program. These numbers show that the recipe "
+    "runs; they say nothing about people."
+)
 
 Group = Mapping[str, object]
 Where = Callable[[Results], Group | None]

@@ -84,8 +84,22 @@ def _tabular(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def _csv(contenders: Sequence[Contender], rows: Sequence[Difference]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["first", "system", "score", "first_score", "system_score", "difference", "low", "high",
-                     "p", "p_holm", "p_t", "runs"])  # fmt: skip
+    writer.writerow(
+        [
+            "first",
+            "system",
+            "score",
+            "first_score",
+            "system_score",
+            "difference",
+            "low",
+            "high",
+            "p",
+            "p_holm",
+            "p_t",
+            "runs",
+        ]
+    )
     for row in rows:
         values = [row.base_score, row.other_score, row.value, *(row.interval or (None, None))]
         values += [row.p, row.p_holm, row.p_t]
@@ -106,8 +120,15 @@ def _cells(row: Difference) -> list[str]:
     ends = "-" if row.interval is None else f"[{row.interval[0]:+.3f}, {row.interval[1]:+.3f}]"
     gap = "-" if row.value is None else f"{row.value:+.3f}"
     chances = ["-" if p is None else f"{p:.4f}" for p in (row.p, row.p_holm, row.p_t)]
-    return [f"{metric.title} {metric.arrow}", _number(row.base_score), _number(row.other_score), gap, ends, *chances,
-            str(row.runs)]  # fmt: skip
+    return [
+        f"{metric.title} {metric.arrow}",
+        _number(row.base_score),
+        _number(row.other_score),
+        gap,
+        ends,
+        *chances,
+        str(row.runs),
+    ]
 
 
 def _keys(base: Contender, other: Contender) -> list[str]:
@@ -122,12 +143,23 @@ def _number(value: float | None) -> str:
 
 
 def _tex(text: str) -> str:
-    for old, new in (("\\", r"\textbackslash{}"), ("_", r"\_"), ("%", r"\%"), ("&", r"\&"), ("#", r"\#"), ("²", "$^2$"),
-                     ("√", r"$\surd$"), ("ρ", r"$\rho$")):  # fmt: skip
+    for old, new in (
+        ("\\", r"\textbackslash{}"),
+        ("_", r"\_"),
+        ("%", r"\%"),
+        ("&", r"\&"),
+        ("#", r"\#"),
+        ("²", "$^2$"),
+        ("√", r"$\surd$"),
+        ("ρ", r"$\rho$"),
+    ):
         text = text.replace(old, new)
     return text
 
 
 FORMS: dict[str, Callable[[Sequence[Contender], Sequence[Difference]], str]] = {
-    "text": _text, "markdown": _markdown, "latex": _latex, "csv": _csv,
-}  # fmt: skip
+    "text": _text,
+    "markdown": _markdown,
+    "latex": _latex,
+    "csv": _csv,
+}

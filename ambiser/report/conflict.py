@@ -41,8 +41,9 @@ def ambiguity_block(details: Sequence[Detail], levels: Sequence[float]) -> dict[
     columns |= {("teacher weight", HEADS[teacher]): values for teacher, values in weights.items()}
     rows = [
         (f"{name} ({mask.sum():,})", [[f"{values[mask].mean():.3f}"] for values in columns.values()])
-        for name, mask in groups if mask.any()
-    ]  # fmt: skip
+        for name, mask in groups
+        if mask.any()
+    ]
     return {"header": [("Ambiguity", "utterances"), *columns], "rows": rows}
 
 

@@ -98,8 +98,10 @@ def _facts(raters: np.ndarray, raw: np.ndarray, view: LabelView, entropies: np.n
     given, best = raw.sum(axis=1), raw.max(axis=1)
     tied = (raw == best[:, None]).sum(axis=1) > 1
     shares = {
-        "unanimous": best == given, "absolute majority": best > given / 2, "tie for first": tied,
-    }  # fmt: skip
+        "unanimous": best == given,
+        "absolute majority": best > given / 2,
+        "tie for first": tied,
+    }
     return {
         "raters an utterance": _range(raters),
         "on all labels": ", ".join(f"{name} {100 * hit.mean():.1f} %" for name, hit in shares.items()),

@@ -35,9 +35,11 @@ def heading(record: dict) -> str:
     """Returns one line: corpus, size and protocol."""
     made_up = ", MADE UP" if record["made_up"] else ""
     counts = (
-        f"{record['utterances']} utterances", f"{record['duration_s'] / 3600:.2f} h",
-        f"{len(record['speakers'])} speakers", f"{record['votes']} votes",
-    )  # fmt: skip
+        f"{record['utterances']} utterances",
+        f"{record['duration_s'] / 3600:.2f} h",
+        f"{len(record['speakers'])} speakers",
+        f"{record['votes']} votes",
+    )
     folds = f"{len(record['folds'])} folds" if len(record["folds"]) > 1 else "1 fold"
     protocol = f"{record['protocol']}, {folds}, dev: {record['dev']}"
     leaks = ", LEAKS: not for comparison with speaker-independent results" if record["leaks"] else ""

@@ -92,9 +92,7 @@ def best_epoch(lines: list[dict]) -> dict:
 
 def kept_epochs(stages: Iterable[Stage]) -> dict[str, dict[int, int]]:
     """Returns the number of the epoch that was kept, by stage and fold."""
-    return {
-        stage.name: {fold: best_epoch(lines)["epoch"] for fold, lines in stage.folds.items()} for stage in stages
-    }
+    return {stage.name: {fold: best_epoch(lines)["epoch"] for fold, lines in stage.folds.items()} for stage in stages}
 
 
 def _read_lines(path: Path) -> list[dict]:

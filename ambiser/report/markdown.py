@@ -207,13 +207,23 @@ def shared_stamp(table: Table) -> list[tuple[str, str]]:
         ("utterances", f"{group['utterances']:,} by {group['speakers']} speakers, {known:,} with a majority"),
         ("left out", "; ".join(left_out) or "none"),
         ("test set", stamp["test_set"]),
-    ]  # fmt: skip
+    ]
 
 
 def stamp_rows(table: Table) -> tuple[list[str], list[list[str]]]:
     """Returns header and rows of what differs between the experiments of a table."""
-    header = ["Experiment", "inputs", "stages", "speech", "text", "seeds", "chosen by dev", "epochs kept", "config",
-              "commit"]  # fmt: skip
+    header = [
+        "Experiment",
+        "inputs",
+        "stages",
+        "speech",
+        "text",
+        "seeds",
+        "chosen by dev",
+        "epochs kept",
+        "config",
+        "commit",
+    ]
     rows = []
     for row in table.rows:
         stamp = row.results[0]["stamp"]

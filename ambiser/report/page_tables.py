@@ -63,10 +63,14 @@ def fold_block(results: Results) -> dict[str, object]:
     """Returns the table of folds, their mean first."""
     metrics = (*CLASS_SCORES[:-1], *DISTRIBUTION_SCORES, "ece")
     scores = results["scores"]
-    over = [[Cell(f["mean"]).text(), *([f"± {f['deviation']:.3f}"] if f["deviation"] is not None else [])]
-            for f in (scores["over_folds"][metric] for metric in metrics)]  # fmt: skip
-    rows = [(f"fold {number} ({fold['utterances']:,})", [[Cell(fold["scores"][m]).text()] for m in metrics])
-            for number, fold in sorted(scores["folds"].items(), key=lambda item: int(item[0]))]  # fmt: skip
+    over = [
+        [Cell(f["mean"]).text(), *([f"± {f['deviation']:.3f}"] if f["deviation"] is not None else [])]
+        for f in (scores["over_folds"][metric] for metric in metrics)
+    ]
+    rows = [
+        (f"fold {number} ({fold['utterances']:,})", [[Cell(fold["scores"][m]).text()] for m in metrics])
+        for number, fold in sorted(scores["folds"].items(), key=lambda item: int(item[0]))
+    ]
     header = [("Fold", "utterances"), *(_heading(metric) for metric in metrics)]
     return {"header": header, "rows": [("mean over folds", over), *rows], "floors": []}
 
@@ -74,12 +78,23 @@ def fold_block(results: Results) -> dict[str, object]:
 def class_block(results: Results) -> dict[str, object]:
     """Returns the table of scores of every class."""
     by_class = results["scores"]["per_class"]
-    header = [("Class", "references"), ("precision", ""), ("recall", ""), ("F1", ""), ("AUROC", ""),
-              ("F1", "multi-label"), ("R²", "determination"), ("vote share", ""), ("predicted share", "")]  # fmt: skip
+    header = [
+        ("Class", "references"),
+        ("precision", ""),
+        ("recall", ""),
+        ("F1", ""),
+        ("AUROC", ""),
+        ("F1", "multi-label"),
+        ("R²", "determination"),
+        ("vote share", ""),
+        ("predicted share", ""),
+    ]
     keys = ("precision", "recall", "f1", "auroc", "multilabel_f1", "r2_determination", "voted_share", "predicted_share")
     names = zip(results["stamp"]["class_names"], by_class["support"], strict=True)
-    rows = [(f"{name} ({count:,})", [[Cell(by_class[key][i]).text()] for key in keys])
-            for i, (name, count) in enumerate(names)]  # fmt: skip
+    rows = [
+        (f"{name} ({count:,})", [[Cell(by_class[key][i]).text()] for key in keys])
+        for i, (name, count) in enumerate(names)
+    ]
     return {"header": header, "rows": rows, "floors": []}
 
 
@@ -89,10 +104,16 @@ def speaker_block(results: Results) -> dict[str, object]:
     if len(speakers) > 2 * SPEAKERS_SHOWN:
         speakers = speakers[:SPEAKERS_SHOWN] + speakers[-SPEAKERS_SHOWN:]
     metrics = ("accuracy", "bc", "jsd_bits", "r2_pearson")
-    rows = [(f"{name} ({scores['utterances']:,})", [[Cell(scores[metric]).text()] for metric in metrics])
-            for name, scores in speakers]  # fmt: skip
-    return {"header": [("Speaker", "utterances"), *(_heading(metric) for metric in metrics)], "rows": rows,
-            "floors": [], "all": len(results["scores"]["per_speaker"])}  # fmt: skip
+    rows = [
+        (f"{name} ({scores['utterances']:,})", [[Cell(scores[metric]).text()] for metric in metrics])
+        for name, scores in speakers
+    ]
+    return {
+        "header": [("Speaker", "utterances"), *(_heading(metric) for metric in metrics)],
+        "rows": rows,
+        "floors": [],
+        "all": len(results["scores"]["per_speaker"]),
+    }
 
 
 def _heading(metric: str, group: str = "") -> tuple[str, str]:

@@ -59,7 +59,7 @@ WORDS = (
     ("prototype", "the mean direction of a class in the space of embeddings"),
     ("floor", "a predictor that has heard nothing: equal probabilities, training's class prior, or its main class"),
     ("fold", "some speakers are tested, others choose the epoch, the rest train; pooled: all tested parts together"),
-)  # fmt: skip
+)
 
 
 def render_report(
@@ -166,9 +166,7 @@ def _describe_experiment(
     return {"tag": tag, "lead": lead, "pictures": pictures} | blocks
 
 
-def _describe_ambiguity(
-    results: Results, details: Sequence[Detail], words: Mapping[str, str]
-) -> dict[str, object]:
+def _describe_ambiguity(results: Results, details: Sequence[Detail], words: Mapping[str, str]) -> dict[str, object]:
     """Returns what raters and modalities disagree on, where there are heads for both."""
     with_heads = [detail for detail in details if _hears_both(detail)]
     if not with_heads:

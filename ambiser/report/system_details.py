@@ -57,6 +57,7 @@ def read_heads(path: Path, utts: Sequence[str]) -> Heads:
     heads = dict.fromkeys(name.partition("_")[0] for name in values)  # entropies and the like follow from these
     probs = {
         head: np.stack([column for name, column in values.items() if name.partition("_")[0] == head], axis=1)
-        for head in heads if head in HEADS
-    }  # fmt: skip
+        for head in heads
+        if head in HEADS
+    }
     return Heads(probs, weights)

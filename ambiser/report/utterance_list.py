@@ -43,15 +43,27 @@ def list_utterances(
     rows = []
     for i in order:
         utt = str(utts[i])
-        rows.append({
-            "utt": utt, "fold": int(number[i]), "text": words.get(utt, ""), "audio": audio.get(utt, ""),
-            "class": int(hard[i]), "level": int(level[i]),
-            "kind": "no majority" if hard[i] < 0 else KINDS.get(int(kind[i]), "other"),
-            "votes": _percent(soft[i]), "probs": [_percent(probs[tag][i]) for tag in tags],
-            "gap": [round(float(gaps[tag][i]), 3) for tag in tags],
-        })  # fmt: skip
-    return {"classes": list(classes), "levels": level_names(list(levels)), "tags": tags, "rows": rows,
-            "total": len(utts)}  # fmt: skip
+        rows.append(
+            {
+                "utt": utt,
+                "fold": int(number[i]),
+                "text": words.get(utt, ""),
+                "audio": audio.get(utt, ""),
+                "class": int(hard[i]),
+                "level": int(level[i]),
+                "kind": "no majority" if hard[i] < 0 else KINDS.get(int(kind[i]), "other"),
+                "votes": _percent(soft[i]),
+                "probs": [_percent(probs[tag][i]) for tag in tags],
+                "gap": [round(float(gaps[tag][i]), 3) for tag in tags],
+            }
+        )
+    return {
+        "classes": list(classes),
+        "levels": level_names(list(levels)),
+        "tags": tags,
+        "rows": rows,
+        "total": len(utts),
+    }
 
 
 def as_script(listing: Mapping[str, object]) -> str:

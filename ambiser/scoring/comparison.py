@@ -89,12 +89,20 @@ def compare(
         intervals = percentile_intervals(gaps, INTERVAL_LEVEL)
         for metric in metrics:
             pairs, ratio = paired_folds(base.results, other.results, metric)
-            rows.append(Difference(
-                base=base.name, other=other.name, metric=metric,
-                base_score=base.score(metric), other_score=other.score(metric), interval=intervals[metric],
-                p=None if intervals[metric] is None else bootstrap_p(gaps[metric]), p_holm=None,
-                p_t=corrected_t_test(pairs, ratio), runs=len(pairs),
-            ))  # fmt: skip
+            rows.append(
+                Difference(
+                    base=base.name,
+                    other=other.name,
+                    metric=metric,
+                    base_score=base.score(metric),
+                    other_score=other.score(metric),
+                    interval=intervals[metric],
+                    p=None if intervals[metric] is None else bootstrap_p(gaps[metric]),
+                    p_holm=None,
+                    p_t=corrected_t_test(pairs, ratio),
+                    runs=len(pairs),
+                )
+            )
     corrected = holm([row.p for row in rows])
     return [Difference(**{**vars(row), "p_holm": p}) for row, p in zip(rows, corrected, strict=True)]
 

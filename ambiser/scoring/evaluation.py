@@ -87,12 +87,14 @@ def describe_calibration(
         return None
     before = Pool({number: fold for number, (_, fold) in known.items()}, Resampling(0, 0, "percentile"), bins)
     everything = np.ones(len(before.hard), dtype=bool)
-    return plain({
-        "kind": kind,
-        "fitted_on": "dev",
-        "folds": {number: {"scale": one.scale, "bias": one.bias} for number, (one, _) in known.items()},
-        "before": before.group(everything, intervals=False)["scores"],
-    })  # fmt: skip
+    return plain(
+        {
+            "kind": kind,
+            "fitted_on": "dev",
+            "folds": {number: {"scale": one.scale, "bias": one.bias} for number, (one, _) in known.items()},
+            "before": before.group(everything, intervals=False)["scores"],
+        }
+    )
 
 
 def plain(value: object) -> object:

@@ -104,9 +104,14 @@ class Pool:
     def resample(self, mask: np.ndarray, drawn: np.ndarray) -> dict[str, np.ndarray]:
         """Scores the utterances of a mask in every resample."""
         return resampled_scores(
-            probs=self.probs[mask], soft=self.soft[mask], hard=self.hard[mask], counts=self.counts[mask],
-            speaker=self.speaker[mask], drawn=drawn, bins=self.bins,
-        )  # fmt: skip
+            probs=self.probs[mask],
+            soft=self.soft[mask],
+            hard=self.hard[mask],
+            counts=self.counts[mask],
+            speaker=self.speaker[mask],
+            drawn=drawn,
+            bins=self.bins,
+        )
 
     def _intervals(self, mask: np.ndarray, scores: Scores) -> dict[str, list[float] | None]:
         speakers = len(np.unique(self.speaker[mask]))
@@ -162,7 +167,9 @@ def _human(folds: Mapping[int, Fold]) -> Answers | None:
     if any(fold.human is None for fold in folds.values()):
         return None
     starts = np.cumsum([0, *(len(fold.hard) for fold in folds.values())])
-    parts = {name: np.concatenate([getattr(fold.human, name) for fold in folds.values()])
-             for name in ("probs", "soft", "hard", "counts")}  # fmt: skip
+    parts = {
+        name: np.concatenate([getattr(fold.human, name) for fold in folds.values()])
+        for name in ("probs", "soft", "hard", "counts")
+    }
     row = np.concatenate([fold.human.row + start for fold, start in zip(folds.values(), starts, strict=False)])
     return Answers(**parts, row=row)

@@ -45,10 +45,16 @@ def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
         tower = FeatureTower(layers=layers, dim=dim, frames=frames, model=model, front=front)
         width = model.hidden if frames else dim
     return AmberNetwork(
-        tower=tower, width=width, encoded=frames or "prototypes" in config.stages, text_dim=shapes.text_dim,
-        heads=config.amber.heads(), fusion=config.amber.fusion, classes=classes, model=model,
+        tower=tower,
+        width=width,
+        encoded=frames or "prototypes" in config.stages,
+        text_dim=shapes.text_dim,
+        heads=config.amber.heads(),
+        fusion=config.amber.fusion,
+        classes=classes,
+        model=model,
         words=text_front(config),
-    )  # fmt: skip
+    )
 
 
 @torch.no_grad()

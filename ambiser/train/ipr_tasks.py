@@ -162,9 +162,15 @@ class LearnTask(IprTask):
     def batches(self, epoch: int, generator: torch.Generator) -> Iterator[Tensor]:
         """Yields indices of precise utterances."""
         pairs = paired_batches(
-            self.precise, self.labels[self.precise].cpu(), self.ambiguous, batch=self.optim.batch, share=0.0,
-            balanced=self.config.ipr.class_balanced, steps=self.steps(), generator=generator,
-        )  # fmt: skip
+            self.precise,
+            self.labels[self.precise].cpu(),
+            self.ambiguous,
+            batch=self.optim.batch,
+            share=0.0,
+            balanced=self.config.ipr.class_balanced,
+            steps=self.steps(),
+            generator=generator,
+        )
         return (precise for precise, _ in pairs)
 
     def loss(self, batch: Tensor, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -197,9 +203,18 @@ class RefineTask(IprTask):
     """
 
     def __init__(
-        self, config: Config, optim: Optimization, shapes: Shapes, train: Part, dev: Part, fold: int, *,
-        contrast: bool, epochs_before: int, epochs_in_all: int,
-    ) -> None:  # fmt: skip
+        self,
+        config: Config,
+        optim: Optimization,
+        shapes: Shapes,
+        train: Part,
+        dev: Part,
+        fold: int,
+        *,
+        contrast: bool,
+        epochs_before: int,
+        epochs_in_all: int,
+    ) -> None:
         super().__init__(config, optim, shapes, train, dev, fold)
         self.wanted = torch.bincount(self.labels[self.precise], minlength=self.classes) / len(self.precise)
         if config.ipr.alignment == "uniform":
@@ -248,10 +263,15 @@ class RefineTask(IprTask):
     def batches(self, epoch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields pairs of indices: precise utterances, ambiguous utterances."""
         return paired_batches(
-            self.precise, self.labels[self.precise].cpu(), self.ambiguous, batch=self.optim.batch,
-            share=self.config.ipr.ambiguous_share, balanced=self.config.ipr.class_balanced, steps=self.steps(),
+            self.precise,
+            self.labels[self.precise].cpu(),
+            self.ambiguous,
+            batch=self.optim.batch,
+            share=self.config.ipr.ambiguous_share,
+            balanced=self.config.ipr.class_balanced,
+            steps=self.steps(),
             generator=generator,
-        )  # fmt: skip
+        )
 
     def target_momentum(self, epoch: int) -> float:
         """Returns φ of an epoch: linear from the first to the last epoch of phases 2 and 3 together."""

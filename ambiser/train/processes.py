@@ -151,9 +151,12 @@ def _connect(place: Place, device: torch.device) -> None:
         torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
     try:
         distributed.init_process_group(
-            "nccl" if device.type == "cuda" else "gloo", init_method=f"tcp://{place.host}:{place.port}",
-            rank=place.rank, world_size=place.size, timeout=_PATIENCE,
-        )  # fmt: skip
+            "nccl" if device.type == "cuda" else "gloo",
+            init_method=f"tcp://{place.host}:{place.port}",
+            rank=place.rank,
+            world_size=place.size,
+            timeout=_PATIENCE,
+        )
     except (RuntimeError, ValueError) as error:
         where = f"{place.host}:{place.port}"
         raise UserError(

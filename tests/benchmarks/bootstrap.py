@@ -1,6 +1,6 @@
 """Times the intervals: 10,000 resamples of all metrics on 46,000 utterances; they should take 20 s and 2 GB at most.
 
-    python tests/benchmarks/bootstrap.py
+python tests/benchmarks/bootstrap.py
 """
 
 import resource
@@ -25,9 +25,7 @@ def main() -> None:
     start = time.perf_counter()
     drawn = draw_speakers(SPEAKERS, RESAMPLES, 0)
     soft = counts / RATERS
-    scores = resampled_scores(
-        probs=probs, soft=soft, hard=hard, counts=counts, speaker=speaker, drawn=drawn, bins=10
-    )
+    scores = resampled_scores(probs=probs, soft=soft, hard=hard, counts=counts, speaker=speaker, drawn=drawn, bins=10)
     intervals = percentile_intervals(scores, 0.95)
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"{len(intervals)} metrics, {time.perf_counter() - start:.1f} s, {gigabytes:.2f} GB")

@@ -104,9 +104,11 @@ class Straightforward:
         """Compares losses, weights, prototypes, targets and queue."""
         assert abs(ours - theirs) < 1e-9, (ours, theirs)
         pairs = [
-            (task.memory.prototypes, self.prototypes), (task.memory.targets, self.targets),
-            (task.queue.keys, self.queue), *zip(task.key.parameters(), self.key.parameters(), strict=True),
-        ]  # fmt: skip
+            (task.memory.prototypes, self.prototypes),
+            (task.memory.targets, self.targets),
+            (task.queue.keys, self.queue),
+            *zip(task.key.parameters(), self.key.parameters(), strict=True),
+        ]
         for one, other in pairs:
             assert torch.allclose(one, other, rtol=0, atol=1e-9)
 
@@ -117,16 +119,24 @@ def make(batch: int, layers: int, dim: int) -> tuple[Config, RefineTask]:
     hard = torch.randint(0, CLASSES, (UTTERANCES,), generator=generator)
     soft = one_hot(hard, CLASSES).to(torch.get_default_dtype())
     part = Part(
-        utts=[f"u{i}" for i in range(UTTERANCES)], speech=torch.randn(UTTERANCES, layers, dim, generator=generator),
-        text=None, soft=soft, counts=soft, hard=hard, kind=torch.arange(UTTERANCES) % 2,
-    )  # fmt: skip
+        utts=[f"u{i}" for i in range(UTTERANCES)],
+        speech=torch.randn(UTTERANCES, layers, dim, generator=generator),
+        text=None,
+        soft=soft,
+        counts=soft,
+        hard=hard,
+        kind=torch.arange(UTTERANCES) % 2,
+    )
     optim = {"batch": batch, "epochs": 1}
     config = Config.model_validate(
         {
-            "stages": ["prototypes", "contrastive"], "model": {"dropout": 0.0}, "ipr": {"alignment": "none"},
-            "contrastive": optim, "prototypes": optim,
+            "stages": ["prototypes", "contrastive"],
+            "model": {"dropout": 0.0},
+            "ipr": {"alignment": "none"},
+            "contrastive": optim,
+            "prototypes": optim,
         }
-    )  # fmt: skip
+    )
     shapes = Shapes(layers, dim, 0, tuple("abcd"))
     torch.manual_seed(0)
     learn = LearnTask(config, config.prototypes, shapes, part, part, fold=1)

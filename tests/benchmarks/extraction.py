@@ -99,10 +99,11 @@ def loop_of_s3prl(model: torch.nn.Module, wavs: list[np.ndarray], device: str) -
     """One utterance after the other, pooled where it is computed."""
     with torch.inference_mode():
         return [
-            torch.stack([state.mean(dim=1)[0] for state in model([torch.from_numpy(wav).to(device)])["hidden_states"]])
-            .cpu()
+            torch.stack(
+                [state.mean(dim=1)[0] for state in model([torch.from_numpy(wav).to(device)])["hidden_states"]]
+            ).cpu()
             for wav in wavs
-        ]  # fmt: skip
+        ]
 
 
 def extract(upstream: object, wavs: list[np.ndarray], speech: SpeechFeatures) -> None:

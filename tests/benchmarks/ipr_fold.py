@@ -32,9 +32,14 @@ def make_part(count: int, seed: int) -> Part:
     speech[:, :, :CLASSES] += one_hot(hard, CLASSES)[:, None]
     soft = 0.7 * one_hot(hard, CLASSES) + 0.3 / CLASSES
     return Part(
-        utts=[f"u{i:04}" for i in range(count)], speech=speech, text=None, soft=soft, counts=3 * soft, hard=hard,
+        utts=[f"u{i:04}" for i in range(count)],
+        speech=speech,
+        text=None,
+        soft=soft,
+        counts=3 * soft,
+        hard=hard,
         kind=(torch.rand(count, generator=generator) > 0.4).long(),
-    )  # fmt: skip
+    )
 
 
 def bandwidth() -> float:
@@ -58,10 +63,16 @@ def train(config: Config, train_part: Part, dev: Part, folder: Path) -> dict[str
         if number:
             state = {name: tensor.clone() for name, tensor in task.modules.state_dict().items()}
             task = RefineTask(
-                config, getattr(config, phase), shapes, train_part, dev, fold=1, contrast=phase == "contrastive",
+                config,
+                getattr(config, phase),
+                shapes,
+                train_part,
+                dev,
+                fold=1,
+                contrast=phase == "contrastive",
                 epochs_before=0 if phase == "update" else lengths["update"],
                 epochs_in_all=lengths["update"] + lengths["contrastive"],
-            )  # fmt: skip
+            )
             task.start_from(state, PHASES[number - 1])
         optim = getattr(config, phase)
         fit(task, optim, folder / phase, stage=phase, seed=1, facts={}, tensorboard=True)

@@ -1,7 +1,7 @@
 """Times what the launchers add to the work; run by hand, never by pytest.
 
-    python tests/benchmarks/launchers.py slurm    arrays of 4 and 100 trivial tasks on a Slurm of its own; 1,000 watched
-    python tests/benchmarks/launchers.py local    five jobs of a few seconds on two cores, against xargs -P 2
+python tests/benchmarks/launchers.py slurm    arrays of 4 and 100 trivial tasks on a Slurm of its own; 1,000 watched
+python tests/benchmarks/launchers.py local    five jobs of a few seconds on two cores, against xargs -P 2
 """
 
 import json

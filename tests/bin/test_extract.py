@@ -37,9 +37,13 @@ def program(*options):
 
 def run_program(folder, *options, configs=("both.yaml",)):
     return subprocess.run(
-        program("--configs", *configs, *options), cwd=folder, env=ENVIRONMENT,
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        program("--configs", *configs, *options),
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 @pytest.fixture
@@ -182,8 +186,11 @@ def test_help_is_quick(recipe):
     assert done.returncode == 0 and "--nj" in done.stdout
     loaded = subprocess.run(
         [sys.executable, "-c", "import sys, ambiser.bin.extract; print('torch' in sys.modules)"],
-        cwd=ROOT, capture_output=True, text=True, timeout=30,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     assert loaded.stdout == "False\n" and time.monotonic() - begin < 10
 
 
@@ -192,8 +199,12 @@ def test_a_stopped_run_leaves_no_process_and_can_go_on(recipe, name):
     dump = f"stopped_{name}"
     process = subprocess.Popen(
         program("--configs", "both.yaml", "--dump_dir", dump, "--nj", "2"),
-        cwd=recipe, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+        cwd=recipe,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     until = time.monotonic() + 20
     while not (recipe / dump / "fbank/config.yaml").is_file() and time.monotonic() < until:
         time.sleep(0.02)

@@ -68,10 +68,13 @@ def test_imported_predictions_are_scored_on_the_same_folds_and_stand_in_the_same
         ("Ses02F_00", "Ses99F_00", "'Ses99F_00[0-9]' is no utterance"),
         ("neutral\thappy", "happy\tneutral", ":1: the columns must be utt neutral happy angry sad, in this order"),
         ("neutral\t", "Neutral\t", ":1: the header lacks neutral"),
-        ("0.25\t0.25\t0.25\t0.25\n", "0.25\t0.25\t0.25\t0.25\nSes01M_000\t0\t0\t0\t1\nSes01M_000\t0\t0\t0\t1\n",
-         "'Ses01M_000' stands twice"),
+        (
+            "0.25\t0.25\t0.25\t0.25\n",
+            "0.25\t0.25\t0.25\t0.25\nSes01M_000\t0\t0\t0\t1\nSes01M_000\t0\t0\t0\t1\n",
+            "'Ses01M_000' stands twice",
+        ),
     ],
-)  # fmt: skip
+)
 def test_faults_of_imported_predictions_name_file_and_line(fake_recipe, run, theirs, old, new, expected):
     theirs.write_text(theirs.read_text().replace(old, new))
     with pytest.raises(DataError, match=expected) as fault:

@@ -170,9 +170,9 @@ def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run, capsys,
     scores = read_json(fake_recipe.layout.results("ipr-fbank-s1"))["scores"]
     assert text.count("By gender of the speaker") == 1 and f"<td>{scores['per_class']['recall'][0]:.3f}</td>" in text
     worst = min(scores["per_speaker"].items(), key=lambda item: item[1]["bc"])
-    assert f'>{worst[0]} ({worst[1]["utterances"]})</th><td>{worst[1]["accuracy"]:.3f}' in text
+    assert f">{worst[0]} ({worst[1]['utterances']})</th><td>{worst[1]['accuracy']:.3f}" in text
     human = scores["pooled"]["human"]["scores"]["accuracy"]
-    assert f'single raters</th><td>{human:.3f}</td>' in text and human < 1
+    assert f"single raters</th><td>{human:.3f}</td>" in text and human < 1
 
     markdown = (exp / "RESULTS.md").read_text()
     assert str(fake_recipe.root) not in markdown and not re.search(r"20\d\d-\d\d", markdown)

@@ -52,9 +52,24 @@ def make_crema(root: Path, *, responses: bool = False) -> dict[str, list[int]]:
 def write_responses(root: Path, given: list[list]) -> None:
     """Writes finishedResponses.csv; `given` holds rater, time in ms, query type, clip and letter."""
     columns = (
-        "", "localid", "pos", "ans", "ttr", "queryType", "numTries", "clipNum", "questNum", "subType", "clipName",
-        "sessionNums", "respEmo", "respLevel", "dispEmo", "dispVal", "dispLevel",
-    )  # fmt: skip
+        "",
+        "localid",
+        "pos",
+        "ans",
+        "ttr",
+        "queryType",
+        "numTries",
+        "clipNum",
+        "questNum",
+        "subType",
+        "clipName",
+        "sessionNums",
+        "respEmo",
+        "respLevel",
+        "dispEmo",
+        "dispVal",
+        "dispLevel",
+    )
     with open(root / "finishedResponses.csv", "w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)

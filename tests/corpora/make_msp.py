@@ -15,9 +15,15 @@ import soundfile
 
 VERSIONS = ("1.6", "1.8", "1.11", "2.0")
 LETTERS = {
-    "Angry": "A", "Sad": "S", "Happy": "H", "Surprise": "U", "Fear": "F", "Disgust": "D", "Contempt": "C",
+    "Angry": "A",
+    "Sad": "S",
+    "Happy": "H",
+    "Surprise": "U",
+    "Fear": "F",
+    "Disgust": "D",
+    "Contempt": "C",
     "Neutral": "N",
-}  # fmt: skip
+}
 COMMON = ("Neutral", "Happy", "Angry", "Sad")
 PITCH_HZ = dict(zip(COMMON, (200, 270, 330, 110), strict=True))
 APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "

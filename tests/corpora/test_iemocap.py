@@ -164,5 +164,8 @@ def test_a_missing_session(corpus_copy):
     with pytest.raises(DataError, match="Session4 is missing"):
         read_release(corpus_copy)
     assert {u.session for u in read_release(corpus_copy, allow_incomplete=True).utterances} == {
-        "Ses01", "Ses02", "Ses03", "Ses05",
-    }  # fmt: skip
+        "Ses01",
+        "Ses02",
+        "Ses03",
+        "Ses05",
+    }

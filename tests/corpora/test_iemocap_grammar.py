@@ -37,8 +37,10 @@ def test_a_block_as_the_release_has_it(tmp_path):
     assert turn.code == "neu"
     assert turn.votes == tuple(Vote(r, "self" if r == "F1" else "outside", "neu") for r in ("E2", "E3", "E4", "F1"))
     assert [(r.rater, r.source, r.valence, r.arousal, r.dominance) for r in turn.ratings] == [
-        ("E3", "outside", 3, 2, 2), ("E4", "outside", 2, 3, 3), ("F1", "self", 3, 2, 1),
-    ]  # fmt: skip
+        ("E3", "outside", 3, 2, 2),
+        ("E4", "outside", 2, 3, 3),
+        ("F1", "self", 3, 2, 1),
+    ]
     assert not findings.warnings
 
 

@@ -39,8 +39,9 @@ def test_three_tables_are_enough(folder, tmp_path):
     (u,) = read_kaldi(bare, DATA).utterances
     assert (u.speaker, u.session, u.gender, u.text, u.label) == ("s1", "s1", "u", "", "-")
     assert [(v.rater, v.source, v.slot, v.label) for v in u.votes] == [
-        ("r1", "outside", "primary", "neu"), ("r2", "outside", "primary", "hap"),
-    ]  # fmt: skip
+        ("r1", "outside", "primary", "neu"),
+        ("r2", "outside", "primary", "hap"),
+    ]
     assert u.wav.is_file()
 
 

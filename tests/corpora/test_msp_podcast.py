@@ -59,8 +59,9 @@ def test_every_release_gives_the_same_votes(releases, version):
         assert primary == [(row[0], code_of(row[1])) for row in f.raters]
         assert [(r.rater, r.arousal, r.valence, r.dominance) for r in u.ratings] == [(r[0], *r[3:]) for r in f.raters]
         assert u.part == f.part
-        assert (u.speaker, u.gender) == (("unknown_MSP-PODCAST_9001", "u") if f.speaker == "Unknown"
-                                         else (f.speaker, f.gender[0].lower()))  # fmt: skip
+        assert (u.speaker, u.gender) == (
+            ("unknown_MSP-PODCAST_9001", "u") if f.speaker == "Unknown" else (f.speaker, f.gender[0].lower())
+        )
         assert u.recording == u.utt[:16]
     places = [what for what, _ in corpus.findings.places]
     assert not any("consensus" in what or "ratings" in what for what in places)
@@ -100,8 +101,10 @@ def test_quirks_of_free_text_ties_and_test3(releases):
     assert {v.label for v in first.votes if v.rater == workers[1] and v.slot == "secondary"} == {"sad", "oth"}
     (worker, *_), *_ = plan()[1].raters
     assert [(v.label, v.slot) for v in second.votes if v.rater == worker] == [
-        ("oth", "primary"), ("amu", "secondary"), ("neu", "secondary"),
-    ]  # fmt: skip
+        ("oth", "primary"),
+        ("amu", "secondary"),
+        ("neu", "secondary"),
+    ]
     assert utterance(corpus, "MSP-PODCAST_9001_0003").label == "xxx"
     assert utterance(corpus, "MSP-PODCAST_9001_0004").label == "oth"
     test3 = [u for u in corpus.utterances if u.part == "Test3"]
@@ -195,7 +198,7 @@ def test_wavs_without_label_and_names_that_differ_in_case(root):
         ("labels_consensus.csv", "0002_0001.wav,", "0002_0001.wav,,", r"consensus.csv:3: 9 fields where the header"),
         ("labels_consensus.csv", "9001_0003.wav", "9001_0001.wav", r"consensus.csv:4: MSP-.*1_0001.wav stands twice"),
     ],
-)  # fmt: skip
+)
 def test_damaged_labels_are_named_with_their_line(root, name, old, new, message):
     edit(root / "Labels" / name, old, new)
     with pytest.raises(DataError, match=message):

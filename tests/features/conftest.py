@@ -62,9 +62,14 @@ def speech_folders(tmp_path_factory) -> dict[str, Path]:
         "wavlm": (WavLMConfig, WavLMModel),
     }
     small = {
-        "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
-        "conv_dim": (8,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4,
-    }  # fmt: skip
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "conv_dim": (8,) * 7,
+        "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 4,
+    }
     folders = {}
     for kind, (config, model) in kinds.items():
         folder = tmp_path_factory.mktemp(kind)
@@ -99,8 +104,12 @@ def text_folder(tmp_path_factory) -> Path:
     BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
     torch.manual_seed(4)
     config = BertConfig(
-        vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
         max_position_embeddings=12,
-    )  # fmt: skip
+    )
     BertModel(config).save_pretrained(folder)
     return folder

@@ -17,12 +17,17 @@ def save_s3prl(kind: str, norm: str, path: Path, size: dict = TINY) -> Path:
     """Writes a checkpoint in s3prl's own format; its upstream is KIND_local."""
     is_large = norm == "layer"
     cfg = {
-        "extractor_mode": "layer_norm" if is_large else "default", "layer_norm_first": is_large,
-        "conv_bias": is_large, "encoder_layers": size["layers"], "encoder_embed_dim": size["dim"],
-        "encoder_ffn_embed_dim": size["inner"], "encoder_attention_heads": size["heads"],
-        "conv_feature_layers": CONVOLUTIONS.format(size["conv"]), "conv_pos": size["positions"],
+        "extractor_mode": "layer_norm" if is_large else "default",
+        "layer_norm_first": is_large,
+        "conv_bias": is_large,
+        "encoder_layers": size["layers"],
+        "encoder_embed_dim": size["dim"],
+        "encoder_ffn_embed_dim": size["inner"],
+        "encoder_attention_heads": size["heads"],
+        "conv_feature_layers": CONVOLUTIONS.format(size["conv"]),
+        "conv_pos": size["positions"],
         "conv_pos_groups": size["groups"],
-    }  # fmt: skip
+    }
     model = {"wav2vec2": _wav2vec2, "hubert": _hubert, "wavlm": _wavlm, "data2vec": _data2vec}[kind]
     torch.save(model(cfg, is_large), path)
     return path
@@ -40,11 +45,17 @@ def save_hugging_face(kind: str, norm: str, folder: Path, size: dict = TINY) -> 
     }[kind]
     is_large = norm == "layer"
     options = {
-        "hidden_size": size["dim"], "num_hidden_layers": size["layers"], "num_attention_heads": size["heads"],
-        "intermediate_size": size["inner"], "conv_dim": (size["conv"],) * 7, "conv_bias": is_large,
-        "num_conv_pos_embeddings": size["positions"], "num_conv_pos_embedding_groups": size["groups"],
-        "feat_extract_norm": norm, "do_stable_layer_norm": is_large,
-    }  # fmt: skip
+        "hidden_size": size["dim"],
+        "num_hidden_layers": size["layers"],
+        "num_attention_heads": size["heads"],
+        "intermediate_size": size["inner"],
+        "conv_dim": (size["conv"],) * 7,
+        "conv_bias": is_large,
+        "num_conv_pos_embeddings": size["positions"],
+        "num_conv_pos_embedding_groups": size["groups"],
+        "feat_extract_norm": norm,
+        "do_stable_layer_norm": is_large,
+    }
     if kind == "data2vec-audio":
         options |= {"num_conv_pos_embeddings": 5, "conv_pos_kernel_size": 5}
     shaken(model(config(**options))).save_pretrained(folder)
@@ -58,10 +69,21 @@ def save_whisper(folder: Path) -> Path:
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
     config = WhisperConfig(
-        vocab_size=20, num_mel_bins=8, encoder_layers=2, encoder_attention_heads=2, decoder_layers=1,
-        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, d_model=16, max_target_positions=8,
-        pad_token_id=0, bos_token_id=0, eos_token_id=0, decoder_start_token_id=0,
-    )  # fmt: skip
+        vocab_size=20,
+        num_mel_bins=8,
+        encoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        d_model=16,
+        max_target_positions=8,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=0,
+        decoder_start_token_id=0,
+    )
     shaken(WhisperModel(config)).save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=8).save_pretrained(folder)
     return folder

@@ -27,11 +27,20 @@ def wavlm_file(tmp_path_factory):
     from s3prl.upstream.wavlm.WavLM import WavLM, WavLMConfig
 
     settings = {
-        "encoder_layers": 2, "encoder_embed_dim": 16, "encoder_ffn_embed_dim": 32, "encoder_attention_heads": 2,
-        "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(8,2,2)] * 2", "conv_pos": 16, "conv_pos_groups": 4,
-        "extractor_mode": "layer_norm", "normalize": True, "relative_position_embedding": True, "num_buckets": 8,
-        "max_distance": 16, "gru_rel_pos": True,
-    }  # fmt: skip
+        "encoder_layers": 2,
+        "encoder_embed_dim": 16,
+        "encoder_ffn_embed_dim": 32,
+        "encoder_attention_heads": 2,
+        "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(8,2,2)] * 2",
+        "conv_pos": 16,
+        "conv_pos_groups": 4,
+        "extractor_mode": "layer_norm",
+        "normalize": True,
+        "relative_position_embedding": True,
+        "num_buckets": 8,
+        "max_distance": 16,
+        "gru_rel_pos": True,
+    }
     torch.manual_seed(5)
     path = tmp_path_factory.mktemp("wavlm_s3prl") / "tiny.pt"
     torch.save({"cfg": settings, "model": WavLM(WavLMConfig(settings)).state_dict()}, path)
@@ -52,9 +61,12 @@ def make(settings, **finetune):
 
 
 FORMS = [
-    {}, {"statistics": "mean_std"}, {"form": "frames", "layer": 1}, {"form": "frames", "layer_weights": [1, 2, 3]},
+    {},
+    {"statistics": "mean_std"},
+    {"form": "frames", "layer": 1},
+    {"form": "frames", "layer_weights": [1, 2, 3]},
     {"form": "frames_all"},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)

@@ -126,8 +126,11 @@ def test_a_fault_is_that_of_one_utterance_of_the_batch(tmp_path):
     faults = {event.utt: event.fault for event in events if isinstance(event, Event)}
     assert upstream.calls == [[500, 400, 300], [500], [400], [300]]
     assert faults == {
-        "a": "", "c": "", "bad": f"{sources['bad']}: not this one", "none": f"{sources['none']}: is missing"
-    }  # fmt: skip
+        "a": "",
+        "c": "",
+        "bad": f"{sources['bad']}: not this one",
+        "none": f"{sources['none']}: is missing",
+    }
     assert not any(event.finished for event in events if isinstance(event, Event))
     (tmp_path / "none.wav").write_bytes(sources["a"].read_bytes())
     upstream.extract_batch = lambda wavs: [[np.ones((2, 3), np.float32)] for _ in wavs]

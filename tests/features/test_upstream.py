@@ -194,10 +194,17 @@ def test_a_sound_checkpoint_of_s3prl_is_loaded(tmp_path):
     from s3prl.upstream.wavlm.WavLM import WavLM, WavLMConfig
 
     cfg = {
-        "extractor_mode": "default", "encoder_layers": 2, "encoder_embed_dim": 16, "encoder_ffn_embed_dim": 32,
-        "encoder_attention_heads": 2, "conv_feature_layers": "[(8, 10, 5)] + [(8, 3, 2)] * 4 + [(8,2,2)] * 2",
-        "conv_pos": 16, "conv_pos_groups": 4, "relative_position_embedding": True, "gru_rel_pos": True,
-    }  # fmt: skip
+        "extractor_mode": "default",
+        "encoder_layers": 2,
+        "encoder_embed_dim": 16,
+        "encoder_ffn_embed_dim": 32,
+        "encoder_attention_heads": 2,
+        "conv_feature_layers": "[(8, 10, 5)] + [(8, 3, 2)] * 4 + [(8,2,2)] * 2",
+        "conv_pos": 16,
+        "conv_pos_groups": 4,
+        "relative_position_embedding": True,
+        "gru_rel_pos": True,
+    }
     torch.manual_seed(0)
     torch.save({"cfg": cfg, "model": WavLM(WavLMConfig(cfg)).state_dict()}, tmp_path / "wavlm.pt")
     upstream = load_upstream(SpeechFeatures(upstream="wavlm_local", checkpoint=str(tmp_path / "wavlm.pt")))

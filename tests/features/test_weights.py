@@ -115,8 +115,10 @@ def test_weights_are_fetched_once_and_then_found(server, cache, monkeypatch, cap
         file.unlink(missing_ok=True)
     (stored,) = cache.glob("*.wavlm_large.pt")
     assert caplog.messages[:3] == [
-        f"wavlm_large: 3 layers of 16; weights in {stored}", "hashing: needs no weights", "fbank: needs no weights"
-    ]  # fmt: skip
+        f"wavlm_large: 3 layers of 16; weights in {stored}",
+        "hashing: needs no weights",
+        "fbank: needs no weights",
+    ]
     assert caplog.messages[3:] == caplog.messages[:3]
 
 

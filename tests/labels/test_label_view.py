@@ -243,9 +243,14 @@ def test_a_million_votes_are_quick():
     utt = np.sort(rng.integers(0, n_utts, n)).astype(np.int32)
     zeros = np.zeros(n, np.int32)
     votes = VoteTable(
-        names, [f"W{i}" for i in range(5000)], utt, rng.integers(0, 5000, n).astype(np.int32), zeros, zeros,
+        names,
+        [f"W{i}" for i in range(5000)],
+        utt,
+        rng.integers(0, 5000, n).astype(np.int32),
+        zeros,
+        zeros,
         rng.integers(0, len(LABELS), n).astype(np.int32),
-    )  # fmt: skip
+    )
     start = time.process_time()
     view_labels(votes, Labels())
     assert time.process_time() - start < 5

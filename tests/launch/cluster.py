@@ -91,10 +91,14 @@ class Cluster:
         """Starts munged, the controller and both nodes, and waits until the nodes are idle."""
         run = self.folder / "run"
         self._daemon(
-            "munged", "--force", f"--key-file={self.folder / 'munge.key'}", f"--socket={run / 'munge.sock'}",
-            f"--pid-file={run / 'munged.pid'}", f"--log-file={self.folder / 'log/munged.log'}",
+            "munged",
+            "--force",
+            f"--key-file={self.folder / 'munge.key'}",
+            f"--socket={run / 'munge.sock'}",
+            f"--pid-file={run / 'munged.pid'}",
+            f"--log-file={self.folder / 'log/munged.log'}",
             f"--seed-file={self.folder / 'munge.seed'}",
-        )  # fmt: skip
+        )
         self.start_controller()
         for node in ("n1", "n2"):
             self.start_node(node)
@@ -148,9 +152,13 @@ class Cluster:
 
     def _daemon(self, name: str, *options: str) -> None:
         done = subprocess.run(
-            [_which(name), *options], env=self.environment | {"PATH": PLACES}, capture_output=True, text=True,
-            timeout=30, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            [_which(name), *options],
+            env=self.environment | {"PATH": PLACES},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            stdin=subprocess.DEVNULL,
+        )
         assert done.returncode == 0, f"{name}: {done.stderr}"
 
     def _devices(self) -> list[str]:

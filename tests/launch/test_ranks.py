@@ -26,9 +26,13 @@ def test_torchrun_says_where_a_process_stands():
 
 
 STEP = {
-    "SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "712", "SLURM_STEP_ID": "0",
+    "SLURM_STEP_NUM_TASKS": "4",
+    "SLURM_PROCID": "3",
+    "SLURM_LOCALID": "1",
+    "SLURM_JOB_ID": "712",
+    "SLURM_STEP_ID": "0",
     "SLURM_STEP_NODELIST": "n[1-2]",
-}  # fmt: skip
+}
 
 
 @pytest.fixture

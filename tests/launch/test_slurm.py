@@ -78,9 +78,12 @@ def launch(tmp_path, cluster):
         root = Path(__file__).resolve().parents[2]
         words = [root / "tests", tmp_path, code, count, json.dumps(site or {}), json.dumps(job or {})]
         process = subprocess.Popen(
-            [sys.executable, "-c", LAUNCHER, *map(str, words)], env=on.environment | {"PYTHONPATH": str(root)},
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-c", LAUNCHER, *map(str, words)],
+            env=on.environment | {"PYTHONPATH": str(root)},
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         started.append(process)
         return process
 
@@ -127,9 +130,11 @@ def time_limit(cluster, tmp_path_factory):
     root = Path(__file__).resolve().parents[2]
     words = [root / "tests", folder, code, 1, "{}", '{"time": "1"}']
     process = subprocess.Popen(
-        [sys.executable, "-c", LAUNCHER, *map(str, words)], env=cluster.environment | {"PYTHONPATH": str(root)},
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", LAUNCHER, *map(str, words)],
+        env=cluster.environment | {"PYTHONPATH": str(root)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     yield process
     process.kill()
     process.communicate()

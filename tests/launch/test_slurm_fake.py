@@ -58,15 +58,35 @@ def run(folder: Path, count: int = 1, site: Slurm = SITE, job: Job | None = None
 
 def test_every_key_becomes_an_option_of_sbatch(fake, tmp_path):
     job = Job(
-        partition="p", account="a", qos="q", time="1:00:00", memory="4G", cpus=3, gpus=2, nodes=2, constraint="x&y",
-        throttle=5, extra=["--mail-type=FAIL"],
-    )  # fmt: skip
+        partition="p",
+        account="a",
+        qos="q",
+        time="1:00:00",
+        memory="4G",
+        cpus=3,
+        gpus=2,
+        nodes=2,
+        constraint="x&y",
+        throttle=5,
+        extra=["--mail-type=FAIL"],
+    )
     assert run(tmp_path, 3, job=job, wait=False) == 0
     (line,) = calls(fake, "sbatch")
     for option in (
-        "--partition=p", "--account=a", "--qos=q", "--time=1:00:00", "--mem=4G", "--cpus-per-task=3", "--gres=gpu:2",
-        "--nodes=2", "--constraint=x&y", "--array=0-2%5", "--mail-type=FAIL", "--requeue", "--signal=B:USR1@120",
-    ):  # fmt: skip
+        "--partition=p",
+        "--account=a",
+        "--qos=q",
+        "--time=1:00:00",
+        "--mem=4G",
+        "--cpus-per-task=3",
+        "--gres=gpu:2",
+        "--nodes=2",
+        "--constraint=x&y",
+        "--array=0-2%5",
+        "--mail-type=FAIL",
+        "--requeue",
+        "--signal=B:USR1@120",
+    ):
         assert f" {option} " in line
 
 
@@ -74,9 +94,16 @@ def test_srun_starts_the_processes_of_what_can_be_divided():
     task = Task("t", ("train", "it"), Path("log"), Path("done"), divisible=True)
     job = Job(nodes=2, tasks=4, cpus=3, container=["box"])
     assert command_of(task, job) == [
-        "srun", "--kill-on-bad-exit=1", "--nodes=2", "--ntasks=8", "--ntasks-per-node=4", "--cpus-per-task=3",
-        "box", "train", "it",
-    ]  # fmt: skip
+        "srun",
+        "--kill-on-bad-exit=1",
+        "--nodes=2",
+        "--ntasks=8",
+        "--ntasks-per-node=4",
+        "--cpus-per-task=3",
+        "box",
+        "train",
+        "it",
+    ]
     assert command_of(task, Job(container=["box"])) == ["box", "train", "it"]
     assert command_of(replace(task, divisible=False), job) == ["box", "train", "it"]
 
@@ -105,9 +132,13 @@ def test_a_dry_run_shows_script_and_line_and_submits_nothing(fake, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "message", ["invalid partition specified: x", "Invalid account or account/partition combination specified",
-                "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"],
-)  # fmt: skip
+    "message",
+    [
+        "invalid partition specified: x",
+        "Invalid account or account/partition combination specified",
+        "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+)
 def test_a_refusal_is_one_line_and_leaves_nothing_open(fake, tmp_path, message):
     (fake / "sbatch.sh").write_text(REFUSE.format(message.replace("'", "'\\''")))
     with pytest.raises(UserError) as caught:
@@ -182,8 +213,17 @@ def finish(folder: Path, index: int, **fields: object) -> None:
     """Writes a status as the worker does."""
     (place,) = (folder / "jobs").glob("0001-*")
     plan = json.loads((place / "tasks.json").read_text())
-    status = {"run": plan["run"], "digest": plan["tasks"][index]["digest"], "state": "ended", "exit": 0, "reason": "",
-              "host": "h", "slurm": "77", "restarts": 0, "log_start": 0}  # fmt: skip
+    status = {
+        "run": plan["run"],
+        "digest": plan["tasks"][index]["digest"],
+        "state": "ended",
+        "exit": 0,
+        "reason": "",
+        "host": "h",
+        "slurm": "77",
+        "restarts": 0,
+        "log_start": 0,
+    }
     (place / "status" / f"{index}.json").write_text(json.dumps(status | fields))
 
 
@@ -318,15 +358,18 @@ def test_the_worker_tells_how_a_command_ended(tmp_path):
     status, fields = work(tmp_path, "import sys; open(sys.argv[1], 'w'); print('x')")
     assert status == 0
     assert {k: fields[k] for k in ("state", "exit", "slurm", "restarts")} == {
-        "state": "ended", "exit": 0, "slurm": "9", "restarts": 0,
-    }  # fmt: skip
+        "state": "ended",
+        "exit": 0,
+        "slurm": "9",
+        "restarts": 0,
+    }
     assert "\nx\n" in (tmp_path / "t.log").read_text()
 
 
 @pytest.mark.parametrize(
-    ("code", "expected", "noted"), [("raise SystemExit(6)", 6, 6), ("import os; os.kill(os.getpid(), 9)", 137, -9),
-                                    ("pass", 1, 1)],
-)  # fmt: skip
+    ("code", "expected", "noted"),
+    [("raise SystemExit(6)", 6, 6), ("import os; os.kill(os.getpid(), 9)", 137, -9), ("pass", 1, 1)],
+)
 def test_the_worker_keeps_true_exit_codes(tmp_path, code, expected, noted):
     status, fields = work(tmp_path, code)
     assert (status, fields["exit"], fields["state"]) == (expected, noted, "ended")

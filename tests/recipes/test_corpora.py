@@ -14,7 +14,7 @@ def run_recipe(run, root, tmp_path, name, corpus, *options):
     folders = [f"--{folder}_dir={tmp_path / folder}" for folder in ("data", "dump", "exp")]
     done = run(
         root / f"egs/{name}/run.sh", "--corpus_dir", corpus, *folders, *options, "--nj", 2, "--set", *FAST, timeout=300
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -31,8 +31,12 @@ def test_crema_d(run, root, tmp_path):
     for name in ("ce", "ce_precise", "ipr_amber2"):
         stamp = stamp_of(tmp_path, f"{name}-fbank-s1")
         assert (stamp["corpus"], stamp["protocol"], stamp["dev"], stamp["all_folds"], stamp["leaks"]) == (
-            "crema_d", "speaker_folds", "next_fold", [1, 2, 3], [],
-        )  # fmt: skip
+            "crema_d",
+            "speaker_folds",
+            "next_fold",
+            [1, 2, 3],
+            [],
+        )
         assert stamp["policies"]["precise"] == 0.8
     assert (tmp_path / "exp/report.html").is_file()
 
@@ -47,8 +51,11 @@ def test_msp_podcast(run, root, tmp_path, version):
     for name in ("ce", "ipr_amber2"):
         stamp = stamp_of(tmp_path, f"{name}-fbank-s1")
         assert (stamp["version"], stamp["protocol"], stamp["dev"], stamp["folds"]) == (
-            version, "as_released", "Development", [1],
-        )  # fmt: skip
+            version,
+            "as_released",
+            "Development",
+            [1],
+        )
     rows = (tmp_path / "exp/ce-fbank-s1/fold1/predictions.tsv").read_text().splitlines()
     assert len(rows) == 1 + 16
     predict = [

@@ -5,9 +5,14 @@ import json
 from features.conftest import speech_folders, text_folder  # noqa: F401 - fixtures
 
 SMALL = [
-    "data.mini_utterances=60", "distill.epochs=1", "finetune.longest_s=1", "finetune.checkpointing=true",
-    "train.processes=2", "train.tensorboard=false", "text_features.encoder=huggingface",
-]  # fmt: skip
+    "data.mini_utterances=60",
+    "distill.epochs=1",
+    "finetune.longest_s=1",
+    "finetune.checkpointing=true",
+    "train.processes=2",
+    "train.tensorboard=false",
+    "text_features.encoder=huggingface",
+]
 
 
 def test_a_whole_run_from_waveforms_and_transcripts(run, root, tmp_path, speech_folders, text_folder):  # noqa: F811

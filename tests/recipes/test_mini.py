@@ -51,9 +51,14 @@ class Recipe:
     def start(self, *options: object) -> subprocess.Popen:
         """Starts it in a process group of its own, as a terminal does."""
         return subprocess.Popen(
-            self.words(*options), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            self.words(*options),
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def only(self, stage: int, *options: object) -> subprocess.CompletedProcess:
         return self.run("--stage", stage, "--stop_stage", stage, *options)

@@ -32,24 +32,52 @@ def results(votes_and_predictions):
 
     def make(name="ce-fbank", seed=1, **stamp):
         about = {
-            "corpus": "iemocap", "version": "full", "made_up": False, "classes": {c: [c] for c in "abcd"},
-            "class_names": list("abcd"), "protocol": "leave_one_session_out", "dev": "next_session",
-            "leaks": [], "folds": [1, 2], "all_folds": [1, 2], "test_set": "t", "seed": seed,
-            "score": {"ece_bins": 10, "levels": [0.0, 0.95]}, "software": "ambiser 1",
-            "stages": ["prototypes", "distill"], "selection": {"distill": "jsd", "prototypes": "ua"},
+            "corpus": "iemocap",
+            "version": "full",
+            "made_up": False,
+            "classes": {c: [c] for c in "abcd"},
+            "class_names": list("abcd"),
+            "protocol": "leave_one_session_out",
+            "dev": "next_session",
+            "leaks": [],
+            "folds": [1, 2],
+            "all_folds": [1, 2],
+            "test_set": "t",
+            "seed": seed,
+            "score": {"ece_bins": 10, "levels": [0.0, 0.95]},
+            "software": "ambiser 1",
+            "stages": ["prototypes", "distill"],
+            "selection": {"distill": "jsd", "prototypes": "ua"},
             "epochs": {"prototypes": 5, "distill": 30},
             "kept": {"prototypes": {"1": 5, "2": 5}, "distill": {"1": 3 + seed, "2": 9}} if seed else {},
-            "inputs": "speech", "ssl": "fbank", "text": None,
-            "config_hash": "c" * 12, "commit": "abc",
-            "policies": {"other_votes": "drop_vote", "other_majority": "keep", "no_majority": "keep", "ties": "exclude",
-                         "include_self": False, "multi_label": "split_mass", "precise": "unanimous",
-                         "ambiguous": "majority", "smoothing": 0.0},
-        }  # fmt: skip
+            "inputs": "speech",
+            "ssl": "fbank",
+            "text": None,
+            "config_hash": "c" * 12,
+            "commit": "abc",
+            "policies": {
+                "other_votes": "drop_vote",
+                "other_majority": "keep",
+                "no_majority": "keep",
+                "ties": "exclude",
+                "include_self": False,
+                "multi_label": "split_mass",
+                "precise": "unanimous",
+                "ambiguous": "majority",
+                "smoothing": 0.0,
+            },
+        }
         if seed not in SCORES:
             SCORES[seed] = scores_of(seed)
         left_out = {"by the policies": {"no vote inside the classes": 4}}
-        return {"format": FORMAT, "tag": f"{name}-s{seed}", "name": name, "stamp": about | stamp, "left_out": left_out,
-                "scores": copy.deepcopy(SCORES[seed])}  # fmt: skip
+        return {
+            "format": FORMAT,
+            "tag": f"{name}-s{seed}",
+            "name": name,
+            "stamp": about | stamp,
+            "left_out": left_out,
+            "scores": copy.deepcopy(SCORES[seed]),
+        }
 
     return make
 
@@ -83,10 +111,18 @@ def test_cells_as_text():
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("corpus", "mini"), ("version", "2"), ("dev", "previous_session"), ("folds", [1]), ("test_set", "u"),
-     ("class_names", list("abdc")), ("leaks", ["wav"]), ("made_up", True),
-     ("software", "ambiser 2")],
-)  # fmt: skip
+    [
+        ("corpus", "mini"),
+        ("version", "2"),
+        ("dev", "previous_session"),
+        ("folds", [1]),
+        ("test_set", "u"),
+        ("class_names", list("abdc")),
+        ("leaks", ["wav"]),
+        ("made_up", True),
+        ("software", "ambiser 2"),
+    ],
+)
 def test_results_that_cannot_be_compared_stand_in_tables_of_their_own(results, key, value):
     first, second = tables([results(), results("ipr-fbank"), results("jsd-fbank", **{key: value})])
     assert [row.label for row in first.rows] == ["ce-fbank", "ipr-fbank"]

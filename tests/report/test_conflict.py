@@ -53,9 +53,7 @@ def test_thirds_hold_as_many_each():
 def test_the_utterances_that_disagree_most_come_first_with_what_everyone_says(details):
     table = disagreements(details, CLASSES, {"f0u03": "well"})
     assert table["header"] == ["utterance", "words", "JSD (bits)", "votes", "speech", "text", "speech + text"]
-    conflict = {
-        str(utt): value for d in details for utt, value in zip(d.fold.utts, d.heads.conflict(), strict=True)
-    }
+    conflict = {str(utt): value for d in details for utt, value in zip(d.fold.utts, d.heads.conflict(), strict=True)}
     assert [row[0] for row in table["rows"]] == sorted(conflict, key=lambda utt: -conflict[utt])[:MOST_DISAGREEING]
     first = details[0].heads.probs
     for head in ("A", "T"):

@@ -113,9 +113,14 @@ def _curve(rng: np.random.Generator, stage: str, epochs: int, classes: int) -> s
         rise = 1 - np.exp(-epoch / 4)
         ua = start + 0.25 * rise + 0.02 * rng.normal()
         line = {
-            "epoch": epoch, "train_loss": 1.4 - rise + 0.02 * rng.normal(), "dev_ua": ua, "dev_accuracy": ua + 0.03,
-            "dev_jsd": 0.3 - 0.12 * rise, "learning_rate": 1e-3, "best": bool(ua > best),
-        }  # fmt: skip
+            "epoch": epoch,
+            "train_loss": 1.4 - rise + 0.02 * rng.normal(),
+            "dev_ua": ua,
+            "dev_accuracy": ua + 0.03,
+            "dev_jsd": 0.3 - 0.12 * rise,
+            "learning_rate": 1e-3,
+            "best": bool(ua > best),
+        }
         best = max(best, ua)
         if stage != "distill":
             cosine = 0.6 * (1 - rise) + 0.05 * rng.normal(size=(classes, classes)) - 0.1

@@ -90,10 +90,14 @@ def test_a_better_system_is_found_and_every_form_says_the_same(scored, run):
     rows = {row["score"]: row for row in csv.DictReader(io.StringIO(run(program, [*words, "--format", "csv"])))}
     bc = rows["bc"]
     both = [
-        np.mean([read_json(scored.layout.results(f"{name}-fbank-s{seed}"))["scores"]["pooled"]["scores"]["bc"]
-                 for seed in (1, 2)])
+        np.mean(
+            [
+                read_json(scored.layout.results(f"{name}-fbank-s{seed}"))["scores"]["pooled"]["scores"]["bc"]
+                for seed in (1, 2)
+            ]
+        )
         for name in ("ce", "jsd")
-    ]  # fmt: skip
+    ]
     assert [float(bc["first_score"]), float(bc["system_score"])] == pytest.approx(both, abs=1e-6)
     assert float(bc["difference"]) == pytest.approx(both[1] - both[0], abs=1e-6)
     assert 0 < float(bc["low"]) < float(bc["difference"]) < float(bc["high"])

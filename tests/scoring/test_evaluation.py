@@ -63,8 +63,10 @@ def test_levels_and_kinds_split_the_utterances(folds, results):
     entropy = entropy_bits(pool["soft"])
     sizes = {level["name"]: level["utterances"] for level in results["levels"]}
     assert sizes == {
-        "low": (entropy == 0).sum(), "medium": ((entropy > 0) & (entropy <= 0.95)).sum(), "high": (entropy > 0.95).sum()
-    }  # fmt: skip
+        "low": (entropy == 0).sum(),
+        "medium": ((entropy > 0) & (entropy <= 0.95)).sum(),
+        "high": (entropy > 0.95).sum(),
+    }
     kinds = {kind["name"]: kind["utterances"] for kind in results["kinds"]}
     assert sum(kinds.values()) == len(entropy) and kinds["no majority"] == (pool["hard"] < 0).sum()
     high = {name: pool[name][entropy > 0.95] for name in ARRAYS}

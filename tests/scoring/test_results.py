@@ -6,8 +6,15 @@ from ambiser.config import load_config
 from ambiser.errors import DataError
 from ambiser.scoring.results import config_hash, count_reasons, describe_test_set, make_stamp, read_results
 
-CORPUS = {"corpus": "iemocap", "version": "full", "made_up": False, "protocol": "leave_one_session_out",
-          "dev": "next_session", "leaks": {}, "folds": [1, 2, 3]}  # fmt: skip
+CORPUS = {
+    "corpus": "iemocap",
+    "version": "full",
+    "made_up": False,
+    "protocol": "leave_one_session_out",
+    "dev": "next_session",
+    "leaks": {},
+    "folds": [1, 2, 3],
+}
 
 
 @pytest.fixture
@@ -23,8 +30,26 @@ def stamp(tmp_path):
 
 def test_the_stamp_carries_what_methods_ask_for(stamp):
     made = stamp("stages: [distill]\n")
-    wanted = {"corpus", "version", "made_up", "classes", "policies", "protocol", "dev", "leaks", "seed",
-              "selection", "ssl", "text", "inputs", "stages", "config_hash", "commit", "folds", "epochs"}  # fmt: skip
+    wanted = {
+        "corpus",
+        "version",
+        "made_up",
+        "classes",
+        "policies",
+        "protocol",
+        "dev",
+        "leaks",
+        "seed",
+        "selection",
+        "ssl",
+        "text",
+        "inputs",
+        "stages",
+        "config_hash",
+        "commit",
+        "folds",
+        "epochs",
+    }
     assert wanted <= set(made)
     assert made["selection"] == {"distill": "jsd"} and made["folds"] == [1, 2] and made["all_folds"] == [1, 2, 3]
     assert made["classes"]["happy"] == ["hap", "exc"] and "classes" not in made["policies"]

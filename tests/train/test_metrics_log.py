@@ -11,10 +11,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from ambiser.train.metrics_log import Curves
 
 LINES = [
-    {"epoch": epoch, "dev_jsd": 0.5 / epoch, "best": True, "agreement_prototypes": None,
-     "prototype_cosine": [[1.0, -0.5, 0.1 * epoch], [-0.5, 1.0, 0.0], [0.1 * epoch, 0.0, 1.0]]}
+    {
+        "epoch": epoch,
+        "dev_jsd": 0.5 / epoch,
+        "best": True,
+        "agreement_prototypes": None,
+        "prototype_cosine": [[1.0, -0.5, 0.1 * epoch], [-0.5, 1.0, 0.0], [0.1 * epoch, 0.0, 1.0]],
+    }
     for epoch in (1, 2, 3)
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")

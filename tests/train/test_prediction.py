@@ -22,10 +22,18 @@ def test_every_column_of_heads_tsv():
     heads, information = _heads(12), {"AT": torch.rand(12)}
     columns = describe_heads(settings, part, CLASSES, heads, information)
     assert list(columns) == [
-        *(f"{head}_{name}" for head in heads for name in CLASSES), "weight_A", "weight_T",
-        "entropy_bits_votes", "entropy_bits_A", "entropy_bits_T", "entropy_bits_AT",
-        "jsd_bits_A_T", "jsd_bits_A_AT", "jsd_bits_T_AT", "information_bits_AT",
-    ]  # fmt: skip
+        *(f"{head}_{name}" for head in heads for name in CLASSES),
+        "weight_A",
+        "weight_T",
+        "entropy_bits_votes",
+        "entropy_bits_A",
+        "entropy_bits_T",
+        "entropy_bits_AT",
+        "jsd_bits_A_T",
+        "jsd_bits_A_AT",
+        "jsd_bits_T_AT",
+        "information_bits_AT",
+    ]
     assert np.allclose(columns["entropy_bits_votes"], entropy(part.soft.numpy(), base=2, axis=1), atol=1e-6)
     for head, probs in heads.items():
         assert np.allclose(columns[f"{head}_angry"], probs[:, 2], atol=1e-6)

@@ -44,8 +44,11 @@ def _make(folder, *, votes=_votes, silent=(), without_text=()) -> Layout:
     for part, utts in PARTS.items():
         write_list(layout.fold_list(1, part), utts)
     speech = {utt: centers[i % 4] + 0.3 * rng.normal(size=(3 + i % 5, 6)) for i, utt in enumerate(UTTS)}
-    words = {u: np.zeros((1, 6)) if u in silent else centers[i % 4] + rng.normal(size=(1 + i % 4, 6))
-             for i, u in enumerate(UTTS) if u not in without_text}  # fmt: skip
+    words = {
+        u: np.zeros((1, 6)) if u in silent else centers[i % 4] + rng.normal(size=(1 + i % 4, 6))
+        for i, u in enumerate(UTTS)
+        if u not in without_text
+    }
     for name, whole, matrices in (("fbank", "fbank_frames", speech), ("hashing", "hashing_tokens", words)):
         _write(layout.dump_dir / name, {utt: rows.mean(axis=0, keepdims=True) for utt, rows in matrices.items()})
         _write(layout.dump_dir / whole, matrices)

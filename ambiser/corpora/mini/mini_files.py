@@ -5,9 +5,17 @@ from pathlib import Path
 from ambiser.corpora.mini.mini_plan import TICKS_PER_S, PlannedTurn, code_of
 
 NAMES = {
-    "neu": "Neutral", "hap": "Happiness", "exc": "Excited", "sad": "Sadness", "ang": "Anger", "fru": "Frustration",
-    "fea": "Fear", "sur": "Surprise", "dis": "Disgust", "oth": "Other",
-}  # fmt: skip
+    "neu": "Neutral",
+    "hap": "Happiness",
+    "exc": "Excited",
+    "sad": "Sadness",
+    "ang": "Anger",
+    "fru": "Frustration",
+    "fea": "Fear",
+    "sur": "Surprise",
+    "dis": "Disgust",
+    "oth": "Other",
+}
 HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
 APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        \x00\x02\x00\x00\x00\x09" + bytes(64)
 _CRLF_DIALOG = "Ses02F_impro01"

@@ -13,7 +13,7 @@ from ambiser.corpora.mini.mini_raters import (
     draw_latent,
     draw_prosody,
     rate_attributes,
-)  # fmt: skip
+)
 from ambiser.corpora.mini.mini_words import write_sentence
 from ambiser.corpora.mini.voices import Prosody, Speaker, Unit, plan_units
 

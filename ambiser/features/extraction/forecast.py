@@ -62,10 +62,18 @@ def forecaster(
         workers = 1 if facts.device == "cuda" else min(processes, len(left))
         log.info(
             "%s (%d layers of %d, %s) on %s: %d utterances, %.1f h; writes %s, free are %s%s%s",
-            speech.upstream, facts.layers, facts.dim, speech.form, facts.device, len(utts), seconds / 3600,
-            _size(needed), _size(free), _time(seconds, facts.speed * workers),
+            speech.upstream,
+            facts.layers,
+            facts.dim,
+            speech.form,
+            facts.device,
+            len(utts),
+            seconds / 3600,
+            _size(needed),
+            _size(free),
+            _time(seconds, facts.speed * workers),
             f"; {kept} shards are done already" if kept else "",
-        )  # fmt: skip
+        )
         log.info("%s", _describe(facts, speech))
         if needed + _SPARE_BYTES > free:
             raise DataError(

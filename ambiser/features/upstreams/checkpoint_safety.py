@@ -14,14 +14,26 @@ from ambiser.io.files import read_json
 
 # Keys whose text s3prl passes to eval.
 EVALUATED = (
-    "conv_feature_layers", "extractor_conv_feature_layers", "conv_aggregator_layers", "override_encoder_layers",
+    "conv_feature_layers",
+    "extractor_conv_feature_layers",
+    "conv_aggregator_layers",
+    "override_encoder_layers",
     "xformers_att_config",
-)  # fmt: skip
+)
 MODEL_TYPES = {"hf_wav2vec2_custom": "wav2vec2", "hf_hubert_custom": "hubert"}
 _PLAIN = (
-    ast.Expression, ast.List, ast.Tuple, ast.Dict, ast.Constant, ast.Load, ast.BinOp, ast.Add, ast.Mult, ast.UnaryOp,
+    ast.Expression,
+    ast.List,
+    ast.Tuple,
+    ast.Dict,
+    ast.Constant,
+    ast.Load,
+    ast.BinOp,
+    ast.Add,
+    ast.Mult,
+    ast.UnaryOp,
     ast.USub,
-)  # fmt: skip
+)
 _LARGEST_PRODUCT = 10_000
 
 
