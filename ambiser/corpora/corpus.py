@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from ambiser.errors import DataError
 
-ANONYMOUS = "anon"
-"""How the names of raters begin who are only told apart within an utterance."""
 REMEDY = "--set data.allow_incomplete=true"
 
 

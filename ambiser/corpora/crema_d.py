@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ambiser.config.data_keys import Data
-from ambiser.corpora.corpus import ANONYMOUS, Corpus, Findings, Utterance, Vote
+from ambiser.corpora.corpus import Corpus, Findings, Utterance, Vote
 from ambiser.errors import DataError
+from ambiser.labels.vote_table import ANONYMOUS
 
 HOME = "https://github.com/CheyneyComputerScience/CREMA-D"
 CLIP = re.compile(r"(\d{4})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)")

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ambiser.config.data_keys import LABELS, Labels
-from ambiser.corpora.corpus import ANONYMOUS
 from ambiser.errors import ConfigError
 from ambiser.labels.dawid_skene import dawid_skene
-from ambiser.labels.vote_table import COLUMNS, SLOTS, SOURCES, VoteTable, read_votes
+from ambiser.labels.vote_table import ANONYMOUS, COLUMNS, SLOTS, SOURCES, VoteTable, read_votes
 
 __all__ = [
     "COLUMNS",

@@ -12,6 +12,8 @@ from ambiser.errors import DataError
 COLUMNS = ("utt", "rater", "source", "slot", "label")
 SOURCES = ("outside", "self")
 SLOTS = ("primary", "secondary")
+ANONYMOUS = "anon"
+"""Prefix of rater names that are only distinct within an utterance."""
 _CHUNK_BYTES = 2**23
 
 
