@@ -7,8 +7,8 @@ from pathlib import Path
 from ambiser.config.site import SLURM_CONFIG, load_slurm_config
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.launch import LAUNCHERS, local, slurm
+from ambiser.launch.job import Job
 from ambiser.launch.resources import device_slots
-from ambiser.launch.tasks import Task
 from ambiser.recipe import jobs
 from ambiser.recipe.arguments import Parser, add_experiment
 from ambiser.recipe.experiments import Experiment, load_experiments
@@ -31,32 +31,32 @@ def main() -> int:
     set_up_logging()
     args.site = load_slurm_config(args.slurm_config)
     experiments = [e for e in load_experiments(args) if jobs.has_stage(e, args.stage)]
-    for stage, tasks in jobs.waves(args, experiments):
+    for stage, todo in jobs.waves(args, experiments):
         if args.dry_run:
-            print(_describe(args, stage, tasks, experiments))
-        elif tasks and (status := _run(args, stage, tasks, experiments)):
+            print(_describe(args, stage, todo, experiments))
+        elif todo and (status := _run(args, stage, todo, experiments)):
             return status
     return 0
 
 
-def _run(args: argparse.Namespace, stage: str, tasks: list[Task], experiments: list[Experiment]) -> int:
+def _run(args: argparse.Namespace, stage: str, todo: list[Job], experiments: list[Experiment]) -> int:
     if args.launcher == "slurm":
         before = [jobs.jobs_dir(args.exp_dir, earlier) for earlier in jobs.ORDER[: jobs.ORDER.index(stage)]]
         where = {"folder": jobs.jobs_dir(args.exp_dir, stage), "after": before, "wait": args.wait == "true"}
-        job = getattr(args.site, jobs.kind(stage, experiments))
-        return slurm.run_tasks(tasks, slurm=args.site, job=job, description=stage, **where)
+        request = getattr(args.site, jobs.kind(stage, experiments))
+        return slurm.run_jobs(todo, slurm=args.site, request=request, description=stage, **where)
     use_gpus = any(e.config.train.device != "cpu" for e in experiments)
     own = max(e.config.train.processes if e.config.learns() else 0 for e in experiments)
     slots = device_slots(args.nj, use_gpus, own)
     memory_bytes = max(map(memory_of_a_job, experiments))
-    return local.run_tasks(tasks, slots=slots, memory_bytes=memory_bytes, description=stage)
+    return local.run_jobs(todo, slots=slots, memory_bytes=memory_bytes, description=stage)
 
 
-def _describe(args: argparse.Namespace, stage: str, tasks: list[Task], experiments: list[Experiment]) -> str:
-    if args.launcher == "slurm" and tasks:
-        job, folder = getattr(args.site, jobs.kind(stage, experiments)), jobs.jobs_dir(args.exp_dir, stage)
-        return slurm.describe_submission(tasks, folder=folder, slurm=args.site, job=job)
-    return "\n".join(shlex.join(task.argv) for task in tasks)
+def _describe(args: argparse.Namespace, stage: str, todo: list[Job], experiments: list[Experiment]) -> str:
+    if args.launcher == "slurm" and todo:
+        request, folder = getattr(args.site, jobs.kind(stage, experiments)), jobs.jobs_dir(args.exp_dir, stage)
+        return slurm.describe_submission(todo, folder=folder, slurm=args.site, request=request)
+    return "\n".join(shlex.join(job.argv) for job in todo)
 
 
 if __name__ == "__main__":

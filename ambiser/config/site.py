@@ -18,7 +18,7 @@ Word = Annotated[str, Field(pattern=r"^[^\n]+$")]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class Job(Section):
+class JobRequest(Section):
     """What one kind of job asks for; what is empty or 0 is left to the site."""
 
     partition: Name = Field("", description="partition")
@@ -52,10 +52,10 @@ class Job(Section):
 class Slurm(Section):
     """A site."""
 
-    cpu: Job = Job()
-    gpu: Job = Job()
-    train: Job = Job()
-    finetune: Job = Job()
+    cpu: JobRequest = JobRequest()
+    gpu: JobRequest = JobRequest()
+    train: JobRequest = JobRequest()
+    finetune: JobRequest = JobRequest()
     feature_parts: Count = Field(8, description="jobs that feature extraction is divided into")
     retries: Annotated[int, Field(ge=0, le=20)] = Field(1, description="how often a failed job is submitted again")
     requeues: Annotated[int, Field(ge=0, le=1000)] = Field(
@@ -99,7 +99,7 @@ def _describe(fault: dict, path: Path, lines: dict[tuple[str, ...], int]) -> str
     where = f"{path}:{lines[named]}" if named else str(path)
     dotted = ".".join(keys)
     if fault["type"] == "extra_forbidden":
-        section = Job if len(keys) > 1 else Slurm
+        section = JobRequest if len(keys) > 1 else Slurm
         near = difflib.get_close_matches(keys[-1], section.model_fields, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(section.model_fields)}"
         return f"{where}: unknown key '{dotted}'; {hint}"

@@ -20,8 +20,8 @@ import psutil
 from ambiser.errors import DataError
 from ambiser.io.console import log, progress
 from ambiser.launch.failures import Failure, describe_failures, exit_status, exit_text
+from ambiser.launch.job import Job
 from ambiser.launch.resources import available_memory_bytes
-from ambiser.launch.tasks import Task
 
 GUARD = Path(__file__).with_name("guard.py")
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -33,7 +33,7 @@ POLL_S = 0.05
 class _Job:
     """A task that runs or ran."""
 
-    task: Task
+    task: Job
     process: subprocess.Popen
     stream: IO[bytes]
     log_start: int
@@ -48,7 +48,7 @@ class _Job:
             return 0
 
 
-def run_tasks(tasks: Sequence[Task], *, slots: Sequence[str | None], memory_bytes: int, description: str) -> int:
+def run_jobs(tasks: Sequence[Job], *, slots: Sequence[str | None], memory_bytes: int, description: str) -> int:
     """Runs the tasks and says which failed.
 
     After a failure no new task starts; those that run are waited for. Ctrl-C and SIGTERM (as KeyboardInterrupt) stop
@@ -83,7 +83,7 @@ def run_tasks(tasks: Sequence[Task], *, slots: Sequence[str | None], memory_byte
 
 
 def _run_pool(
-    tasks: Sequence[Task], running: list[_Job], failed: list[_Job], slots: deque, memory_bytes: int
+    tasks: Sequence[Job], running: list[_Job], failed: list[_Job], slots: deque, memory_bytes: int
 ) -> Iterator[_Job]:
     """Yields each job when it has ended."""
     waiting = deque(tasks)
@@ -108,7 +108,7 @@ def _fits(running: Sequence[_Job], memory_bytes: int) -> bool:
     return not running or available_memory_bytes() - promised >= memory_bytes
 
 
-def _start(task: Task, device: str | None) -> _Job:
+def _start(task: Job, device: str | None) -> _Job:
     lines = [f"# command: {shlex.join(task.argv)}", f"# host: {socket.gethostname()}", f"# start: {_now()}", ""]
     try:
         task.log.parent.mkdir(parents=True, exist_ok=True)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ambiser.config.site import Job, Slurm
+from ambiser.config.site import JobRequest, Slurm
 from ambiser.errors import UserError
 from ambiser.io.console import log, progress
 from ambiser.launch import slurm_client
 from ambiser.launch.failures import Failure, describe_failures, exit_status
+from ambiser.launch.job import Job
 from ambiser.launch.slurm_arrays import (
     Array,
     command_of,
@@ -29,19 +30,18 @@ from ambiser.launch.slurm_arrays import (
 )
 from ambiser.launch.slurm_client import Unreachable
 from ambiser.launch.slurm_watch import outcomes
-from ambiser.launch.tasks import Task
 
 RETRY_PAUSE_S = 2.0
 PATIENCE_S = 600.0
 T = TypeVar("T")
 
 
-def run_tasks(
-    tasks: Sequence[Task],
+def run_jobs(
+    tasks: Sequence[Job],
     *,
     folder: Path,
     slurm: Slurm,
-    job: Job,
+    request: JobRequest,
     description: str,
     wait: bool = True,
     after: Sequence[Path] = (),
@@ -55,7 +55,7 @@ def run_tasks(
         tasks: what to run.
         folder: where submissions are recorded, one folder for each kind of work.
         slurm: the site.
-        job: what these tasks ask for.
+        request: what these jobs ask for.
         description: what progress is shown of.
         wait: false: submit and return.
         after: folders of submissions; what of them is still in the queue must end well first.
@@ -75,11 +75,11 @@ def run_tasks(
         log.info("%s: %d of %d jobs are in the queue already", description, len(tasks) - len(new), len(tasks))
     failed: list[Failure] = []
     try:
-        _submit(new, arrays, folder=folder, slurm=slurm, job=job, after=before)
+        _submit(new, arrays, folder=folder, slurm=slurm, request=request, after=before)
         if not wait:
             log.info("%s: %d jobs submitted: %s", description, len(new), " ".join(a.job for a in arrays))
             return 0
-        ended = _with_retries(arrays, folder, slurm, job)
+        ended = _with_retries(arrays, folder, slurm, request)
         for number, (task, failure) in enumerate(progress(ended, description, len(tasks)), start=1):
             failed += [failure] if failure else []
             if not sys.stderr.isatty():
@@ -93,12 +93,12 @@ def run_tasks(
     return exit_status(failed)
 
 
-def describe_submission(tasks: Sequence[Task], *, folder: Path, slurm: Slurm, job: Job) -> str:
+def describe_submission(tasks: Sequence[Job], *, folder: Path, slurm: Slurm, request: JobRequest) -> str:
     """Returns what a dry run prints: the script, the line of sbatch, and the commands of the tasks."""
     array = Array(folder.absolute() / "NNNN-RUN", "RUN", list(tasks), [])
-    line = shlex.join(["sbatch", *sbatch_options(array, job, slurm), "script.sh"])
-    commands = [f"# {index}: {shlex.join(command_of(task, job))}" for index, task in enumerate(tasks)]
-    return "\n".join(["# script.sh:", script(array.folder, job), line, *commands])
+    line = shlex.join(["sbatch", *sbatch_options(array, request, slurm), "script.sh"])
+    commands = [f"# {index}: {shlex.join(command_of(task, request))}" for index, task in enumerate(tasks)]
+    return "\n".join(["# script.sh:", script(array.folder, request), line, *commands])
 
 
 def refusals(slurm: Slurm, kinds: Sequence[str]) -> list[str]:
@@ -110,7 +110,7 @@ def refusals(slurm: Slurm, kinds: Sequence[str]) -> list[str]:
     slurm_client.require_commands()
     lines = []
     for kind in kinds:
-        array = Array(Path("test").absolute(), "test", [Task("test", ("true",), Path("log"), Path("done"))], [])
+        array = Array(Path("test").absolute(), "test", [Job("test", ("true",), Path("log"), Path("done"))], [])
         options = ["--test-only", *sbatch_options(array, getattr(slurm, kind), slurm), "--wrap=true"]
         try:
             slurm_client.ask(["sbatch", *options])
@@ -121,7 +121,7 @@ def refusals(slurm: Slurm, kinds: Sequence[str]) -> list[str]:
     return lines
 
 
-def take_over(folder: Path, tasks: Sequence[Task]) -> list[Array]:
+def take_over(folder: Path, tasks: Sequence[Job]) -> list[Array]:
     """Returns earlier submissions that have some of the tasks in the queue, and closes those that have ended.
 
     What of them has ended is no longer their business: it is done, or it is submitted again.
@@ -147,14 +147,20 @@ def find_living(folder: Path) -> list[Array]:
 
 
 def _submit(
-    tasks: Sequence[Task], arrays: list[Array], *, folder: Path, slurm: Slurm, job: Job, after: Sequence[str] = ()
+    tasks: Sequence[Job],
+    arrays: list[Array],
+    *,
+    folder: Path,
+    slurm: Slurm,
+    request: JobRequest,
+    after: Sequence[str] = (),
 ) -> None:
     """Submits tasks, in several arrays when the site allows no larger ones, and adds these to `arrays`."""
     size = _patiently(slurm_client.max_array_size) if tasks else 1
     for first in range(0, len(tasks), size):
-        array = prepare(folder, tasks[first : first + size], job, slurm.requeues)
+        array = prepare(folder, tasks[first : first + size], request, slurm.requeues)
         arrays.append(array)
-        options = sbatch_options(array, job, slurm, after)
+        options = sbatch_options(array, request, slurm, after)
         try:
             array.job = _patiently(lambda a=array, o=options: _submit_once(a, o))
         except UserError:
@@ -175,7 +181,9 @@ def _submit_once(array: Array, options: Sequence[str]) -> str:
     return slurm_client.sbatch(options, str(array.folder / "script.sh"))
 
 
-def _with_retries(arrays: list[Array], folder: Path, slurm: Slurm, job: Job) -> Iterator[tuple[Task, Failure | None]]:
+def _with_retries(
+    arrays: list[Array], folder: Path, slurm: Slurm, request: JobRequest
+) -> Iterator[tuple[Job, Failure | None]]:
     """Yields every watched task with what became of it in the end."""
     for left in range(slurm.retries, -1, -1):
         again = []
@@ -191,7 +199,7 @@ def _with_retries(arrays: list[Array], folder: Path, slurm: Slurm, job: Job) -> 
         if not again:
             return
         arrays.clear()
-        _submit(again, arrays, folder=folder, slurm=slurm, job=job)
+        _submit(again, arrays, folder=folder, slurm=slurm, request=request)
 
 
 def _cancel(arrays: Sequence[Array]) -> None:

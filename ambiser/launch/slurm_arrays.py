@@ -15,11 +15,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ambiser.config.site import Job, Slurm
+from ambiser.config.site import JobRequest, Slurm
 from ambiser.errors import DataError
 from ambiser.io.files import digest, read_json, write_json, write_text
 from ambiser.launch import slurm_client
-from ambiser.launch.tasks import Task
+from ambiser.launch.job import Job
 
 WORKER = Path(__file__).with_name("slurm_worker.py")
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -31,7 +31,7 @@ class Array:
 
     folder: Path
     run: str
-    tasks: list[Task]
+    tasks: list[Job]
     digests: list[str]
     job: str = ""
     watched: set[int] = field(default_factory=set)
@@ -75,7 +75,7 @@ def task_digest(argv: Sequence[str]) -> str:
     return digest(os.getcwd(), *argv)
 
 
-def prepare(folder: Path, tasks: Sequence[Task], job: Job, requeues: int) -> Array:
+def prepare(folder: Path, tasks: Sequence[Job], request: JobRequest, requeues: int) -> Array:
     """Writes the folder of a submission; nothing is submitted yet."""
     run = secrets.token_hex(6)
     number = 1 + max((int(p.name[:4]) for p in folder.glob("[0-9][0-9][0-9][0-9]-*")), default=0)
@@ -90,7 +90,7 @@ def prepare(folder: Path, tasks: Sequence[Task], job: Job, requeues: int) -> Arr
         "tasks": [
             {
                 "name": task.name,
-                "argv": command_of(task, job),
+                "argv": command_of(task, request),
                 "log": str(task.log.absolute()),
                 "done": str(task.done.absolute()),
                 "digest": own,
@@ -99,7 +99,7 @@ def prepare(folder: Path, tasks: Sequence[Task], job: Job, requeues: int) -> Arr
         ],
     }
     write_json(array.folder / "tasks.json", plan)
-    write_text(array.folder / "script.sh", script(array.folder, job))
+    write_text(array.folder / "script.sh", script(array.folder, request))
     try:
         (array.folder / "status").mkdir()
     except OSError as error:
@@ -108,33 +108,33 @@ def prepare(folder: Path, tasks: Sequence[Task], job: Job, requeues: int) -> Arr
     return array
 
 
-def command_of(task: Task, job: Job) -> list[str]:
+def command_of(task: Job, request: JobRequest) -> list[str]:
     """Returns the command of a task, in its container; where several processes do it, srun starts them on all nodes."""
-    count = job.nodes * job.tasks
+    count = request.nodes * request.tasks
     together = [
         "srun",
         "--kill-on-bad-exit=1",
-        f"--nodes={job.nodes}",
+        f"--nodes={request.nodes}",
         f"--ntasks={count}",
-        f"--ntasks-per-node={job.tasks}",
-        f"--cpus-per-task={job.cpus}",
+        f"--ntasks-per-node={request.tasks}",
+        f"--cpus-per-task={request.cpus}",
     ]
-    return [*(together if task.divisible and count > 1 else []), *job.container, *task.argv]
+    return [*(together if task.divisible and count > 1 else []), *request.container, *task.argv]
 
 
-def script(folder: Path, job: Job) -> str:
+def script(folder: Path, request: JobRequest) -> str:
     """Returns the script that Slurm runs for each task."""
     loads = [
         f"module load {module} || {{ echo 'ambiser: module load {module} failed' >&2; exit 1; }}"
-        for module in job.modules
+        for module in request.modules
     ]
     worker = shlex.join([sys.executable, "-I", "-S", str(WORKER), str(folder)])
     return "\n".join(["#!/bin/bash", *loads, f"exec {worker}", ""])
 
 
-def sbatch_options(array: Array, job: Job, slurm: Slurm, after: Sequence[str] = ()) -> list[str]:
+def sbatch_options(array: Array, request: JobRequest, slurm: Slurm, after: Sequence[str] = ()) -> list[str]:
     """Returns the options of sbatch for an array; jobs in `after` must end well before it begins."""
-    throttle = f"%{job.throttle}" if job.throttle else ""
+    throttle = f"%{request.throttle}" if request.throttle else ""
     output = str(array.folder).replace("%", "%%") + "/slurm-%a.out"
     options = [
         f"--job-name={array.name}",
@@ -145,24 +145,24 @@ def sbatch_options(array: Array, job: Job, slurm: Slurm, after: Sequence[str] = 
         f"--chdir={os.getcwd()}",
         "--export=ALL",
         "--requeue",
-        f"--nodes={job.nodes}",
-        f"--ntasks-per-node={job.tasks}",
-        f"--cpus-per-task={job.cpus}",
+        f"--nodes={request.nodes}",
+        f"--ntasks-per-node={request.tasks}",
+        f"--cpus-per-task={request.cpus}",
     ]
     for name, value in (
-        ("partition", job.partition),
-        ("account", job.account),
-        ("qos", job.qos),
-        ("time", job.time),
-        ("mem", job.memory),
-        ("constraint", job.constraint),
+        ("partition", request.partition),
+        ("account", request.account),
+        ("qos", request.qos),
+        ("time", request.time),
+        ("mem", request.memory),
+        ("constraint", request.constraint),
     ):
         options += [f"--{name}={value}"] if value else []
-    options += [f"--gres=gpu:{job.gpus}"] if job.gpus else []
-    warning_s = min(slurm.warning_s, job.time_s() // 4) if job.time else slurm.warning_s
+    options += [f"--gres=gpu:{request.gpus}"] if request.gpus else []
+    warning_s = min(slurm.warning_s, request.time_s() // 4) if request.time else slurm.warning_s
     options += [f"--signal=B:USR1@{warning_s}"] if warning_s else []
     options += [f"--dependency=afterok:{':'.join(after)}", "--kill-on-invalid-dep=yes"] if after else []
-    return [*options, *job.extra]
+    return [*options, *request.extra]
 
 
 def find_arrays(folder: Path) -> list[Array]:
@@ -188,7 +188,7 @@ def find_arrays(folder: Path) -> list[Array]:
 def load(place: Path) -> Array:
     """Reads a submission back."""
     plan = read_json(place / "tasks.json")
-    tasks = [Task(t["name"], tuple(t["argv"]), Path(t["log"]), Path(t["done"])) for t in plan["tasks"]]
+    tasks = [Job(t["name"], tuple(t["argv"]), Path(t["log"]), Path(t["done"])) for t in plan["tasks"]]
     return Array(place, plan["run"], tasks, [t["digest"] for t in plan["tasks"]], read_json(place / "job.json")["job"])
 
 

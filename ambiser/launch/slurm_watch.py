@@ -7,9 +7,9 @@ from dataclasses import replace
 from ambiser.io.console import log
 from ambiser.launch import slurm_client
 from ambiser.launch.failures import Failure
+from ambiser.launch.job import Job
 from ambiser.launch.slurm_arrays import Array
 from ambiser.launch.slurm_client import Unreachable, fate
-from ambiser.launch.tasks import Task
 
 LEAST_PAUSE_S, LEAST_POLL_S = 0.2, 1.0
 SETTLED_S = 3.0  # how long a task that Slurm has killed may still be expected to have ended by itself
@@ -17,7 +17,7 @@ SETTLED = ("CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "NODE_FAIL", "BO
 Key = tuple[str, int]
 
 
-def outcomes(arrays: Sequence[Array], *, poll_s: float, late_s: float) -> Iterator[tuple[Task, Failure | None]]:
+def outcomes(arrays: Sequence[Array], *, poll_s: float, late_s: float) -> Iterator[tuple[Job, Failure | None]]:
     """Yields each watched task of arrays when it has ended, with its failure or None.
 
     Args:
@@ -51,7 +51,7 @@ def outcomes(arrays: Sequence[Array], *, poll_s: float, late_s: float) -> Iterat
 
 
 def _judge(
-    task: Task, status: dict | None, state: tuple[str, str] | None, *, late_s: float
+    task: Job, status: dict | None, state: tuple[str, str] | None, *, late_s: float
 ) -> tuple[Failure | None, float] | None:
     """Returns None while a task may still do something, else its failure or None, and how long that must last."""
     if status and status["state"] == "ended":
@@ -70,7 +70,7 @@ def _judge(
     return _failure(task, status, why), patience_s
 
 
-def _failure(task: Task, status: dict | None, reason: str) -> Failure:
+def _failure(task: Job, status: dict | None, reason: str) -> Failure:
     code = status["exit"] if status and status["exit"] else 1
     return Failure(task.name, code, task.log, status.get("log_start", 0) if status else 0, reason)
 

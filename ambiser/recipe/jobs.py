@@ -7,7 +7,7 @@ from pathlib import Path
 from ambiser.features.extraction.speech import part_file
 from ambiser.features.upstreams.upstream_names import BASELINES
 from ambiser.io.console import log
-from ambiser.launch.tasks import Task, split_done
+from ambiser.launch.job import Job, split_done
 from ambiser.recipe.experiments import Experiment, claim_experiment
 from ambiser.recipe.inputs import speech_dir, unfinished_speech, unfinished_text
 from ambiser.recipe.systems import folds_to_use
@@ -34,7 +34,7 @@ def has_stage(experiment: Experiment, stage: str) -> bool:
     return True
 
 
-def waves(args: argparse.Namespace, experiments: list[Experiment]) -> list[tuple[str, list[Task]]]:
+def waves(args: argparse.Namespace, experiments: list[Experiment]) -> list[tuple[str, list[Job]]]:
     """Returns the jobs to run, wave after wave, and where their submissions are recorded."""
     if args.stage == "extract":
         cores = getattr(args.site, kind(args.stage, experiments)).cpus if args.launcher == "slurm" else 1
@@ -53,14 +53,14 @@ def waves(args: argparse.Namespace, experiments: list[Experiment]) -> list[tuple
     return [(args.stage, tasks)]
 
 
-def training(args: argparse.Namespace, experiment: Experiment, fold: int) -> Task:
+def training(args: argparse.Namespace, experiment: Experiment, fold: int) -> Job:
     """Returns the job that trains a stage of an experiment on a fold."""
     layout, tag = experiment.layout, experiment.tag
     words = ["--config", str(experiment.config_path), "--seed", str(experiment.seed), "--fold", str(fold)]
     log_path = layout.experiment(tag) / "logs" / f"{args.stage}.fold{fold}.log"
     argv = _program(args, find_stage(args.stage).program, ["--stage", args.stage, *words])
     done = layout.best(tag, fold, args.stage)
-    return Task(f"{tag} fold {fold}", argv, log_path, done, divisible=experiment.config.learns())
+    return Job(f"{tag} fold {fold}", argv, log_path, done, divisible=experiment.config.learns())
 
 
 def features(args: argparse.Namespace, experiments: list[Experiment], parts: int, nj: int) -> tuple[list, list]:
@@ -74,12 +74,12 @@ def features(args: argparse.Namespace, experiments: list[Experiment], parts: int
             words = ["--configs", str(experiment.config_path), "--nj", str(nj), "--part", str(number), str(parts)]
             name = f"{folder.name} part {number}/{parts}"
             log_path = logs / f"{folder.name}.{number}-of-{parts}.log"
-            tasks.append(Task(name, _program(args, "extract", words), log_path, part_file(folder, (number, parts))))
+            tasks.append(Job(name, _program(args, "extract", words), log_path, part_file(folder, (number, parts))))
     if not speech and not text:
         return [], []
     last = text[-1].text_dir() if text else speech_dir(speech[-1])
     words = ["--configs", *map(str, args.configs), "--nj", str(nj)]
-    return tasks, [Task("join features", _program(args, "extract", words), logs / "join.log", last / "feats.scp")]
+    return tasks, [Job("join features", _program(args, "extract", words), logs / "join.log", last / "feats.scp")]
 
 
 def kind(wave: str, experiments: list[Experiment]) -> str:
@@ -94,20 +94,20 @@ def kind(wave: str, experiments: list[Experiment]) -> str:
     return "cpu" if offline else "gpu"
 
 
-def scoring(args: argparse.Namespace, experiment: Experiment) -> Task:
+def scoring(args: argparse.Namespace, experiment: Experiment) -> Job:
     """Returns the job that scores an experiment; it sees for itself whether there is anything to do."""
     layout, tag = experiment.layout, experiment.tag
     words = ["--configs", str(experiment.config_path), "--seeds", str(experiment.seed), *_folds(args)]
-    return Task(
+    return Job(
         f"score {tag}", _program(args, "score", words), layout.experiment(tag) / "logs/score.log", layout.results(tag)
     )
 
 
-def report(args: argparse.Namespace) -> Task:
+def report(args: argparse.Namespace) -> Job:
     """Returns the job that makes the report of all experiments."""
     words = ["--configs", *map(str, args.configs), "--seeds", *map(str, args.seeds), *_folds(args)]
     done = args.exp_dir / "RESULTS.md"
-    return Task("report", _program(args, "report", words), jobs_dir(args.exp_dir, "report") / "report.log", done)
+    return Job("report", _program(args, "report", words), jobs_dir(args.exp_dir, "report") / "report.log", done)
 
 
 def _folds(args: argparse.Namespace) -> list[str]:

@@ -12,9 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from ambiser.config.site import Job, Slurm
+from ambiser.config.site import JobRequest, Slurm
 from ambiser.launch import local, slurm, slurm_arrays, slurm_client, slurm_watch
-from ambiser.launch.tasks import Task
+from ambiser.launch.job import Job
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from launch.cluster import Cluster
@@ -23,15 +23,15 @@ TOUCH = "import sys; open(sys.argv[1], 'w')"
 BUSY = TOUCH + "; import time; a = time.process_time()\nwhile time.process_time() - a < 4: pass"
 
 
-def tasks_of(folder: Path, count: int, code: str) -> list[Task]:
+def tasks_of(folder: Path, count: int, code: str) -> list[Job]:
     """Returns so many Python programs."""
     argvs = [(sys.executable, "-I", "-S", "-c", code, str(folder / f"{i}.done")) for i in range(count)]
-    return [Task(f"t{i}", argv, folder / f"{i}.log", folder / f"{i}.done") for i, argv in enumerate(argvs)]
+    return [Job(f"t{i}", argv, folder / f"{i}.log", folder / f"{i}.done") for i, argv in enumerate(argvs)]
 
 
 def time_slurm(folder: Path) -> None:
     """Prints the seconds of arrays of trivial tasks."""
-    cluster, job = Cluster(), Job(memory="100M")
+    cluster, job = Cluster(), JobRequest(memory="100M")
     site = Slurm(train=job, retries=0)
     try:
         cluster.start()
@@ -39,7 +39,9 @@ def time_slurm(folder: Path) -> None:
         for count in (4, 100):
             start = time.perf_counter()
             tasks = tasks_of(folder / str(count), count, TOUCH)
-            status = slurm.run_tasks(tasks, folder=folder / "jobs" / str(count), slurm=site, job=job, description="x")
+            status = slurm.run_jobs(
+                tasks, folder=folder / "jobs" / str(count), slurm=site, request=job, description="x"
+            )
             print(f"array of {count}: {time.perf_counter() - start:.1f} s, status {status}")
     finally:
         cluster.stop()
@@ -48,7 +50,7 @@ def time_slurm(folder: Path) -> None:
 def time_watching(folder: Path) -> None:
     """Prints how often squeue is called, and the processor time, while 1,000 tasks run for half a minute."""
     tasks = tasks_of(folder, 1000, TOUCH)
-    array = slurm_arrays.prepare(folder / "watched", tasks, Job(), 0)
+    array = slurm_arrays.prepare(folder / "watched", tasks, JobRequest(), 0)
     array.job = "1"
     calls, ends = [], time.monotonic() + 30
 
@@ -71,7 +73,7 @@ def time_local(folder: Path) -> None:
     """Prints the seconds of five busy jobs by the local launcher and by xargs."""
     tasks = tasks_of(folder, 5, BUSY)
     start = time.perf_counter()
-    local.run_tasks(tasks, slots=[None, None], memory_bytes=1, description="x")
+    local.run_jobs(tasks, slots=[None, None], memory_bytes=1, description="x")
     launcher = time.perf_counter() - start
     lines = "".join(f"{task.done}\n" for task in tasks)
     start = time.perf_counter()

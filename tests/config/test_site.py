@@ -2,7 +2,7 @@
 
 import pytest
 
-from ambiser.config.site import SLURM_CONFIG, Job, Slurm, load_slurm_config
+from ambiser.config.site import SLURM_CONFIG, JobRequest, Slurm, load_slurm_config
 from ambiser.errors import ConfigError
 
 
@@ -11,7 +11,7 @@ def test_the_shipped_file_is_sound_and_names_every_key():
     assert config.train.cpus == 1
     assert config.gpu.gpus == 1
     text = SLURM_CONFIG.read_text()
-    for key in [*Slurm.model_fields, *Job.model_fields]:
+    for key in [*Slurm.model_fields, *JobRequest.model_fields]:
         assert key in text
 
 
@@ -53,7 +53,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     [("", 0), ("10", 600), ("10:30", 630), ("1:00:05", 3605), ("2-3", 183600), ("1-0:30", 88200), ("1-0:0:7", 86407)],
 )
 def test_time_limits_are_read_as_slurm_reads_them(time, seconds):
-    assert Job(time=time).time_s() == seconds
+    assert JobRequest(time=time).time_s() == seconds
 
 
 def test_only_trainings_whose_encoders_learn_are_divided(tmp_path):

@@ -11,21 +11,21 @@ import psutil
 import pytest
 
 from ambiser.launch import local, resources
-from ambiser.launch.local import run_tasks
-from ambiser.launch.tasks import Task, split_done
+from ambiser.launch.job import Job, split_done
+from ambiser.launch.local import run_jobs
 
 GIB = 2**30
 NOTE = "import sys, time, pathlib; p = pathlib.Path(sys.argv[1]); "
 WORK = NOTE + "a = time.time(); time.sleep(0.3); p.write_text(f'{a} {time.time()}')"
 
 
-def python(name: str, folder: Path, code: str = WORK, *more: str) -> Task:
+def python(name: str, folder: Path, code: str = WORK, *more: str) -> Job:
     done = folder / f"{name}.done"
-    return Task(name, (sys.executable, "-S", "-c", code, str(done), *more), folder / "logs" / f"{name}.log", done)
+    return Job(name, (sys.executable, "-S", "-c", code, str(done), *more), folder / "logs" / f"{name}.log", done)
 
 
 def run(tasks, slots=(None, None), memory_bytes=1):
-    return run_tasks(tasks, slots=slots, memory_bytes=memory_bytes, description="test")
+    return run_jobs(tasks, slots=slots, memory_bytes=memory_bytes, description="test")
 
 
 def most_at_a_time(tasks) -> int:
@@ -156,7 +156,7 @@ def test_a_job_that_ends_well_without_its_file_has_failed(tmp_path, capsys):
 
 
 def test_a_program_that_is_not_there_has_failed(tmp_path, capsys):
-    task = Task("t", ("no-such-program",), tmp_path / "t.log", tmp_path / "t.done")
+    task = Job("t", ("no-such-program",), tmp_path / "t.log", tmp_path / "t.done")
     assert run([task]) == 1
     assert "no-such-program: cannot be run: No such file" in capsys.readouterr().err
 
@@ -172,8 +172,8 @@ LAUNCHER = """
 import sys
 from pathlib import Path
 from ambiser.io.console import run_main
-from ambiser.launch.local import run_tasks
-from ambiser.launch.tasks import Task
+from ambiser.launch.local import run_jobs
+from ambiser.launch.job import Job
 folder = Path(sys.argv[1])
 job = '''
 import os, signal, subprocess, sys, time
@@ -184,9 +184,9 @@ open(sys.argv[1] + ".tmp", "w").write(f"{os.getpid()} {child.pid}")
 os.rename(sys.argv[1] + ".tmp", sys.argv[1])
 time.sleep(100)
 '''
-tasks = [Task(n, (sys.executable, "-S", "-c", job, str(folder / n), sys.argv[2]), folder / f"{n}.log", folder / "never")
+tasks = [Job(n, (sys.executable, "-S", "-c", job, str(folder / n), sys.argv[2]), folder / f"{n}.log", folder / "never")
          for n in ("a", "b")]
-run_main(lambda: run_tasks(tasks, slots=[None, None], memory_bytes=1, description="test"))
+run_main(lambda: run_jobs(tasks, slots=[None, None], memory_bytes=1, description="test"))
 """
 
 

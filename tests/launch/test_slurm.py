@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from launch.cluster import Cluster, needs_slurm, running
 
-from ambiser.config.site import Job, Slurm
+from ambiser.config.site import JobRequest, Slurm
 from ambiser.errors import UserError
 from ambiser.launch import slurm, slurm_client
-from ambiser.launch.slurm import run_tasks
-from ambiser.launch.tasks import Task
+from ambiser.launch.job import Job
+from ambiser.launch.slurm import run_jobs
 
 pytestmark = needs_slurm()
-JOB = Job(memory="300M")
+JOB = JobRequest(memory="300M")
 SITE = Slurm(train=JOB, poll_s=1, late_s=4, retries=0)
 CODE = "import os, signal, subprocess, sys, time; done = sys.argv[1]; "
 WRITE = "open(done, 'w').write(os.environ['SLURM_ARRAY_JOB_ID'])"
@@ -44,13 +44,13 @@ def _use(cluster, monkeypatch):
     monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
 
 
-def python(name: str, folder: Path, code: str = WRITE) -> Task:
+def python(name: str, folder: Path, code: str = WRITE) -> Job:
     done = folder / f"{name}.done"
-    return Task(name, (sys.executable, "-S", "-c", CODE + code, str(done)), folder / "logs" / f"{name}.log", done)
+    return Job(name, (sys.executable, "-S", "-c", CODE + code, str(done)), folder / "logs" / f"{name}.log", done)
 
 
-def run(tasks, folder: Path, site: Slurm = SITE, job: Job = JOB) -> int:
-    return run_tasks(tasks, folder=folder / "jobs", slurm=site, job=job, description="test")
+def run(tasks, folder: Path, site: Slurm = SITE, job: JobRequest = JOB) -> int:
+    return run_jobs(tasks, folder=folder / "jobs", slurm=site, request=job, description="test")
 
 
 # A launcher as a process of its own: FOLDER CODE COUNT [SITE] [JOB].
@@ -175,7 +175,7 @@ def test_a_job_that_ends_well_without_its_file_has_failed(tmp_path, capsys):
 
 def test_a_task_with_a_gpu_sees_it(tmp_path):
     task = python("t", tmp_path, "open(done, 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])")
-    assert run([task], tmp_path, job=Job(memory="300M", partition="gpu", gpus=1)) == 0
+    assert run([task], tmp_path, job=JobRequest(memory="300M", partition="gpu", gpus=1)) == 0
     assert task.done.read_text() in ("0", "1")
 
 
@@ -189,9 +189,9 @@ def test_more_tasks_than_an_array_holds_are_split(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("job", "message"),
     [
-        (Job(partition="nowhere"), "sbatch: error: invalid partition specified: nowhere"),
-        (Job(memory="999G"), "Requested node configuration is not available"),
-        (Job(extra=["--no-such-option"]), "unrecognized option"),
+        (JobRequest(partition="nowhere"), "sbatch: error: invalid partition specified: nowhere"),
+        (JobRequest(memory="999G"), "Requested node configuration is not available"),
+        (JobRequest(extra=["--no-such-option"]), "unrecognized option"),
     ],
 )
 def test_a_refused_submission_is_slurms_own_line(tmp_path, job, message):
@@ -224,7 +224,7 @@ def test_a_held_task_is_a_failure(tmp_path, launch, cluster):
 
 def test_too_much_memory_is_a_failure(tmp_path, capsys):
     task = python("t", tmp_path, f"x = b'1' * 900_000_000; time.sleep(30); {WRITE}")
-    assert run([task], tmp_path, job=Job(memory="100M")) == 1
+    assert run([task], tmp_path, job=JobRequest(memory="100M")) == 1
     text = capsys.readouterr().err
     assert re.search(r"^t, .*([Ee]xceeded (job )?memory limit|OUT_OF_MEMORY|out of memory)", text, re.MULTILINE)
 

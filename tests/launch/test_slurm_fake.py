@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from ambiser.config.site import Job, Slurm
+from ambiser.config.site import JobRequest, Slurm
 from ambiser.errors import UserError
 from ambiser.launch import slurm, slurm_arrays, slurm_client, slurm_watch
-from ambiser.launch.slurm import describe_submission, run_tasks
+from ambiser.launch.job import Job
+from ambiser.launch.slurm import describe_submission, run_jobs
 from ambiser.launch.slurm_arrays import command_of
 from ambiser.launch.slurm_client import Unreachable, fate
 from ambiser.launch.slurm_status import survey
-from ambiser.launch.tasks import Task
 
 SITE = Slurm(poll_s=0.3, late_s=0.5, retries=0)
 # Each stand-in notes how it was called, and runs what FOLDER/NAME.sh holds.
@@ -47,17 +47,17 @@ def calls(fake, name: str) -> list[str]:
     return [line for line in lines if line.split()[0] == name]
 
 
-def tasks_of(folder: Path, count: int = 1) -> list[Task]:
-    return [Task(f"t{i}", ("true", str(i)), folder / f"t{i}.log", folder / f"t{i}.done") for i in range(count)]
+def tasks_of(folder: Path, count: int = 1) -> list[Job]:
+    return [Job(f"t{i}", ("true", str(i)), folder / f"t{i}.log", folder / f"t{i}.done") for i in range(count)]
 
 
-def run(folder: Path, count: int = 1, site: Slurm = SITE, job: Job | None = None, **more: object) -> int:
+def run(folder: Path, count: int = 1, site: Slurm = SITE, job: JobRequest | None = None, **more: object) -> int:
     tasks = tasks_of(folder, count)
-    return run_tasks(tasks, folder=folder / "jobs", slurm=site, job=job or Job(), description="test", **more)
+    return run_jobs(tasks, folder=folder / "jobs", slurm=site, request=job or JobRequest(), description="test", **more)
 
 
 def test_every_key_becomes_an_option_of_sbatch(fake, tmp_path):
-    job = Job(
+    job = JobRequest(
         partition="p",
         account="a",
         qos="q",
@@ -91,8 +91,8 @@ def test_every_key_becomes_an_option_of_sbatch(fake, tmp_path):
 
 
 def test_srun_starts_the_processes_of_what_can_be_divided():
-    task = Task("t", ("train", "it"), Path("log"), Path("done"), divisible=True)
-    job = Job(nodes=2, tasks=4, cpus=3, container=["box"])
+    task = Job("t", ("train", "it"), Path("log"), Path("done"), divisible=True)
+    job = JobRequest(nodes=2, tasks=4, cpus=3, container=["box"])
     assert command_of(task, job) == [
         "srun",
         "--kill-on-bad-exit=1",
@@ -104,12 +104,12 @@ def test_srun_starts_the_processes_of_what_can_be_divided():
         "train",
         "it",
     ]
-    assert command_of(task, Job(container=["box"])) == ["box", "train", "it"]
+    assert command_of(task, JobRequest(container=["box"])) == ["box", "train", "it"]
     assert command_of(replace(task, divisible=False), job) == ["box", "train", "it"]
 
 
 def test_a_warning_never_comes_in_the_first_part_of_a_short_limit(fake, tmp_path):
-    run(tmp_path, job=Job(time="2"), wait=False)
+    run(tmp_path, job=JobRequest(time="2"), wait=False)
     assert "--signal=B:USR1@30 " in calls(fake, "sbatch")[0]
 
 
@@ -121,8 +121,8 @@ def test_what_the_user_does_not_set_is_left_to_the_site(fake, tmp_path):
 
 
 def test_a_dry_run_shows_script_and_line_and_submits_nothing(fake, tmp_path):
-    job = Job(modules=["cuda/12"], container=["apptainer", "exec", "a b.sif"], memory="1G")
-    text = describe_submission(tasks_of(tmp_path), folder=tmp_path / "jobs", slurm=SITE, job=job)
+    job = JobRequest(modules=["cuda/12"], container=["apptainer", "exec", "a b.sif"], memory="1G")
+    text = describe_submission(tasks_of(tmp_path), folder=tmp_path / "jobs", slurm=SITE, request=job)
     assert "#!/bin/bash\nmodule load cuda/12 || { " in text
     assert "\nsbatch --job-name=ambiser-RUN " in text
     assert " --mem=1G " in text
@@ -151,7 +151,7 @@ def test_a_refusal_is_one_line_and_leaves_nothing_open(fake, tmp_path, message):
 
 def test_what_would_be_refused_is_known_before_anything_runs(fake):
     (fake / "sbatch.sh").write_text(f'case "$*" in *=bad*) {REFUSE.format("invalid partition: bad")};; esac')
-    lines = slurm.refusals(Slurm(cpu=Job(partition="good"), train=Job(partition="bad")), ("cpu", "train"))
+    lines = slurm.refusals(Slurm(cpu=JobRequest(partition="good"), train=JobRequest(partition="bad")), ("cpu", "train"))
     assert len(lines) == 1
     assert lines[0].startswith("train: sbatch: error: invalid partition: bad")
     assert all(" --test-only " in line for line in calls(fake, "sbatch"))
@@ -346,9 +346,9 @@ def test_an_answer_of_squeue_that_does_not_come_is_no_answer(fake):
 
 
 def work(folder: Path, code: str, restarts: int = 0, **more: str) -> tuple[int, dict]:
-    task = Task("t", (sys.executable, "-S", "-c", code, str(folder / "t.done")), folder / "t.log", folder / "t.done")
+    task = Job("t", (sys.executable, "-S", "-c", code, str(folder / "t.done")), folder / "t.log", folder / "t.done")
     places = list((folder / "jobs").glob("*"))
-    place = places[0] if places else slurm_arrays.prepare(folder / "jobs", [task], Job(), 3).folder
+    place = places[0] if places else slurm_arrays.prepare(folder / "jobs", [task], JobRequest(), 3).folder
     names = {"SLURM_ARRAY_TASK_ID": "0", "SLURM_ARRAY_JOB_ID": "9", "SLURM_RESTART_COUNT": str(restarts)}
     done = subprocess.run([sys.executable, slurm_arrays.WORKER, place], env=os.environ | names | more)
     return done.returncode, json.loads((place / "status/0.json").read_text())

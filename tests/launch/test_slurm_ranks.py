@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from launch.cluster import needs_slurm
 
-from ambiser.config.site import Job, Slurm
-from ambiser.launch.slurm import run_tasks
-from ambiser.launch.tasks import Task
+from ambiser.config.site import JobRequest, Slurm
+from ambiser.launch.job import Job
+from ambiser.launch.slurm import run_jobs
 
 pytestmark = needs_slurm()
-JOB = Job(memory="500M", nodes=2)
+JOB = JobRequest(memory="500M", nodes=2)
 SITE = Slurm(poll_s=0.5, late_s=4, retries=0)
 ROOT = Path(__file__).resolve().parents[2]
 START = """
@@ -40,8 +40,8 @@ def _use(cluster, monkeypatch):
 def run(folder: Path, code: str, divisible: bool = True) -> tuple[int, str, str]:
     """Returns the exit status, what the task wrote as its last file, and its log."""
     done, log = folder / "done", folder / "log"
-    task = Task("train", (sys.executable, "-c", START + code, str(done)), log, done, divisible)
-    status = run_tasks([task], folder=folder / "jobs", slurm=SITE, job=JOB, description="test")
+    task = Job("train", (sys.executable, "-c", START + code, str(done)), log, done, divisible)
+    status = run_jobs([task], folder=folder / "jobs", slurm=SITE, request=JOB, description="test")
     return status, done.read_text() if done.is_file() else "", log.read_text()
 
 

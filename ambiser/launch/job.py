@@ -1,4 +1,4 @@
-"""A task: one command with its own log, which is done when a certain file is there."""
+"""A job: one command with its own log, which is done when a certain file is there."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Task:
+class Job:
     """One job.
 
     Attributes:
@@ -24,10 +24,10 @@ class Task:
     divisible: bool = False
 
 
-def split_done(tasks: Iterable[Task]) -> tuple[list[Task], list[Task]]:
-    """Returns the tasks whose last file is there, and those still to run."""
-    done: list[Task] = []
-    left: list[Task] = []
-    for task in tasks:
-        (done if task.done.is_file() else left).append(task)
+def split_done(jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
+    """Returns the jobs whose last file is there, and those still to run."""
+    done: list[Job] = []
+    left: list[Job] = []
+    for job in jobs:
+        (done if job.done.is_file() else left).append(job)
     return done, left
