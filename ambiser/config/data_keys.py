@@ -67,7 +67,7 @@ class Data(Section):
     )
 
 
-class Labels(Section):
+class LabelPolicy(Section):
     """How the raters' votes become soft labels, hard labels and the precise and ambiguous sets."""
 
     classes: dict[str, Annotated[list[Literal[LABELS]], Field(min_length=1)]] = Field(
@@ -112,7 +112,7 @@ class Labels(Section):
     )
 
     @model_validator(mode="after")
-    def _labels_belong_to_one_class(self) -> "Labels":
+    def _labels_belong_to_one_class(self) -> "LabelPolicy":
         labels = [label for members in self.classes.values() for label in members]
         doubled = sorted({label for label in labels if labels.count(label) > 1})
         if doubled:

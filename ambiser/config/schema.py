@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ambiser.config.data_keys import Count, Data, Labels, Positive, Section, Share
+from ambiser.config.data_keys import Count, Data, LabelPolicy, Positive, Section, Share
 from ambiser.config.feature_keys import SpeechFeatures, TextFeatures
 from ambiser.stages import TRAINING_STAGES
 
@@ -244,7 +244,7 @@ class Config(Section):
     ssl: str = Field("fbank", description="speech features: conf/ssl/NAME.yaml, or the name of an s3prl upstream")
     text: str = Field("hashing", description="text features: conf/text/NAME.yaml")
     data: Data = Data()
-    labels: Labels = Labels()
+    labels: LabelPolicy = LabelPolicy()
     speech_features: SpeechFeatures = SpeechFeatures()
     text_features: TextFeatures = TextFeatures()
     model: Model = Model()

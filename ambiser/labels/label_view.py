@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ambiser.config.data_keys import LABELS, Labels
+from ambiser.config.data_keys import LABELS, LabelPolicy
 from ambiser.errors import ConfigError
 from ambiser.labels.dawid_skene import dawid_skene
 from ambiser.labels.vote_table import ANONYMOUS, COLUMNS, SLOTS, SOURCES, VoteTable, read_votes
@@ -48,7 +48,7 @@ class LabelView:
     left_out: dict[str, str]
 
 
-def view_labels(votes: VoteTable, labels: Labels, utts: Iterable[str] | None = None) -> LabelView:
+def view_labels(votes: VoteTable, labels: LabelPolicy, utts: Iterable[str] | None = None) -> LabelView:
     """Turns votes into labels as the configuration says.
 
     Every rater has one vote, shared between the labels he gave (split_mass), or one for each of them
@@ -114,7 +114,7 @@ def view_labels(votes: VoteTable, labels: Labels, utts: Iterable[str] | None = N
     )
 
 
-def view_unlabelled(labels: Labels, utts: Iterable[str]) -> LabelView:
+def view_unlabelled(labels: LabelPolicy, utts: Iterable[str]) -> LabelView:
     """Returns a view of utterances whose votes are withheld: uniform soft labels, no hard label, no votes.
 
     It serves to predict them; nothing may be learned from it or scored with it.
@@ -142,7 +142,7 @@ class _Ballots:
     label: np.ndarray
 
 
-def _count_ballots(votes: VoteTable, labels: Labels, names: list[str]) -> _Ballots:
+def _count_ballots(votes: VoteTable, labels: LabelPolicy, names: list[str]) -> _Ballots:
     """Picks the votes for the named utterances by those whom the policies count."""
     row_of = {utt: i for i, utt in enumerate(names)}
     rows = np.fromiter((row_of.get(utt, -1) for utt in votes.utts), np.int64, len(votes.utts))[votes.utt]
@@ -153,7 +153,7 @@ def _count_ballots(votes: VoteTable, labels: Labels, names: list[str]) -> _Ballo
     return _Ballots(rows[counted], voter, votes.slot[counted] == SLOTS.index("primary"), votes.label[counted])
 
 
-def _label_mass(ballots: _Ballots, labels: Labels, n: int, *, secondary: bool) -> np.ndarray:
+def _label_mass(ballots: _Ballots, labels: LabelPolicy, n: int, *, secondary: bool) -> np.ndarray:
     """Returns the (n, labels) mass of the primary votes, or of all of them as `secondary_weight` says."""
     chosen = np.ones(len(ballots.row), bool) if secondary else ballots.primary
     row, primary, label = ballots.row[chosen], ballots.primary[chosen], ballots.label[chosen]
@@ -171,7 +171,7 @@ def _label_mass(ballots: _Ballots, labels: Labels, n: int, *, secondary: bool) -
 
 
 def _fit_dawid_skene(
-    votes: VoteTable, ballots: _Ballots, labels: Labels, kept: np.ndarray, classes: tuple[str, ...]
+    votes: VoteTable, ballots: _Ballots, labels: LabelPolicy, kept: np.ndarray, classes: tuple[str, ...]
 ) -> np.ndarray:
     """Returns the (kept, C) posteriors of Dawid and Skene's model."""
     if any(rater.startswith(ANONYMOUS) for rater in votes.raters):
@@ -185,7 +185,7 @@ def _fit_dawid_skene(
     return dawid_skene(row, ballots.voter[chosen], class_of[chosen], n_items=int(kept.sum()), n_classes=len(classes))
 
 
-def _merge_labels(labels: Labels) -> tuple[np.ndarray, tuple[str, ...], list[int]]:
+def _merge_labels(labels: LabelPolicy) -> tuple[np.ndarray, tuple[str, ...], list[int]]:
     """Returns which label counts for which class (labels, C), the classes, and the labels outside them."""
     members = {name: [LABELS.index(label) for label in group] for name, group in labels.classes.items()}
     taken = {i for group in members.values() for i in group}
@@ -198,7 +198,7 @@ def _merge_labels(labels: Labels) -> tuple[np.ndarray, tuple[str, ...], list[int
     return counts_for, tuple(members), outside
 
 
-def _merge(mass: np.ndarray, labels: Labels) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+def _merge(mass: np.ndarray, labels: LabelPolicy) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """Returns the classes, their mass (N, C), and the mass of all options (N, C + labels outside the classes)."""
     counts_for, classes, outside = _merge_labels(labels)
     inside = np.stack([mass[:, group].sum(axis=1) for group in counts_for.T], axis=1)
@@ -206,7 +206,7 @@ def _merge(mass: np.ndarray, labels: Labels) -> tuple[tuple[str, ...], np.ndarra
 
 
 def _reasons(
-    labels: Labels, *, total: np.ndarray, inside: np.ndarray, winner: np.ndarray, n_classes: int
+    labels: LabelPolicy, *, total: np.ndarray, inside: np.ndarray, winner: np.ndarray, n_classes: int
 ) -> list[tuple[str, np.ndarray]]:
     """Returns why utterances are left out, the first that applies first."""
     in_classes = inside.sum(axis=1)

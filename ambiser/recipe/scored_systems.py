@@ -63,19 +63,19 @@ def _human(layout: Layout, labels: object, fold: int) -> object:
 
 @functools.lru_cache(_KEEP)
 def _view_of(layout: Layout, labels: str, fold: int, part: str) -> object:
-    from ambiser.config.data_keys import Labels
+    from ambiser.config.data_keys import LabelPolicy
     from ambiser.labels.label_view import view_labels
 
     utts = read_list(require(layout.fold_list(fold, part), "prepare"))
-    return view_labels(_votes(layout), Labels.model_validate_json(labels), utts)
+    return view_labels(_votes(layout), LabelPolicy.model_validate_json(labels), utts)
 
 
 @functools.lru_cache(_KEEP)
 def _human_of(layout: Layout, labels: str, fold: int) -> object:
-    from ambiser.config.data_keys import Labels
+    from ambiser.config.data_keys import LabelPolicy
     from ambiser.labels.label_view import view_labels
     from ambiser.scoring.human import leave_one_out_answers
 
-    policies = Labels.model_validate_json(labels).model_copy(update={"aggregate": "votes"})
+    policies = LabelPolicy.model_validate_json(labels).model_copy(update={"aggregate": "votes"})
     utts = _view_of(layout, labels, fold, "test").utts
     return leave_one_out_answers(_votes(layout), lambda table: view_labels(table, policies), utts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ambiser.config.data_keys import LABELS, Labels
+from ambiser.config.data_keys import LABELS, LabelPolicy
 from ambiser.corpora.folds import PARTS
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_list, read_table, read_tsv
@@ -47,7 +47,7 @@ class Statistics:
     reasons: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
 
-def collect_statistics(record: dict, labels: Labels, levels: Sequence[float], layout: Layout) -> Statistics:
+def collect_statistics(record: dict, labels: LabelPolicy, levels: Sequence[float], layout: Layout) -> Statistics:
     """Reads what stage 1 wrote and counts it.
 
     Args:
@@ -118,7 +118,7 @@ def _range(counts: np.ndarray) -> str:
     return str(few) if few == many else f"{few} to {many}, mean {counts.mean():.2f}"
 
 
-def _agreement(votes: VoteTable, labels: Labels) -> dict[str, str]:
+def _agreement(votes: VoteTable, labels: LabelPolicy) -> dict[str, str]:
     """Says how many utterances are unanimous, have only a majority, or none, in these classes."""
     keep_all = {"other_votes": "drop_vote", "other_majority": "keep", "no_majority": "keep", "precise": "unanimous"}
     plain = keep_all | {"ties": "exclude", "ambiguous": "majority", "aggregate": "votes"}

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ambiser.config.data_keys import Data, Labels
+from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.corpora import data_folder as prepare
 from ambiser.corpora.audio_headers import measure_audio
 from ambiser.corpora.iemocap import read_release
@@ -82,7 +82,7 @@ def run_msp_podcast(share: float) -> None:
         record = prepare.prepare_data(root, data, layout)
         seconds["tables, folds, leak guard"] = clock() - start - sum(seconds.values())
         start = clock()
-        summarize(record, collect_statistics(record, Labels(), [0.0, 0.95], layout), layout)
+        summarize(record, collect_statistics(record, LabelPolicy(), [0.0, 0.95], layout), layout)
         seconds["count tables"] = clock() - start
         start = clock()
         n = sum(entry.stat().st_size > 0 for entry in os.scandir(root / "Audios"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambiser.config.data_keys import Data, Labels
+from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.corpora.mini import mini_corpus as mini
 from ambiser.corpora.mini.mini_corpus import make_mini, read_mini
 from ambiser.corpora.mini.mini_plan import SELF_RATERS, code_of, plan_corpus
@@ -45,7 +45,7 @@ def view_of(turns, **policies):
         [utts.index(u), raters.index(r), SOURCES.index("outside"), SLOTS.index("primary"), LABELS.index(x)]
         for u, r, x in rows
     ]
-    return view_labels(VoteTable(utts, raters, *np.array(columns).T), Labels(**policies))
+    return view_labels(VoteTable(utts, raters, *np.array(columns).T), LabelPolicy(**policies))
 
 
 def test_made_twice_it_has_the_same_bytes(mini_corpus, tmp_path):

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from ambiser.config.data_keys import LABELS, Labels
+from ambiser.config.data_keys import LABELS, LabelPolicy
 from ambiser.errors import ConfigError, DataError
 from ambiser.labels import vote_table
 from ambiser.labels.label_view import COLUMNS, VoteTable, read_votes, smooth_labels, view_labels, view_unlabelled
@@ -36,7 +36,7 @@ def table(tmp_path, rows):
 
 
 def view(tmp_path, rows, utts=None, **policies):
-    return view_labels(read_votes(table(tmp_path, rows)), Labels(**policies), utts)
+    return view_labels(read_votes(table(tmp_path, rows)), LabelPolicy(**policies), utts)
 
 
 def one(tmp_path, labels, **policies):
@@ -120,7 +120,7 @@ def test_view_agrees_with_the_slow_loop_under_every_policy(tmp_path, other_votes
     votes = read_votes(table(tmp_path, rows))
     rest = {k: v for k, v in POLICIES.items() if k not in ("other_votes", "multi_label")}
     for values in itertools.product(*rest.values()):
-        labels = Labels(other_votes=other_votes, multi_label=multi_label, **dict(zip(rest, values, strict=True)))
+        labels = LabelPolicy(other_votes=other_votes, multi_label=multi_label, **dict(zip(rest, values, strict=True)))
         fast = view_labels(votes, labels)
         kept, left_out = slow_view(rows, labels)
         assert fast.utts == sorted(kept), labels
@@ -252,7 +252,7 @@ def test_a_million_votes_are_quick():
         rng.integers(0, len(LABELS), n).astype(np.int32),
     )
     start = time.process_time()
-    view_labels(votes, Labels())
+    view_labels(votes, LabelPolicy())
     assert time.process_time() - start < 5
 
 
@@ -317,7 +317,7 @@ def test_a_table_of_many_blocks_reads_as_one(tmp_path, monkeypatch):
 
 
 def test_withheld_votes_are_uniform_and_have_no_hard_label():
-    seen = view_unlabelled(Labels(other_votes="extra_class"), ["b", "a"])
+    seen = view_unlabelled(LabelPolicy(other_votes="extra_class"), ["b", "a"])
     assert (seen.utts, seen.classes[-1]) == (["a", "b"], "other")
     assert seen.soft.tolist() == [[0.2] * 5] * 2
     assert (seen.hard.tolist(), seen.kind.tolist(), seen.counts.sum()) == ([-1, -1], [2, 2], 0)

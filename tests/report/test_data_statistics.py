@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ambiser.config.data_keys import Data, Labels
+from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.corpora.data_folder import prepare_data
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table, read_tsv
@@ -21,7 +21,7 @@ def prepared(mini_corpus, tmp_path_factory):
     base = tmp_path_factory.mktemp("statistics")
     layout = Layout(base / "data", base, base)
     record = prepare_data(mini_corpus, Data(mini_utterances=60), layout)
-    return record, collect_statistics(record, Labels(), LEVELS, layout), layout
+    return record, collect_statistics(record, LabelPolicy(), LEVELS, layout), layout
 
 
 def table(statistics, title):
@@ -99,7 +99,7 @@ def test_the_text_and_the_page_say_the_same(prepared, tmp_path):
 def test_a_leaking_split_is_said(mini_corpus, tmp_path):
     layout = Layout(tmp_path / "data", tmp_path, tmp_path)
     record = prepare_data(mini_corpus, Data(mini_utterances=60, protocol="random"), layout)
-    statistics = collect_statistics(record, Labels(), LEVELS, layout)
+    statistics = collect_statistics(record, LabelPolicy(), LEVELS, layout)
     assert "LEAKS" in summarize(record, statistics, layout)
     page = render_page(record, statistics, lambda draw, **_: type("P", (), {"svg": "", "caption": ""}))
     assert "The split leaks: " in page

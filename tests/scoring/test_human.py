@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ambiser.config.data_keys import Labels
+from ambiser.config.data_keys import LabelPolicy
 from ambiser.labels.label_view import read_votes, view_labels
 from ambiser.scoring.human import leave_one_out_answers
 from ambiser.scoring.metrics import METRICS
@@ -26,7 +26,7 @@ d\tE2\toutside\tprimary\tang
 def _answers(tmp_path, utts, **policies):
     path = tmp_path / "votes.tsv"
     path.write_text(VOTES)
-    labels = Labels(**policies)
+    labels = LabelPolicy(**policies)
     return leave_one_out_answers(read_votes(path), lambda table: view_labels(table, labels), utts)
 
 
