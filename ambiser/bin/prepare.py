@@ -1,6 +1,5 @@
 """Stage 1: reads a corpus and writes tables of utterances, speakers, votes and folds under --data_dir, and a report."""
 
-from functools import partial
 from pathlib import Path
 
 from ambiser.io.console import run_main, set_up_logging
@@ -29,13 +28,11 @@ def main() -> None:
     write_page(record, statistics, layout.data_dir)
 
 
-def write_page(record: dict, statistics: object, folder: Path) -> None:
+def write_page(record: object, statistics: object, folder: Path) -> None:
     """Writes report.html and its figures."""
     from ambiser.report.data_page import render_page
-    from ambiser.report.figure_style import take_picture
 
-    page = render_page(record, statistics, partial(take_picture, folder=folder / "figures"))
-    write_text(folder / "report.html", page)
+    write_text(folder / "report.html", render_page(record, statistics, folder / "figures"))
     print(f"page: {folder / 'report.html'}")
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ambiser.io.console import log, progress, run_main, set_up_logging
-from ambiser.io.files import read_json, write_json
+from ambiser.io.corpus_record import read_record
+from ambiser.io.files import write_json
 from ambiser.io.tables import read_tsv
 from ambiser.recipe.arguments import Parser, add_experiment
 from ambiser.recipe.experiments import claim_experiment, load_experiments
@@ -58,7 +59,7 @@ def score(system: System, predictions: dict[int, Path]) -> dict[str, object]:
         name=system.name,
         tag=system.tag,
         seed=system.seed,
-        corpus=read_json(layout.corpus_record()),
+        corpus=read_record(layout.corpus_record()),
         class_names=next(iter(views.values())).classes,
         folds=folds,
         test_set=describe_test_set(tested),

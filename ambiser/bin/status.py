@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ambiser.io.console import run_main
-from ambiser.io.files import read_json
+from ambiser.io.corpus_record import read_record
 from ambiser.io.layout import Layout
 from ambiser.launch.slurm_status import survey
 from ambiser.recipe.arguments import Parser, add_experiment
@@ -22,9 +22,9 @@ def main() -> None:
     args = parser.parse_args()
     experiments, layout = load_experiments(args), layout_of(args)
     record = layout.corpus_record()
-    facts = read_json(record) if record.is_file() else {}
-    folds = args.folds or facts.get("folds", [])
-    print(f"data      {_word(record)}" + (f": {facts['utterances']} utterances, folds {_list(folds)}" if facts else ""))
+    corpus = read_record(record) if record.is_file() else None
+    folds = args.folds or (corpus.folds if corpus else [])
+    print(f"data      {_word(record)}" + (f": {corpus.utterances} utterances, folds {_list(folds)}" if corpus else ""))
     for folder in dict.fromkeys(folder for experiment in experiments for folder in experiment.feature_folders()):
         print(f"features  {_word(folder / 'feats.scp')}: {folder}")
     print()

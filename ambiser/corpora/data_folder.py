@@ -3,26 +3,26 @@
 import contextlib
 import gc
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from ambiser.config import differing_keys
 from ambiser.config.data_keys import Data
-from ambiser.corpora.audio_headers import measure_audio
+from ambiser.corpora.audio_headers import Measured, measure_audio
 from ambiser.corpora.corpus import Corpus, Utterance
 from ambiser.corpora.data_tables import check_tables, remove_stale, write_folds, write_tables
-from ambiser.corpora.folds import make_folds
+from ambiser.corpora.folds import Split, make_folds
 from ambiser.corpora.leaks import guard_folds
 from ambiser.corpora.mini.mini_corpus import make_mini
 from ambiser.corpora.parsers import CORPORA
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.console import log
-from ambiser.io.files import read_json, write_json
+from ambiser.io.corpus_record import CorpusRecord, read_record
 from ambiser.io.layout import Layout
 from ambiser.io.tables import write_tsv
 
 
-def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> dict:
+def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusRecord:
     """Prepares the data folder, or leaves it alone when it is there with the same settings.
 
     Args:
@@ -31,7 +31,7 @@ def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> dict:
         layout: where the tables go.
 
     Returns:
-        The content of corpus.json.
+        The record of stage 1 (corpus.json).
 
     Raises:
         ConfigError: the folder was made with other settings, or no corpus is named.
@@ -51,27 +51,23 @@ def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> dict:
         return write_corpus(corpus, settings=settings, data=data, layout=layout)
 
 
-def find_record(layout: Layout, settings: Mapping) -> dict | None:
-    """Returns the content of corpus.json when it is there, after comparing the settings.
+def find_record(layout: Layout, settings: dict[str, object]) -> CorpusRecord | None:
+    """Returns the record of stage 1 if there is one, after comparing the settings.
 
     Raises:
         ConfigError: the folder was made with other settings; every differing key is named.
     """
     if not layout.corpus_record().is_file():
         return None
-    record = read_json(layout.corpus_record())
-    try:
-        made_with = {name: record[name] for name in settings}
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{layout.corpus_record()}: is no record of stage 1; remove it and run again") from error
-    lines = differing_keys(made_with, settings)
+    record = read_record(layout.corpus_record())
+    lines = differing_keys(record.settings(), settings)
     if lines:
         remedy = "give another --data_dir, or remove it to prepare it anew"
         raise ConfigError("\n  ".join([f"{layout.data_dir} was made with other settings; {remedy}:", *lines]))
     return record
 
 
-def write_corpus(corpus: Corpus, *, settings: Mapping, data: Data, layout: Layout) -> dict:
+def write_corpus(corpus: Corpus, *, settings: dict[str, object], data: Data, layout: Layout) -> CorpusRecord:
     """Reads the audio headers, writes every table and fold, checks them, and writes corpus.json last.
 
     Raises:
@@ -79,9 +75,9 @@ def write_corpus(corpus: Corpus, *, settings: Mapping, data: Data, layout: Layou
     """
     _leave_out(corpus, data.leave_out)
     measured = measure_audio(corpus)
-    kept, left_out = measured.kept, corpus.findings.left_out
+    kept = measured.kept
     if not kept:
-        reasons = Counter(left_out.values()).most_common(3)
+        reasons = Counter(corpus.findings.left_out.values()).most_common(3)
         raise DataError(f"{settings['corpus_dir']}: no utterance is left; most frequent reasons: {reasons}")
     _compare_names(kept, corpus)
     split = make_folds(kept, data)
@@ -89,32 +85,55 @@ def write_corpus(corpus: Corpus, *, settings: Mapping, data: Data, layout: Layou
     for folder in (layout.data_dir, layout.data_dir / "all", *layout.data_dir.glob("fold*")):
         remove_stale(folder)
     write_tables(corpus, kept, measured.durations_s, layout)
-    root = f"{settings['corpus_dir']}/"  # the places count from the corpus, so that they are the same on every disk
+    root = f"{settings['corpus_dir']}/"  # places are relative to the corpus, so that they are the same on every disk
     places = sorted((what, where.replace(root, "")) for what, where in corpus.findings.places)
     write_tsv(layout.table("warnings.tsv"), ["what", "where"], places)
     write_folds(split.folds, layout)
     check_tables(layout, split.folds)
-    record = {
-        **settings,
-        "corpus": corpus.name,
-        "version": data.version or corpus.version,
-        "protocol": data.protocol,
-        "dev": split.dev,
-        "folds": list(split.folds),
-        "parts": {str(k): {part: len(utts) for part, utts in fold.items()} for k, fold in split.folds.items()},
-        "sessions": sorted({u.session for u in kept}),
-        "speakers": sorted({u.speaker for u in kept}),
-        "utterances": len(kept),
-        "duration_s": round(sum(measured.durations_s.values()), 4),
-        "votes": sum(len(u.votes) for u in kept),
-        "codes": dict(Counter(u.label for u in kept)),
-        "left_out": len(left_out),
-        "warnings": dict(corpus.findings.warnings),
-        "made_up": corpus.made_up,
-        "leaks": leaks,
-    }
-    write_json(layout.corpus_record(), record)
+    record = make_record(corpus, measured, split, leaks=leaks, settings=settings, data=data)
+    record.write(layout.corpus_record())
     return record
+
+
+def make_record(
+    corpus: Corpus,
+    measured: Measured,
+    split: Split,
+    *,
+    leaks: dict[str, int],
+    settings: dict[str, object],
+    data: Data,
+) -> CorpusRecord:
+    """Returns the record of a corpus whose tables are written.
+
+    Args:
+        corpus: as parsed; its findings are complete.
+        measured: the utterances kept, and their durations.
+        split: the folds.
+        leaks: from `guard_folds`.
+        settings: the folder of the corpus and the `data` section as written.
+        data: that section; its version counts, or if empty that of the files of the corpus.
+    """
+    kept = measured.kept
+    return CorpusRecord(
+        **settings,
+        corpus=corpus.name,
+        version=data.version or corpus.version,
+        protocol=data.protocol,
+        dev=split.dev,
+        folds=list(split.folds),
+        parts={str(k): {part: len(utts) for part, utts in fold.items()} for k, fold in split.folds.items()},
+        sessions=sorted({u.session for u in kept}),
+        speakers=sorted({u.speaker for u in kept}),
+        utterances=len(kept),
+        duration_s=round(sum(measured.durations_s.values()), 4),
+        votes=sum(len(u.votes) for u in kept),
+        codes=dict(Counter(u.label for u in kept)),
+        left_out=len(corpus.findings.left_out),
+        warnings=dict(corpus.findings.warnings),
+        made_up=corpus.made_up,
+        leaks=leaks,
+    )
 
 
 def _leave_out(corpus: Corpus, utts: list[str]) -> None:

@@ -8,7 +8,7 @@ from ambiser.corpora.corpus import Corpus, Utterance
 from ambiser.errors import DataError
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_list, read_table, write_list, write_table, write_tsv
-from ambiser.labels.label_view import COLUMNS as VOTE_COLUMNS
+from ambiser.labels.vote_table import COLUMNS as VOTE_COLUMNS
 
 ATTRIBUTES = ("valence", "arousal", "dominance")
 RATING_COLUMNS = ["utt", "rater", "source", *ATTRIBUTES]

@@ -8,19 +8,8 @@ import numpy as np
 from ambiser.config.data_keys import LABELS, LabelPolicy
 from ambiser.errors import ConfigError
 from ambiser.labels.dawid_skene import dawid_skene
-from ambiser.labels.vote_table import ANONYMOUS, COLUMNS, SLOTS, SOURCES, VoteTable, read_votes
+from ambiser.labels.vote_table import ANONYMOUS, SLOTS, SOURCES, VoteTable
 
-__all__ = [
-    "COLUMNS",
-    "SLOTS",
-    "SOURCES",
-    "LabelView",
-    "VoteTable",
-    "read_votes",
-    "smooth_labels",
-    "view_labels",
-    "view_unlabelled",
-]
 PRECISE, AMBIGUOUS, NEITHER = 0, 1, 2
 _EPSILON = 1e-9  # masses are sums of 1/k: equal ones may differ in the last bits
 
@@ -52,7 +41,7 @@ def view_labels(votes: VoteTable, labels: LabelPolicy, utts: Iterable[str] | Non
     """Turns votes into labels as the configuration says.
 
     Every rater has one vote, shared between the labels he gave (split_mass), or one for each of them
-    (one_vote_each). Labels of one class are added up first; each label outside the classes stays an option of its
+    (one_vote_each). LabelPolicy of one class are added up first; each label outside the classes stays an option of its
     own (with extra_class they are one class 'other'). The hard label is the option with strictly the most mass. A tie
     is no majority, whatever `ties` says of the hard label.
 

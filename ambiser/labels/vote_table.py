@@ -13,7 +13,7 @@ COLUMNS = ("utt", "rater", "source", "slot", "label")
 SOURCES = ("outside", "self")
 SLOTS = ("primary", "secondary")
 ANONYMOUS = "anon"
-"""Prefix of rater names that are only distinct within an utterance."""
+"""Prefix of rater names that are unique within one utterance only: the same name elsewhere is another person."""
 _CHUNK_BYTES = 2**23
 
 

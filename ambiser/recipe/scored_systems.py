@@ -42,7 +42,7 @@ def load_scored(system: System, fold: int, test: Path) -> tuple[object, object, 
 
 @functools.lru_cache(1)
 def _votes(layout: Layout) -> object:
-    from ambiser.labels.label_view import read_votes
+    from ambiser.labels.vote_table import read_votes
 
     return read_votes(require(layout.table("votes.tsv"), "prepare"))
 

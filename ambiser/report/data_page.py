@@ -1,37 +1,36 @@
 """The report of stage 1 as one self-contained page with plots."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 
-from ambiser.report.data_statistics import Statistics, Table
+from ambiser.io.corpus_record import CorpusRecord
+from ambiser.report.data_statistics import CountTable, DataStatistics
 from ambiser.report.data_summary import heading
+from ambiser.report.figure_style import take_picture
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 _SIZE = (4.2, 2.6)
 _BINS = 24
 _MANY = 40
 
-Take = Callable[..., object]
 
-
-def render_page(record: dict, statistics: Statistics, take_picture: Take) -> str:
-    """Returns the HTML of the data report.
+def render_page(record: CorpusRecord, statistics: DataStatistics, figures_dir: Path) -> str:
+    """Draws the figures and returns the HTML of the data report.
 
     Args:
-        record: corpus.json.
+        record: of stage 1 (corpus.json).
         statistics: from `ambiser.report.data_statistics.collect_statistics`.
-        take_picture: draws a figure: called with a function that returns it, and with name= and caption=; returns
-            something with `caption` and `svg`.
+        figures_dir: where the figures are written as PNG and PDF.
     """
-    pictures = [
-        take_picture(lambda: _draw_classes(statistics.tables[0]), name="data_classes", caption=_CLASSES),
-        take_picture(lambda: _draw_entropies(statistics.entropies), name="data_entropy", caption=_ENTROPY),
-        take_picture(lambda: _draw_votes(statistics.raters_per_utterance), name="data_votes", caption=_VOTES),
-    ]
+    drawn = (
+        ("data_classes", _CLASSES, lambda: _draw_classes(statistics.tables[0])),
+        ("data_entropy", _ENTROPY, lambda: _draw_entropies(statistics.entropies)),
+        ("data_votes", _VOTES, lambda: _draw_votes(statistics.raters_per_utterance)),
+    )
+    pictures = [take_picture(draw, name=name, caption=caption, folder=figures_dir) for name, caption, draw in drawn]
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.get_template("data_page.html.j2")
@@ -43,7 +42,7 @@ _ENTROPY = "Entropy of the votes in bits: 0 is unanimous, log2 of the number of 
 _VOTES = "Raters an utterance."
 
 
-def _draw_classes(table: Table) -> Figure:
+def _draw_classes(table: CountTable) -> Figure:
     names, counts = table.header[2:-2], table.rows[-1][2:-2]
     figure, axis = _axis()
     axis.barh(names[::-1], counts[::-1], color=BLUE)

@@ -8,10 +8,12 @@ import numpy as np
 
 from ambiser.config.data_keys import LABELS, LabelPolicy
 from ambiser.corpora.folds import PARTS
+from ambiser.io.corpus_record import CorpusRecord
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_list, read_table, read_tsv
 from ambiser.labels.agreement import fleiss_kappa, krippendorff_alpha
-from ambiser.labels.label_view import LabelView, VoteTable, read_votes, view_labels
+from ambiser.labels.label_view import LabelView, view_labels
+from ambiser.labels.vote_table import VoteTable, read_votes
 
 MOST_SESSIONS = 12
 MOST_NAMES = 5
@@ -20,7 +22,7 @@ _EPSILON = 1e-9
 
 
 @dataclass(frozen=True)
-class Table:
+class CountTable:
     """A table of the report; the last row of counts is the sum where there is one."""
 
     title: str
@@ -29,7 +31,7 @@ class Table:
 
 
 @dataclass
-class Statistics:
+class DataStatistics:
     """All that is reported.
 
     Attributes:
@@ -40,18 +42,20 @@ class Statistics:
         reasons: titles, and rows of count and reason, of what was left out or looked odd.
     """
 
-    tables: list[Table]
+    tables: list[CountTable]
     entropies: np.ndarray
     raters_per_utterance: np.ndarray
     facts: dict[str, str]
     reasons: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
 
-def collect_statistics(record: dict, labels: LabelPolicy, levels: Sequence[float], layout: Layout) -> Statistics:
+def collect_statistics(
+    record: CorpusRecord, labels: LabelPolicy, levels: Sequence[float], layout: Layout
+) -> DataStatistics:
     """Reads what stage 1 wrote and counts it.
 
     Args:
-        record: corpus.json.
+        record: of stage 1 (corpus.json).
         labels: the policies; the counts by class follow them.
         levels: upper entropies (bits) of the levels of ambiguity below the highest.
         layout: where the tables are.
@@ -71,7 +75,7 @@ def collect_statistics(record: dict, labels: LabelPolicy, levels: Sequence[float
     sizes = _sizes(record)
     parts = list(sizes[min(sizes)])
     rows = [[f"fold {fold}", *sizes[fold].values()] for fold in sizes]
-    tables.append(Table("utterances of each part", ["", *parts], rows))
+    tables.append(CountTable("utterances of each part", ["", *parts], rows))
     if layout.table("utt2acted").is_file():
         acted = read_table(layout.table("utt2acted"))
         codes = sorted(set(acted.values()))
@@ -80,12 +84,12 @@ def collect_statistics(record: dict, labels: LabelPolicy, levels: Sequence[float
     reasons = {
         "not in this class set": _ranked(Counter(view.left_out.values())),
         "left out of the corpus": _ranked(lost),
-        "odd, but kept": _ranked(record["warnings"]),
+        "odd, but kept": _ranked(record.warnings),
     }
     raw = _primary_counts(votes)
     raters = _raters(votes)
     facts = _facts(raters, raw, view, entropies) | _agreement(votes, labels)
-    return Statistics(tables, entropies, raters, facts, reasons)
+    return DataStatistics(tables, entropies, raters, facts, reasons)
 
 
 def entropy_bits(soft: np.ndarray) -> np.ndarray:
@@ -147,29 +151,29 @@ def _primary_counts(votes: VoteTable) -> np.ndarray:
     return counts[counts.sum(axis=1) > 0]
 
 
-def _groups(record: dict, layout: Layout) -> tuple[dict[str, str], list[str], str]:
+def _groups(record: CorpusRecord, layout: Layout) -> tuple[dict[str, str], list[str], str]:
     """Returns the row of every utterance, the rows in order, and what they are.
 
     Rows are the parts of the fold where there is only one, sessions where these are few, or else the tested sets.
     """
-    if len(record["parts"]) > 1 and len(record["sessions"]) <= MOST_SESSIONS:
-        return read_table(layout.table("utt2session")), record["sessions"], ""
-    parts = {f: list(sizes) if len(record["parts"]) == 1 else ["test"] for f, sizes in _sizes(record).items()}
+    if len(record.parts) > 1 and len(record.sessions) <= MOST_SESSIONS:
+        return read_table(layout.table("utt2session")), record.sessions, ""
+    parts = {f: list(sizes) if len(record.parts) == 1 else ["test"] for f, sizes in _sizes(record).items()}
     names = {(f, p): p if len(parts) == 1 else f"fold {f}" for f, listed in parts.items() for p in listed}
     group_of = {utt: name for (f, p), name in names.items() for utt in read_list(layout.fold_list(f, p))}
     return group_of, list(names.values()), "part" if len(parts) == 1 else "tested in"
 
 
-def _sizes(record: dict) -> dict[int, dict[str, int]]:
+def _sizes(record: CorpusRecord) -> dict[int, dict[str, int]]:
     """Returns the sizes of the parts of every fold, by number, in the order train, dev, test and what is beside."""
     order = {part: i for i, part in enumerate(PARTS)}
-    folds = sorted((int(fold), sizes) for fold, sizes in record["parts"].items())
+    folds = sorted((int(fold), sizes) for fold, sizes in record.parts.items())
     return {f: dict(sorted(s.items(), key=lambda part: (order.get(part[0], len(order)), part[0]))) for f, s in folds}
 
 
 def _by_group(
     title: str, groups: list[str], group_of: dict[str, str], view: LabelView, speaker_of: dict[str, str]
-) -> Table:
+) -> CountTable:
     kept_in = np.array([group_of.get(utt, "") for utt in view.utts])
     header = [title, "utterances", *view.classes, "no hard label", "left out", "speakers"]
     rows = []
@@ -181,14 +185,14 @@ def _by_group(
         few = group != "all" and len(speakers) <= MOST_NAMES
         words = ", ".join(f"{s} {n}" for s, n in sorted(speakers.items())) if few else len(speakers)
         rows.append([group, len(utts), *per_class, len(utts) - int(here.sum()), words])
-    return Table(title, header, rows)
+    return CountTable(title, header, rows)
 
 
-def _count(title: str, names: list[str], name_of: Iterable[str], view: LabelView) -> Table:
+def _count(title: str, names: list[str], name_of: Iterable[str], view: LabelView) -> CountTable:
     """Counts the utterances with labels by a name of each and by class."""
     group = np.array(list(name_of))
     rows = [[name, int((group == name).sum()), *_per_class(view, group == name)] for name in names]
-    return Table(title, [title, "utterances", *view.classes, "no hard label"], rows)
+    return CountTable(title, [title, "utterances", *view.classes, "no hard label"], rows)
 
 
 def _per_class(view: LabelView, here: np.ndarray) -> list[int]:

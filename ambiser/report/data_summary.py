@@ -1,15 +1,16 @@
 """The report of stage 1 as text for the screen."""
 
+from ambiser.io.corpus_record import CorpusRecord
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_tsv
-from ambiser.report.data_statistics import MOST_NAMES, Statistics, Table
+from ambiser.report.data_statistics import MOST_NAMES, CountTable, DataStatistics
 
 
-def summarize(record: dict, statistics: Statistics, layout: Layout) -> str:
+def summarize(record: CorpusRecord, statistics: DataStatistics, layout: Layout) -> str:
     """Returns what a person wants to see: counts, agreement, what was left out and what looked odd.
 
     Args:
-        record: corpus.json.
+        record: of stage 1 (corpus.json).
         statistics: from `ambiser.report.data_statistics.collect_statistics`.
         layout: where the tables are.
     """
@@ -18,8 +19,8 @@ def summarize(record: dict, statistics: Statistics, layout: Layout) -> str:
         lines += [*_align(table), ""]
     lines += [f"{name}: {value}" for name, value in statistics.facts.items()]
     lines += _reasons("not in this class set", statistics)
-    see = f" (see {layout.table('left_out.tsv')})" if record["left_out"] else ""
-    lines += [f"left out of the corpus: {record['left_out']}{see}"]
+    see = f" (see {layout.table('left_out.tsv')})" if record.left_out else ""
+    lines += [f"left out of the corpus: {record.left_out}{see}"]
     lost = read_tsv(layout.table("left_out.tsv"))
     if len(lost) > MOST_NAMES:
         lines += _reasons("left out of the corpus", statistics)[1:]
@@ -31,27 +32,27 @@ def summarize(record: dict, statistics: Statistics, layout: Layout) -> str:
     return "\n".join(lines)
 
 
-def heading(record: dict) -> str:
+def heading(record: CorpusRecord) -> str:
     """Returns one line: corpus, size and protocol."""
-    made_up = ", MADE UP" if record["made_up"] else ""
+    made_up = ", MADE UP" if record.made_up else ""
     counts = (
-        f"{record['utterances']} utterances",
-        f"{record['duration_s'] / 3600:.2f} h",
-        f"{len(record['speakers'])} speakers",
-        f"{record['votes']} votes",
+        f"{record.utterances} utterances",
+        f"{record.duration_s / 3600:.2f} h",
+        f"{len(record.speakers)} speakers",
+        f"{record.votes} votes",
     )
-    folds = f"{len(record['folds'])} folds" if len(record["folds"]) > 1 else "1 fold"
-    protocol = f"{record['protocol']}, {folds}, dev: {record['dev']}"
-    leaks = ", LEAKS: not for comparison with speaker-independent results" if record["leaks"] else ""
-    return f"corpus {record['corpus']}{made_up}: {', '.join(counts)}; {protocol}{leaks}"
+    folds = f"{len(record.folds)} folds" if len(record.folds) > 1 else "1 fold"
+    protocol = f"{record.protocol}, {folds}, dev: {record.dev}"
+    leaks = ", LEAKS: not for comparison with speaker-independent results" if record.leaks else ""
+    return f"corpus {record.corpus}{made_up}: {', '.join(counts)}; {protocol}{leaks}"
 
 
-def _reasons(title: str, statistics: Statistics) -> list[str]:
+def _reasons(title: str, statistics: DataStatistics) -> list[str]:
     rows = statistics.reasons[title]
     return [f"{title}: {sum(n for n, _ in rows)}", *(f"  {n:6d}  {reason}" for n, reason in rows)] if rows else []
 
 
-def _align(table: Table) -> list[str]:
+def _align(table: CountTable) -> list[str]:
     texts = [[str(cell) for cell in row] for row in (table.header, *table.rows)]
     widths = [max(len(row[i]) for row in texts) for i in range(len(texts[0]))]
     lines = []

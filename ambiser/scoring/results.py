@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ambiser.config import Config, differing_keys
 from ambiser.errors import ConfigError, DataError
+from ambiser.io.corpus_record import CorpusRecord, read_record
 from ambiser.io.files import digest, read_json
 from ambiser.io.provenance import git_state, versions
 
@@ -25,7 +26,7 @@ def build_results(
     name: str,
     tag: str,
     seed: int | None,
-    corpus: Mapping[str, object],
+    corpus: CorpusRecord,
     class_names: Iterable[str],
     folds: Iterable[int],
     test_set: str,
@@ -42,7 +43,7 @@ def build_results(
         name: the experiment without its seed; results that share it are averaged over seeds.
         tag: the experiment with its seed.
         seed: the seed; none for the mean over several.
-        corpus: data/corpus.json.
+        corpus: the record of stage 1 (data/corpus.json).
         class_names: in the order of every array.
         folds: those that were scored.
         test_set: from `describe_test_set`.
@@ -72,7 +73,7 @@ def make_stamp(
     config: Config,
     *,
     seed: int | None,
-    corpus: Mapping[str, object],
+    corpus: CorpusRecord,
     class_names: Iterable[str],
     folds: Iterable[int],
     test_set: str,
@@ -82,17 +83,17 @@ def make_stamp(
     inputs = INPUTS[config.amber.student] if "distill" in config.stages else "speech"
     hears = inputs != "text" or config.amber.heads() != ("T",)
     return {
-        "corpus": corpus["corpus"],
-        "version": corpus["version"],
-        "made_up": bool(corpus["made_up"]),
+        "corpus": corpus.corpus,
+        "version": corpus.version,
+        "made_up": corpus.made_up,
         "classes": labels.pop("classes"),
         "class_names": list(class_names),
         "policies": labels,
-        "protocol": corpus["protocol"],
-        "dev": corpus["dev"],
-        "leaks": sorted(corpus["leaks"]),
+        "protocol": corpus.protocol,
+        "dev": corpus.dev,
+        "leaks": sorted(corpus.leaks),
         "folds": sorted(folds),
-        "all_folds": sorted(corpus["folds"]),
+        "all_folds": sorted(corpus.folds),
         "test_set": test_set,
         "score": config.score.model_dump(mode="json"),
         "seed": seed,
@@ -157,8 +158,8 @@ def choose_folds(record: Path, config: Config, wanted: Iterable[int]) -> list[in
     Raises:
         ConfigError: a fold is named twice, stage 1 did not make it, or it was run with another configuration.
     """
-    corpus = read_json(record)
-    lines = differing_keys({"data": corpus["data"]}, {"data": config.data.model_dump(mode="json")})
+    corpus = read_record(record)
+    lines = differing_keys({"data": corpus.data}, {"data": config.data.model_dump(mode="json")})
     if lines:
         remedy = "use another --data_dir"
         raise ConfigError("\n  ".join([f"{record} was made with another configuration; {remedy}:", *lines]))
@@ -166,9 +167,9 @@ def choose_folds(record: Path, config: Config, wanted: Iterable[int]) -> list[in
     for fold in wanted:
         if wanted.count(fold) > 1:
             raise ConfigError(f"--folds {_blanks(wanted)}: fold {fold} stands twice; name each fold once")
-        if fold not in corpus["folds"]:
-            raise ConfigError(f"--folds {fold}: there is no such fold; {record} has {_blanks(corpus['folds'])}")
-    return wanted or sorted(corpus["folds"])
+        if fold not in corpus.folds:
+            raise ConfigError(f"--folds {fold}: there is no such fold; {record} has {_blanks(corpus.folds)}")
+    return wanted or sorted(corpus.folds)
 
 
 def is_current(path: Path, *, expected_hash: str, folds: list[int], sources: Iterable[Path]) -> bool:

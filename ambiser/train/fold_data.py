@@ -17,7 +17,8 @@ from ambiser.features.upstreams.finetune import NO_TOKEN
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table
-from ambiser.labels.label_view import LabelView, read_votes, view_labels, view_unlabelled
+from ambiser.labels.label_view import LabelView, view_labels, view_unlabelled
+from ambiser.labels.vote_table import read_votes
 from ambiser.train.waveforms import WaveBatch, Waveforms, make_waveforms
 
 LEARNED_OR_SCORED = ("train", "dev", "test")

@@ -133,7 +133,8 @@ def test_calibration_is_fitted_on_dev_and_scores_before_and_after_are_kept(fake_
 
     from ambiser.config import load_config
     from ambiser.io.tables import read_list
-    from ambiser.labels.label_view import read_votes, view_labels
+    from ambiser.labels.label_view import view_labels
+    from ambiser.labels.vote_table import read_votes
     from ambiser.scoring.calibration import fit_calibration
     from ambiser.scoring.prediction_table import read_predictions
 

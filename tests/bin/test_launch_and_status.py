@@ -1,11 +1,11 @@
 """The programs launch, status and check: what they print, refuse and leave alone."""
 
-import json
 import shlex
 import sys
 from pathlib import Path
 
 import pytest
+from make_record import make_record
 
 from ambiser.config import load_config
 from ambiser.stages import TRAINING_STAGES
@@ -18,8 +18,7 @@ def folders(root, tmp_path):
     """The three folders, with a stage 1 that seems to be done."""
     (tmp_path / "data").mkdir()
     data = load_config(root / MINI / "ce.yaml").data.model_dump(mode="json")
-    record = {"folds": [1, 2], "utterances": 60, "data": data}
-    (tmp_path / "data/corpus.json").write_text(json.dumps(record))
+    make_record(folds=[1, 2], data=data).write(tmp_path / "data/corpus.json")
     return [f"--{name}_dir={tmp_path / name}" for name in ("data", "dump", "exp")]
 
 

@@ -71,7 +71,8 @@ def test_floors_come_from_the_training_part(fake_recipe, run):
     run(score, [*fake_recipe.words("ce"), "--folds", "1"])
     from ambiser.config import load_config
     from ambiser.io.tables import read_list
-    from ambiser.labels.label_view import read_votes, view_labels
+    from ambiser.labels.label_view import view_labels
+    from ambiser.labels.vote_table import read_votes
 
     layout, labels = fake_recipe.layout, load_config(ROOT / "egs/mini/conf/ce.yaml").labels
     votes = read_votes(layout.table("votes.tsv"))

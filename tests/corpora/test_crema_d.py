@@ -181,11 +181,11 @@ def test_a_wrong_folder_says_where_to_look_and_where_to_get_it(root, tmp_path):
 
 def test_stage_1_makes_actor_disjoint_folds_and_keeps_the_acted_emotion(made, layout):
     record = prepare_data(made[0], DATA, layout)
-    assert (record["folds"], record["dev"], record["version"]) == ([1, 2, 3], "next_fold", "1.0")
+    assert (record.folds, record.dev, record.version) == ([1, 2, 3], "next_fold", "1.0")
     actors = [{u[:4] for u in read_list(layout.fold_list(1, part))} for part in ("train", "dev", "test")]
     assert set.union(*actors) == {str(a) for a in ACTORS}
     assert [len(a) for a in actors] == [2, 2, 2]
     assert all({ACTORS[int(a)] for a in part} == {"Male", "Female"} for part in actors)
     assert read_table(layout.table("utt2acted"))["1001_IEO_ANG_XX"] == "ang"
     assert [row["utt"] for row in read_tsv(layout.table("left_out.tsv"))] == ["1006_TIE_HAP_XX"]
-    assert record["leaks"] == {}
+    assert record.leaks == {}

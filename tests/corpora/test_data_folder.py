@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from typing import get_args
 
 import numpy as np
@@ -15,9 +16,11 @@ from ambiser.corpora.corpus import Corpus, Findings, Utterance, Vote
 from ambiser.corpora.data_folder import prepare_data
 from ambiser.corpora.parsers import CORPORA
 from ambiser.errors import ConfigError, DataError
+from ambiser.io import files
+from ambiser.io.corpus_record import read_record
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_list, read_table, read_tsv
-from ambiser.labels.label_view import read_votes
+from ambiser.labels.vote_table import read_votes
 
 N_MINI = 60
 TURN = "Ses02F_impro01_F001"
@@ -35,7 +38,7 @@ def test_tables_follow_the_contract(mini_corpus, data, layout):
     record = prepare_data(mini_corpus, data, layout)
     wavs = read_table(layout.table("wav.scp"))
     utt2spk = read_table(layout.table("utt2spk"))
-    assert len(wavs) == N_MINI == record["utterances"]
+    assert len(wavs) == N_MINI == record.utterances
     assert all(value.startswith("/") for value in wavs.values())
     durations = read_table(layout.table("utt2dur"))
     for utt, wav in wavs.items():
@@ -46,11 +49,12 @@ def test_tables_follow_the_contract(mini_corpus, data, layout):
     assert set(read_table(layout.table("utt2session")).values()) == {f"Ses0{i}" for i in range(1, 6)}
     assert "xxx" in read_table(layout.table("utt2label")).values()
     assert read_table(layout.table("text"), allow_empty_value=True).keys() == wavs.keys()
-    assert record["made_up"] is True
-    assert record["leaks"] == {}
-    assert record["folds"] == [1, 2, 3, 4, 5]
-    assert record["data"] == data.model_dump()
-    assert json.loads(layout.corpus_record().read_text()) == record
+    assert record.made_up is True
+    assert record.leaks == {}
+    assert record.folds == [1, 2, 3, 4, 5]
+    assert record.data == data.model_dump()
+    assert json.loads(layout.corpus_record().read_text()) == asdict(record)
+    assert read_record(layout.corpus_record()) == record
 
 
 def test_votes_and_attributes_keep_every_rater(mini_corpus, data, layout):
@@ -58,7 +62,7 @@ def test_votes_and_attributes_keep_every_rater(mini_corpus, data, layout):
     votes = read_tsv(layout.table("votes.tsv"))
     assert list(votes[0]) == ["utt", "rater", "source", "slot", "label"]
     assert [row["utt"] for row in votes] == sorted(row["utt"] for row in votes)
-    assert len(read_votes(layout.table("votes.tsv")).label) == len(votes) == record["votes"]
+    assert len(read_votes(layout.table("votes.tsv")).label) == len(votes) == record.votes
     assert {row["source"] for row in votes} == {"outside", "self"}
     attributes = read_tsv(layout.table("attributes.tsv"))
     assert list(attributes[0]) == ["utt", "rater", "source", "valence", "arousal", "dominance"]
@@ -105,18 +109,18 @@ def test_other_settings_are_refused_and_named(mini_corpus, data, layout, tmp_pat
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize("writer", ["write_table", "write_list", "write_tsv", "write_json"])
+@pytest.mark.parametrize("writer", ["write_table", "write_list", "write_tsv", "write_text"])
 def test_killed_and_run_again_ends_in_the_same_files(mini_corpus, data, tmp_path, monkeypatch, writer):
     def layout(name):
         return Layout(tmp_path / name, tmp_path, tmp_path)
 
     prepare_data(mini_corpus, data, layout("whole"))
-    module = prepare if writer == "write_json" else store
+    module = files if writer == "write_text" else store  # write_text writes corpus.json
     original, calls = getattr(module, writer), []
 
     def killed(*args):
         calls.append(args)
-        if len(calls) == (1 if writer == "write_json" else 2):
+        if args[0].name == "corpus.json" or (writer != "write_text" and len(calls) == 2):
             args[0].parent.mkdir(parents=True, exist_ok=True)
             args[0].with_name(f".{args[0].name}.1.tmp").write_text("half")
             raise KeyboardInterrupt
@@ -168,7 +172,7 @@ def test_unreadable_audio(corpus_copy, data, layout, damage, message):
     record = prepare_data(corpus_copy, data.model_copy(update={"allow_incomplete": True}), layout)
     left_out = read_tsv(layout.table("left_out.tsv"))
     assert [row["utt"] for row in left_out] == [TURN]
-    assert (record["left_out"], record["utterances"]) == (1, N_MINI - 1)
+    assert (record.left_out, record.utterances) == (1, N_MINI - 1)
     assert TURN not in read_list(layout.fold_list(2, "test"))
 
 
@@ -176,8 +180,8 @@ def test_stereo_and_another_rate_are_kept_and_counted(corpus_copy, data, layout)
     soundfile.write(wav_of(corpus_copy), np.full((22050, 2), 0.1), 44100)
     soundfile.write(wav_of(corpus_copy, "Ses02F_impro01_F000"), np.full(16000, 0.1), 16000, subtype="FLOAT")
     record = prepare_data(corpus_copy, data, layout)
-    assert record["warnings"]["wavs with several channels (averaged when read)"] == 1
-    assert record["warnings"]["wavs at another rate than 16000 Hz (resampled when read)"] == 1
+    assert record.warnings["wavs with several channels (averaged when read)"] == 1
+    assert record.warnings["wavs at another rate than 16000 Hz (resampled when read)"] == 1
     assert read_table(layout.table("utt2dur"))[TURN] == "0.5000"
 
 
@@ -230,32 +234,32 @@ def test_check_tables_names_an_utterance_that_is_missing_or_foreign(mini_corpus,
 def test_another_protocol_leaks_or_does_not(mini_corpus, data, layout, tmp_path):
     speakers = data.model_copy(update={"protocol": "leave_one_speaker_out"})
     record = prepare_data(mini_corpus, speakers, layout)
-    assert (len(record["folds"]), record["leaks"]) == (10, {})
+    assert (len(record.folds), record.leaks) == (10, {})
     other = Layout(tmp_path / "random", tmp_path, tmp_path)
     record = prepare_data(mini_corpus, data.model_copy(update={"protocol": "random"}), other)
-    assert record["leaks"]["speaker"] > 10
+    assert record.leaks["speaker"] > 10
 
 
 def test_a_wav_on_two_sides_is_refused_and_one_on_one_side_counted(corpus_copy, data, layout, tmp_path):
     same_side = wav_of(corpus_copy, "Ses02F_impro01_F000")
     shutil.copy(wav_of(corpus_copy), same_side)
     record = prepare_data(corpus_copy, data, layout)
-    assert record["warnings"]["wavs that are byte-identical to another one"] == 1
-    assert record["leaks"] == {}
+    assert record.warnings["wavs that are byte-identical to another one"] == 1
+    assert record.leaks == {}
     shutil.copy(same_side, wav_of(corpus_copy, "Ses04F_impro01_F000"))
     other = Layout(tmp_path / "other", tmp_path, tmp_path)
     with pytest.raises(DataError, match=r"fold 1: byte-identical wavs .*Ses04F_impro01_F000 \(train\)"):
         prepare_data(corpus_copy, data, other)
     assert not other.corpus_record().exists()
     record = prepare_data(corpus_copy, data.model_copy(update={"allow_leaks": True}), other)
-    assert list(record["leaks"]) == ["wav"]
+    assert list(record.leaks) == ["wav"]
 
 
 def test_a_length_that_contradicts_the_labels_is_listed(corpus_copy, data, layout):
     path = wav_of(corpus_copy)
     soundfile.write(path, np.full(16000 * 9, 0.1), 16000)
     record = prepare_data(corpus_copy, data, layout)
-    assert record["warnings"]["wavs whose length contradicts the labels' times"] == 1
+    assert record.warnings["wavs whose length contradicts the labels' times"] == 1
     rows = read_tsv(layout.table("warnings.tsv"), ["what", "where"])
     (where,) = [row["where"] for row in rows if row["what"].startswith("wavs whose length")]
     assert where.startswith(f"{path.relative_to(corpus_copy)}: 9.00 s instead of ")
@@ -288,7 +292,7 @@ def test_utterances_that_the_user_leaves_out_are_counted_and_listed(mini_corpus,
     chosen = data.model_copy(update={"leave_out": [utts[3], utts[0]]})
     other = Layout(layout.data_dir / "other", layout.dump_dir, layout.exp_dir)
     record = prepare.prepare_data(mini_corpus, chosen, other)
-    assert record["left_out"] == 2 and record["utterances"] == len(utts) - 2
+    assert record.left_out == 2 and record.utterances == len(utts) - 2
     reason = "by the user's choice (data.leave_out)"
     assert read_tsv(other.table("left_out.tsv")) == [{"utt": utt, "reason": reason} for utt in (utts[0], utts[3])]
     assert list(read_table(other.table("wav.scp"))) == [*utts[1:3], *utts[4:]]

@@ -22,7 +22,7 @@ def folder(mini_corpus, data, layout, tmp_path):
 def test_a_prepared_corpus_comes_out_as_it_was(folder, layout, tmp_path):
     other = Layout(tmp_path / "again", tmp_path, tmp_path)
     record = prepare_data(folder, DATA, other)
-    assert (record["corpus"], record["folds"]) == ("kaldi", [1, 2, 3, 4, 5])
+    assert (record.corpus, record.folds) == ("kaldi", [1, 2, 3, 4, 5])
     for name in SAME:
         assert other.table(name).read_bytes() == layout.table(name).read_bytes(), name
     assert other.fold_list(2, "dev").read_bytes() == layout.fold_list(2, "dev").read_bytes()

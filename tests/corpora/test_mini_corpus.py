@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambiser.config.data_keys import Data, LabelPolicy
+from ambiser.config.data_keys import LABELS, Data, LabelPolicy
 from ambiser.corpora.mini import mini_corpus as mini
 from ambiser.corpora.mini.mini_corpus import make_mini, read_mini
 from ambiser.corpora.mini.mini_plan import SELF_RATERS, code_of, plan_corpus
 from ambiser.errors import ConfigError, DataError
-from ambiser.labels.label_view import LABELS, SLOTS, SOURCES, VoteTable, view_labels
+from ambiser.labels.label_view import view_labels
+from ambiser.labels.vote_table import SLOTS, SOURCES, VoteTable
 
 N_MINI = 60
 

@@ -11,7 +11,7 @@ from ambiser.corpora.msp_grammar import PRIMARY, SECONDARY, secondary_codes, spl
 from ambiser.corpora.msp_podcast import read_msp_podcast
 from ambiser.errors import DataError
 from ambiser.io.tables import read_list, read_table, read_tsv
-from ambiser.labels.label_view import read_votes
+from ambiser.labels.vote_table import read_votes
 
 DATA = Data(corpus="msp_podcast", protocol="as_released")
 FIRST = "MSP-PODCAST_9001_0001"
@@ -139,12 +139,12 @@ def test_secondary_labels():
 def test_stage_1_follows_the_released_split(releases, layout, version):
     record = prepare_data(releases[version], DATA, layout)
     there = {"train": 48, "dev": 16, "test": 16, "test2": 16} | ({"test3": 2} if version in ("1.11", "2.0") else {})
-    assert record["parts"] == {"1": there}
-    assert (record["dev"], record["leaks"], record["left_out"]) == ("Development", {}, 1)
+    assert record.parts == {"1": there}
+    assert (record.dev, record.leaks, record.left_out) == ("Development", {}, 1)
     assert set(read_table(layout.table("utt2part")).values()) >= {"Train", "Development", "Test1", "Test2"}
     votes = read_votes(layout.table("votes.tsv"))
     assert len(votes.utts) == N_FILES
-    assert len(votes.label) == record["votes"]
+    assert len(votes.label) == record.votes
     if "test3" in there:
         assert [f"{utt}.wav" for utt in read_list(layout.fold_list(1, "test3"))] == list(TEST3)
     assert len(read_tsv(layout.table("attributes.tsv"))) == sum(len(f.raters) for f in plan() if f.name != NO_WAV)
@@ -253,4 +253,4 @@ def test_a_speaker_on_two_sides_of_the_released_split(root, layout):
     with pytest.raises(DataError, match=r"fold 1: speakers stand in more than one part: 901 \(train and test\)"):
         prepare_data(root, DATA, layout)
     record = prepare_data(root, DATA.model_copy(update={"allow_leaks": True}), layout)
-    assert record["leaks"] == {"speaker": 1}
+    assert record.leaks == {"speaker": 1}

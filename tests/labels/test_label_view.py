@@ -9,7 +9,8 @@ import pytest
 from ambiser.config.data_keys import LABELS, LabelPolicy
 from ambiser.errors import ConfigError, DataError
 from ambiser.labels import vote_table
-from ambiser.labels.label_view import COLUMNS, VoteTable, read_votes, smooth_labels, view_labels, view_unlabelled
+from ambiser.labels.label_view import smooth_labels, view_labels, view_unlabelled
+from ambiser.labels.vote_table import COLUMNS, VoteTable, read_votes
 
 FOUR = {"neutral": ["neu"], "happy": ["hap", "exc"], "angry": ["ang"], "sad": ["sad"]}
 POLICIES = {

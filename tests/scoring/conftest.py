@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from make_record import make_record
 
 from ambiser.config import load_config
 from ambiser.config.data_keys import LABELS
-from ambiser.io.files import write_json, write_text
+from ambiser.io.files import write_text
 from ambiser.io.layout import Layout, experiment_tag
 from ambiser.io.tables import write_list, write_table, write_tsv
-from ambiser.labels.label_view import read_votes, view_labels
+from ambiser.labels.label_view import view_labels
+from ambiser.labels.vote_table import read_votes
 from ambiser.stages import TRAINING_STAGES
 
 CONF = Path(__file__).resolve().parents[2] / "egs" / "mini" / "conf"
@@ -73,14 +75,7 @@ class FakeRecipe:
             part_of = {utt: {fold: "test", dev: "dev"}.get(int(utt[4]), "train") for utt in utt2spk}
             for part in ("train", "dev", "test"):
                 write_list(layout.fold_list(fold, part), [utt for utt, p in part_of.items() if p == part])
-        facts = {
-            "data": config.data.model_dump(mode="json"),
-            "corpus": "mini",
-            "version": "1",
-            "folds": [1, 2, 3, 4, 5],
-        }
-        facts |= {"protocol": "leave_one_session_out", "dev": "next_session", "made_up": True, "leaks": {}}
-        write_json(layout.corpus_record(), facts)
+        make_record(data=config.data.model_dump(mode="json")).write(layout.corpus_record())
         return self
 
     def train(self, name: str, seed: int = 1, skill: float = 0.5, epochs: int = 6, folds: int = 5) -> "FakeRecipe":

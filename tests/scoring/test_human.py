@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from ambiser.config.data_keys import LabelPolicy
-from ambiser.labels.label_view import read_votes, view_labels
+from ambiser.labels.label_view import view_labels
+from ambiser.labels.vote_table import read_votes
 from ambiser.scoring.human import leave_one_out_answers
 from ambiser.scoring.metrics import METRICS
 

@@ -1,20 +1,13 @@
 import json
 
 import pytest
+from make_record import make_record
 
 from ambiser.config import load_config
 from ambiser.errors import DataError
 from ambiser.scoring.results import config_hash, count_reasons, describe_test_set, make_stamp, read_results
 
-CORPUS = {
-    "corpus": "iemocap",
-    "version": "full",
-    "made_up": False,
-    "protocol": "leave_one_session_out",
-    "dev": "next_session",
-    "leaks": {},
-    "folds": [1, 2, 3],
-}
+CORPUS = make_record(corpus="iemocap", version="full", made_up=False, folds=[1, 2, 3])
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from ambiser.errors import DataError
 from ambiser.io.ark import read_matrix, write_ark
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table, read_tsv, write_list, write_table, write_tsv
-from ambiser.labels.label_view import COLUMNS
+from ambiser.labels.vote_table import COLUMNS
 from ambiser.train.checkpoint import load_best
 from ambiser.train.prediction import predict_fold
 from ambiser.train.run_stage import train_stage
