@@ -1,8 +1,8 @@
 """Downloads pre-trained weights into the caches that all programs look in, and tries that they can be loaded."""
 
 from ambiser.config import load_config
-from ambiser.config.loader import CONF
 from ambiser.config.schema import SpeechFeatures, TextFeatures
+from ambiser.config.yaml_reader import CONF
 from ambiser.features.upstreams.upstream_names import BASELINES
 from ambiser.features.upstreams.weights import find_hugging_face, find_weights
 from ambiser.io.console import log, run_main, set_up_logging

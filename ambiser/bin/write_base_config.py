@@ -1,7 +1,7 @@
 """Writes conf/base.yaml from the schema."""
 
 from ambiser.config.base_yaml import render_base
-from ambiser.config.loader import CONF
+from ambiser.config.yaml_reader import CONF
 from ambiser.io.console import run_main
 from ambiser.io.files import write_text
 from ambiser.recipe.arguments import Parser

@@ -1,18 +1,18 @@
-"""Renders the schema as conf/base.yaml: every key, its default, its range and one line of explanation."""
+"""Renders the schema as conf/base.yaml: every key with its default, description and choices."""
 
 import json
 from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from ambiser.config.data_keys import Section
 from ambiser.config.schema import Config
+from ambiser.config.section import Section
 
 _HEAD = """\
-# Every key of a configuration with its default. Generated from ambiser/config/schema.py and data_schema.py by
+# All keys of a configuration with their defaults. Generated from ambiser/config (schema.py and *_keys.py) by
 #   python -m ambiser.bin.write_base_config
-# and not meant to be edited: an experiment is a YAML file of its own that holds what differs (see egs/*/conf).
-# [P] stated by the paper, [I] inferred, [D] decided here; see "Whose choice is it" in the README.
+# Do not edit it: write an experiment, a YAML file with the keys that differ (see conf/experiments and egs/*/conf).
+# [P] stated in the paper, [I] inferred from it, [D] decided here; see "Whose choice is it" in the README.
 """
 
 

@@ -4,42 +4,44 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ambiser.config.data_keys import Section
+from ambiser.config.section import Section
 
 
 class SpeechFeatures(Section):
-    """Speech features, normally from conf/ssl/NAME.yaml."""
+    """Speech features, usually from conf/ssl/NAME.yaml."""
 
     upstream: str = Field(
-        "fbank_no_cmvn", description="name of an s3prl upstream, or huggingface: the model that 'checkpoint' holds"
+        "fbank_no_cmvn", description="name of an s3prl upstream, or huggingface for the model in 'checkpoint'"
     )
     checkpoint: str = Field(
-        "", description="file or folder for upstreams that end in _local or _custom; for huggingface also a name"
+        "", description="file or folder, for upstreams ending in _local or _custom; for huggingface also a model name"
     )
     form: Literal["pooled", "frames", "frames_all"] = Field(
-        "pooled", description="a vector per layer and utterance, one layer at frame rate, or all layers at frame rate"
+        "pooled", description="one vector per layer and utterance, one layer at frame rate, or all layers at frame rate"
     )
-    statistics: Literal["mean", "mean_std"] = Field("mean", description="what is pooled over time, for every layer")
-    layer: int = Field(-1, description="the layer kept with 'form: frames'; -1 is the last")
+    statistics: Literal["mean", "mean_std"] = Field("mean", description="statistics over time, per layer")
+    layer: int = Field(-1, description="layer to keep with 'form: frames'; -1 is the last")
     layer_weights: list[Annotated[float, Field(ge=0)]] = Field(
-        [], description="with 'form: frames': keep a sum of all layers, weighted so (scaled to sum 1); empty: 'layer'"
+        [],
+        description="with 'form: frames': keep the sum of all layers with these weights (scaled to sum 1); empty: keep "
+        "'layer'",
     )
     prosody: bool = Field(
-        False, description="with 'form: pooled': loudness, pitch, voicing and rate beside every layer [D]"
+        False, description="with 'form: pooled': append loudness, pitch, voicing and speaking rate to every layer [D]"
     )
     storage: Literal["exact", "half"] = Field(
-        "exact", description="float32, or Kaldi's two bytes a value (CM2); the error is measured and logged"
+        "exact", description="float32, or 2 bytes per value (Kaldi's CM2), with the error in the log"
     )
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="bfloat16: matrix products in half the bits, faster; the log says how near it stays"
+        "float32", description="precision of matrix products; bfloat16 is faster, with the difference in the log"
     )
     batch_s: Literal["auto"] | Annotated[float, Field(ge=0, le=3600)] = Field(
         "auto",
-        description="seconds of audio in a batch, with padding: it bounds the memory; 0 is one utterance at a time, "
-        "which is fastest on a CPU; auto: 120 on a GPU, else 0 [D]",
+        description="seconds of audio per batch, with padding; bounds the memory. 0: one utterance at a time, fastest "
+        "on a CPU; auto: 120 on a GPU, else 0 [D]",
     )
     longest_s: Annotated[float, Field(ge=10, le=600)] = Field(
-        60, description="longer audio goes through a self-supervised model in chunks that overlap by 4 s [D]"
+        60, description="longest input (s) of a self-supervised model; longer audio is cut into chunks, 4 s overlap [D]"
     )
 
     @model_validator(mode="after")
@@ -54,23 +56,21 @@ class SpeechFeatures(Section):
 
 
 class TextFeatures(Section):
-    """Text features, normally from conf/text/NAME.yaml."""
+    """Text features, usually from conf/text/NAME.yaml."""
 
     encoder: Literal["hashing", "huggingface"] = Field(
-        "hashing", description="hashed word n-grams (offline), or a pre-trained encoder"
+        "hashing", description="hashed word n-grams (no download), or a pre-trained encoder"
     )
-    model: str = Field("", description="for huggingface: a name or a folder")
+    model: str = Field("", description="name or folder of the encoder, for huggingface")
     form: Literal["pooled", "tokens"] = Field(
-        "pooled", description="a vector per utterance, or one per token (huggingface) or word (hashing)"
+        "pooled", description="one vector per utterance, or one per token (huggingface) or word (hashing)"
     )
     pooling: Literal["mean", "cls"] = Field(
-        "mean", description="for huggingface, pooled: mean over tokens, or the first token"
+        "mean", description="pooling, for huggingface with 'form: pooled': mean over tokens, or the first token"
     )
-    layer: int = Field(
-        -1, description="for huggingface: the hidden states that are kept; 0 is the embeddings, -1 the last layer"
-    )
+    layer: int = Field(-1, description="hidden states to keep, for huggingface: 0 is the embeddings, -1 the last layer")
     transcripts: str = Field(
-        "", description="a table 'utt words' in place of the corpus's transcripts, such as hypotheses of a recognizer"
+        "", description="table 'utt words' that replaces the corpus's transcripts, such as ASR hypotheses"
     )
-    dim: Annotated[int, Field(ge=8, le=2**20)] = Field(256, description="for hashing: number of features")
-    ngram: Annotated[int, Field(ge=1, le=5)] = Field(2, description="for hashing: longest word n-gram")
+    dim: Annotated[int, Field(ge=8, le=2**20)] = Field(256, description="number of features, for hashing")
+    ngram: Annotated[int, Field(ge=1, le=5)] = Field(2, description="longest word n-gram, for hashing")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambiser.config import Config, differing_keys, dump_yaml, load_config, read_yaml
-from ambiser.config.loader import parse_yaml
+from ambiser.config.yaml_reader import parse_yaml
 from ambiser.errors import ConfigError
 from ambiser.io.files import read_json, write_json, write_text
 from ambiser.io.layout import Layout, experiment_tag

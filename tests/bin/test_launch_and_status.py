@@ -191,7 +191,7 @@ def test_check_names_all_faults_of_all_configurations_at_once(program, tmp_path)
         f"{tmp_path}/a.yaml:1: unknown key 'modle'; did you mean 'model'?",
         f"{tmp_path}/b.yaml:1: model.hidden: ",
         f"{tmp_path}/b.yaml:2: stages",
-        f"{tmp_path}/c.yaml: is not there",
+        f"{tmp_path}/c.yaml: does not exist",
         f"--dump_dir {tmp_path}/file/dump: {tmp_path}/file is no folder that can be written to",
     ):
         assert fault in done.stderr

@@ -1,4 +1,4 @@
-"""conf/base.yaml is what the schema says, and all shipped experiments are valid."""
+"""conf/base.yaml matches the schema, and all shipped experiments are valid."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import pytest
 
 from ambiser.config import Config, load_config
 from ambiser.config.base_yaml import render_base
-from ambiser.config.loader import CONF, find_experiment, read_yaml
+from ambiser.config.loader import find_experiment
+from ambiser.config.yaml_reader import CONF, read_yaml
 
 EGS = Path(__file__).resolve().parents[2] / "egs"
 SHARED = sorted((CONF / "experiments").glob("*.yaml"))
@@ -30,7 +31,7 @@ def test_every_recipe_has_the_experiments():
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
-def test_experiment_is_valid_says_why_it_exists_and_how_it_is_run(path):
+def test_experiment_is_valid_and_its_head_gives_the_command(path):
     config = load_config(path)
     assert config.data.corpus == path.parts[-3]
     head = find_experiment(path).read_text(encoding="utf-8").splitlines()

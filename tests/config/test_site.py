@@ -1,4 +1,4 @@
-"""conf/slurm.yaml: the shipped file, and all faults of one at once."""
+"""conf/slurm.yaml: the shipped file, and all faults of a file at once."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from ambiser.config.site import SLURM_CONFIG, JobRequest, Slurm, load_slurm_conf
 from ambiser.errors import ConfigError
 
 
-def test_the_shipped_file_is_sound_and_names_every_key():
+def test_the_shipped_file_is_valid_and_names_every_key():
     config = load_slurm_config(SLURM_CONFIG)
     assert config.train.cpus == 1
     assert config.gpu.gpus == 1
@@ -31,20 +31,20 @@ def test_all_faults_are_named_with_file_and_line(tmp_path):
         load_slurm_config(path)
     text = str(caught.value)
     for fault in (
-        f"{path}:2: unknown key 'cpu.memry'; did you mean 'memory'?",
+        f"{path}:2: unknown key 'cpu.memry'; did you mean 'cpu.memory'?",
         f"{path}:3: cpu.time: ",
         f"{path}:4: train.partition: ",
         f"{path}:4: train.extra.0: ",
         f"{path}:4: train.modules.0: ",
         f"{path}:4: train.cpus: should be greater than or equal to 1, got '0'",
         f"{path}:5: unknown key 'retry'; did you mean 'retries'?",
-        f"{path}:7: 'poll_s' stands twice (first in line 6); keep one",
+        f"{path}:7: 'poll_s' appears twice (first in line 6); keep one",
     ):
         assert fault in text
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="no.yaml: is not there"):
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="no.yaml: does not exist"):
         load_slurm_config(tmp_path / "no.yaml")
 
 
@@ -52,14 +52,14 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     ("time", "seconds"),
     [("", 0), ("10", 600), ("10:30", 630), ("1:00:05", 3605), ("2-3", 183600), ("1-0:30", 88200), ("1-0:0:7", 86407)],
 )
-def test_time_limits_are_read_as_slurm_reads_them(time, seconds):
+def test_time_limits_are_read_as_by_slurm(time, seconds):
     assert JobRequest(time=time).time_s() == seconds
 
 
-def test_only_trainings_whose_encoders_learn_are_divided(tmp_path):
+def test_only_finetuning_uses_several_processes(tmp_path):
     path = tmp_path / "slurm.yaml"
     path.write_text("finetune: {nodes: 2, tasks: 4, gpus: 4}\n")
     assert load_slurm_config(path).finetune.tasks == 4
     path.write_text("train: {tasks: 2}\n")
-    with pytest.raises(ConfigError, match=r"train.tasks: must be 1, for only encoders that learn \(finetune\)"):
+    with pytest.raises(ConfigError, match=r": train.tasks: must be 1; only finetune trains in several processes"):
         load_slurm_config(path)

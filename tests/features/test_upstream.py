@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from ambiser.config import load_config
-from ambiser.config.loader import CONF
 from ambiser.config.schema import SpeechFeatures
+from ambiser.config.yaml_reader import CONF
 from ambiser.errors import ConfigError, DataError
 from ambiser.features.upstreams import upstream as module
 from ambiser.features.upstreams.checkpoint_safety import check_evaluated_text, checked_loading, is_plain_expression

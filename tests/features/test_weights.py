@@ -10,8 +10,8 @@ import torch
 from features.random_models import save_s3prl
 
 from ambiser.bin import fetch_weights
-from ambiser.config.loader import CONF
 from ambiser.config.schema import SpeechFeatures
+from ambiser.config.yaml_reader import CONF
 from ambiser.errors import ConfigError
 from ambiser.features.upstreams import weights
 from ambiser.features.upstreams.upstream import load_upstream

@@ -227,7 +227,7 @@ def test_an_utterance_without_words_is_answered_by_speech(make_config, parts):
         ({"model": {"text_encoder": "finetune"}}, "text_encoder: finetune needs a pre-trained encoder"),
         (
             {"model": {"text_encoder": "finetune"}, "text_features": {"encoder": "huggingface", "form": "tokens"}},
-            "gives a vector an utterance",
+            "gives one vector per utterance",
         ),
         ({"finetune": {"layer_decay": 0}}, "layer_decay"),
     ],

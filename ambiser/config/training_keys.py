@@ -1,0 +1,180 @@
+"""The keys of the training stages: optimization, IPR, AmbER² and what all stages share; see `schema`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ambiser.config.section import Count, Positive, Section, Share
+
+# Written apart from their defaults, so that a stage can have its own default without a second description.
+Epochs = Annotated[int, Field(ge=1, description="maximum number of epochs")]
+Batch = Annotated[int, Field(ge=2, description="utterances per step")]
+Patience = Annotated[
+    int, Field(ge=0, description="stop after this many epochs without a better dev score; 0 disables it")
+]
+Schedule = Literal["constant", "rise", "fall"]
+
+
+class Optimization(Section):
+    """Optimization of one training stage."""
+
+    epochs: Epochs = 5
+    batch: Batch = 32
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="optimizer")
+    learning_rate: Positive = Field(1e-3, description="peak learning rate")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="decoupled weight decay")
+    warmup: Share = Field(0.1, description="share of the steps with linear warmup; cosine decay to 0 follows")
+    clip: Positive = Field(1.0, description="gradient norm clipping")
+    patience: Patience = 0
+    select: Literal["jsd", "ua", "accuracy", "last"] = Field(
+        "jsd", description="dev score that selects the best epoch; last: keep the last epoch and ignore patience"
+    )
+
+
+class ContrastiveOptimization(Optimization):
+    """Optimization of contrastive fine-tuning."""
+
+    epochs: Epochs = 20
+
+
+class DistillOptimization(Optimization):
+    """Optimization of the heads and their distillation."""
+
+    epochs: Epochs = 30
+    batch: Batch = 64
+    patience: Patience = 5
+
+
+class Ipr(Section):
+    """Iterative prototype refinement (arXiv 2408.00325)."""
+
+    update: Literal["hard", "soft"] = Field(
+        "hard", description="eq. 5: move the prototype of each pseudo label, or all by soft labels, per batch [I]"
+    )
+    assign_by: Literal["prototypes", "classifier"] = Field(
+        "prototypes", description="source of pseudo labels, eq. 4 [I]"
+    )
+    key_encoder: Literal["momentum", "shared"] = Field(
+        "momentum", description="encoder of the keys, eq. 3: a momentum copy, or the encoder itself [I]"
+    )
+    key_momentum: Share = Field(
+        0.999, description="m of the momentum encoder, which halves its distance in 0.7 / (1 - m) steps [D]"
+    )
+    prototype_momentum: Share = Field(
+        0.999, description="gamma of eq. 5, per utterance ('update: soft': per batch); 1 freezes the prototypes [D]"
+    )
+    prototype_temperature: Positive = Field(0.1, description="temperature tau_p of eq. 3 [D]")
+    temperature: Positive = Field(0.07, description="temperature tau of the contrastive loss, eq. 6 [D]")
+    contrastive_weight: Annotated[float, Field(ge=0)] = Field(
+        0.5, description="weight lambda of the contrastive loss, eq. 6 [D]"
+    )
+    queue: Annotated[int, Field(ge=0)] = Field(
+        2048, description="size of the queue of keys for the contrastive loss; empty slots are masked [D]"
+    )
+    target_momentum: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(
+        [0.9, 0.7], description="momentum phi of the targets, first and last epoch [I]"
+    )
+    alignment: Literal["precise", "uniform", "none"] = Field(
+        "precise",
+        description="align the class shares of ambiguous labels, on average, to those of precise utterances, to equal "
+        "shares, or not [D]",
+    )
+    alignment_momentum: Share = Field(0.98, description="momentum of the mean of ambiguous labels, per step [D]")
+    prototypes_from: Literal["ambiguous", "all"] = Field(
+        "ambiguous",
+        description="utterances that move the prototypes; precise ones, if any, move that of their hard label [I]",
+    )
+    ambiguous_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.5, description="share of ambiguous utterances in a batch; 0: precise ones only [D]"
+    )
+    class_balanced: bool = Field(False, description="sample precise utterances of all classes equally often [D]")
+    time_mask: Share = Field(
+        0.2,
+        description="views: length of the one masked span, as a share of the frames ('form: frames') or of the "
+        "waveform ('encoder: finetune') [D]",
+    )
+    feature_mask: Share = Field(0.1, description="views: share of masked features; not for 'encoder: finetune' [D]")
+    noise: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="views: Gaussian noise, in standard deviations of each feature, or of the waveform [D]"
+    )
+    layer_mask: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="views: share of SSL layers left out of the weighted sum, with 'form: pooled' [D]"
+    )
+    predict_by: Literal["classifier", "prototypes"] = Field(
+        "classifier", description="source of the predicted probabilities [I]"
+    )
+
+
+class Amber(Section):
+    """Dual ambiguity-aware distillation (arXiv 2601.18010), and the baselines on the same network."""
+
+    target: Literal["votes", "majority"] = Field(
+        "votes", description="training target: soft label, or hard label (utterances without a majority are skipped)"
+    )
+    divergence: Literal["jsd", "kl", "soft_ce"] = Field("jsd", description="divergence D of the objective [D]")
+    student: Literal["A", "T", "AT"] = Field(
+        "AT", description="head to score: speech (A), text (T), fusion (AT) [P: for example fusion]"
+    )
+    weights: Literal["gt_divergence", "inverse_divergence", "confidence", "uniform"] = Field(
+        "gt_divergence", description="rule for the teacher weights of an utterance [D]"
+    )
+    guidance: Annotated[float, Field(ge=0)] = Field(0.5, description="weight lambda of the teachers' guidance [D]")
+    teacher: Annotated[float, Field(ge=0)] = Field(1.0, description="weight beta of the teachers' supervision [D]")
+    guidance_schedule: Schedule = Field(
+        "constant", description="lambda over the epochs: constant, from 0 to its value, or from its value to 0 [D]"
+    )
+    teacher_schedule: Schedule = Field("constant", description="beta over the epochs, likewise [D]")
+    temperature: Positive = Field(0.1, description="temperature tau of the teacher weights [D]")
+    fusion: Literal["concat", "gated", "cross_attention"] = Field(
+        "concat",
+        description="fusion head: concatenated vectors, gated sum of their projections, or cross-attention of frames "
+        "and tokens (needs 'form: frames' and 'form: tokens') [D]",
+    )
+    modality_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="share of training utterances whose speech or text (in turn) is hidden from the fusion head [D]",
+    )
+    class_weights: Literal["none", "effective_number"] = Field(
+        "none", description="weight utterances by the rarity of their classes, as EMO-SUPERB does [D]"
+    )
+    evidential: bool = Field(
+        False, description="heads predict a Dirichlet learned from the votes (arXiv 2402.12862); needs no teachers [I]"
+    )
+    evidential_regularizer: Annotated[float, Field(ge=0)] = Field(
+        0.01, description="weight of the misleading-evidence penalty, ramped up over 10 epochs [D]"
+    )
+    mc_dropout: Annotated[int, Field(ge=0, le=1000)] = Field(
+        0, description="Monte-Carlo dropout: number of predictions to average; 0: one prediction without dropout [D]"
+    )
+    agreement_gate: bool = Field(False, description="scale the guidance by 1 - JSD(p_A, p_T) / log 2 [D]")
+    use_prototypes: bool = Field(
+        True, description="after IPR: append the similarities to the prototypes to the heads' input [D]"
+    )
+    freeze_speech: bool = Field(False, description="after IPR: freeze its encoder [D]")
+
+    @model_validator(mode="after")
+    def _objectives_fit(self) -> "Amber":
+        if self.evidential and (self.guidance > 0 or self.teacher > 0):
+            raise ValueError("evidential: true has no teachers; set guidance: 0 and teacher: 0")
+        if self.modality_dropout > 0 and "AT" not in self.heads():
+            raise ValueError(f"modality_dropout needs head AT; the heads are {' '.join(self.heads())}")
+        return self
+
+    def heads(self) -> tuple[str, ...]:
+        """Returns the heads to train: the student, or all three when there is guidance or teacher supervision."""
+        return ("A", "T", "AT") if self.guidance > 0 or self.teacher > 0 else (self.student,)
+
+
+class Train(Section):
+    """Settings that all training stages share."""
+
+    threads: Count = Field(
+        1, description="CPU threads per training; fixed, so that the machine's load does not change results"
+    )
+    processes: Count = Field(
+        1,
+        description="processes per training on this machine, one per GPU, for fine-tuned encoders; for Slurm see "
+        "conf/slurm.yaml",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto uses a GPU if there is one")
+    tensorboard: bool = Field(True, description="write TensorBoard curves beside metrics.jsonl")

@@ -1,0 +1,80 @@
+"""Reads YAML with every scalar as text and the line of every key, so that errors can name the line."""
+
+import difflib
+from pathlib import Path
+
+import yaml
+
+from ambiser.errors import ConfigError
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+"""The folder of the YAML files that all recipes share."""
+Lines = dict[tuple[str, ...], int]
+
+
+def read_yaml(path: Path, shared: Path | None = None) -> tuple[dict, Lines, list[str]]:
+    """Reads a YAML file.
+
+    Args:
+        path: the file.
+        shared: another folder whose files are suggested when the file is missing.
+
+    Returns:
+        The tree, the line of every key, and one message per key that is given twice.
+
+    Raises:
+        ConfigError: the file is missing or is not a YAML mapping.
+    """
+    try:
+        content = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: does not exist{_suggest(Path(path), shared)}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}); is it a YAML file?") from error
+    return parse_yaml(content, str(path))
+
+
+def parse_yaml(content: str, name: str) -> tuple[dict, Lines, list[str]]:
+    """Parses YAML text as `read_yaml` does; errors give `name` as the file."""
+    try:
+        # compose() makes nodes and stops there: no value is converted, and no Python object is made.
+        node = yaml.compose(content, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ConfigError(f"{name}{line}: is not valid YAML: {getattr(error, 'problem', error)}") from error
+    if node is None:
+        return {}, {}, []
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{name}: must hold 'key: value' lines")
+    lines: Lines = {}
+    faults: list[str] = []
+    return _tree(node, (), name, lines, faults), lines, faults
+
+
+def _tree(node: yaml.Node, at: tuple[str, ...], name: str, lines: Lines, faults: list[str]) -> object:
+    """Turns a node at the keys `at` into mappings, lists and text, and fills `lines` and `faults`."""
+    if isinstance(node, yaml.ScalarNode):
+        return None if node.tag.endswith(":null") and node.style is None else node.value
+    if isinstance(node, yaml.SequenceNode):
+        return [_tree(item, (*at, str(i)), name, lines, faults) for i, item in enumerate(node.value)]
+    tree = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        line = key_node.start_mark.line + 1
+        if key in tree:
+            faults.append(
+                f"{name}:{line}: '{'.'.join((*at, key))}' appears twice (first in line {lines[(*at, key)]}); keep one"
+            )
+        lines[(*at, key)] = line
+        tree[key] = _tree(value_node, (*at, key), name, lines, faults)
+    return tree
+
+
+def _suggest(path: Path, shared: Path | None) -> str:
+    folders = (path.parent, shared) if shared else (path.parent,)
+    names = sorted({p.name for folder in folders for p in folder.glob("*.yaml")} - {"corpus.yaml"})
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else (f"; there are {', '.join(names)}" if names else "")
