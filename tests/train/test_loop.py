@@ -153,7 +153,7 @@ def test_a_dev_part_without_a_majority_is_said(tmp_path):
     task = _FixedScores([0.1])
     task.after_epoch = lambda: {"dev_ua": None, "dev_accuracy": None, "dev_jsd": 0.3}
     with pytest.raises(DataError, match="x.select"):
-        loop.fit(task, Optimization(epochs=1), tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
+        loop.fit(task, Optimization(epochs=1, select="ua"), tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
 
 
 def test_tensorboard_gets_the_curves(tmp_path):
