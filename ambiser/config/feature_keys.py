@@ -2,9 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ambiser.config.section import Section
+
+FULL_WINDOW_S = 30.0
+"""The window that Whisper was trained on."""
 
 
 class SpeechFeatures(Section):
@@ -43,6 +46,19 @@ class SpeechFeatures(Section):
     longest_s: Annotated[float, Field(ge=10, le=600)] = Field(
         60, description="longest input (s) of a self-supervised model; longer audio is cut into chunks, 4 s overlap [D]"
     )
+    window: Annotated[float, Field(ge=0.5, le=FULL_WINDOW_S)] = Field(
+        FULL_WINDOW_S,
+        description="for Whisper: pad audio to a multiple of this (s), at most to 30 s, which it was trained on; shorter "
+        "windows are faster and change the features slightly [D]",
+    )
+
+    @model_serializer(mode="wrap")
+    def _leave_out_the_full_window(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Keeps records of features and experiments valid that were made before the key existed."""
+        values = dump(self)
+        if self.window == FULL_WINDOW_S:
+            values.pop("window", None)
+        return values
 
     @model_validator(mode="after")
     def _keys_fit_the_form(self) -> "SpeechFeatures":

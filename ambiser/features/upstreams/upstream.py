@@ -4,6 +4,7 @@ This is the only file that imports s3prl.
 """
 
 import contextlib
+import functools
 import importlib
 import io
 import random
@@ -25,7 +26,7 @@ from ambiser.features.upstreams.checkpoint_safety import (
 )
 from ambiser.features.upstreams.compat import mend_torchaudio
 from ambiser.features.upstreams.forward import Upstream, untouched_generators
-from ambiser.features.upstreams.huggingface import load_hugging_face
+from ambiser.features.upstreams.huggingface import check_window, load_hugging_face
 from ambiser.features.upstreams.upstream_names import BASELINES, HUGGING_FACE, REMOTE, describe_unknown
 from ambiser.io.console import log
 
@@ -47,7 +48,11 @@ def load_upstream(speech: SpeechFeatures, device: str = "cpu") -> Upstream:
     name, arguments = speech.upstream, _checkpoint_arguments(speech)
     # Importing s3prl draws random numbers too.
     with untouched_generators(), checked_loading():
-        make = load_hugging_face if name == HUGGING_FACE else _find(name)
+        if name == HUGGING_FACE:
+            make = functools.partial(load_hugging_face, window_s=speech.window)
+        else:
+            check_window(f"{name} has none", speech.window)
+            make = _find(name)
         # Some models draw weights and then load most of them; what stays drawn shall be the same in every process.
         torch.manual_seed(0)
         np.random.seed(0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from features.random_models import HUGGING_FACE, NORMS, save_hugging_face, save_whisper
-from features.test_upstream import lose_a_weight
+from features.upstreams.test_upstream import lose_a_weight
 
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import ConfigError
@@ -71,10 +71,13 @@ def set_json(name, **values):
     ("change", "message"),
     [
         (lambda folder: (folder / "config.json").unlink(), "cannot be loaded"),
-        (lambda folder: (folder / "preprocessor_config.json").unlink(), "cannot be loaded"),
+        (lambda folder: (folder / "preprocessor_config.json").unlink(), "has no feature extractor"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"no weights"), "cannot be loaded"),
         (set_json("config.json", model_type="bert"), "holds a bert model; known are wav2vec2, hubert, wavlm, data2vec"),
-        (set_json("preprocessor_config.json", sampling_rate=8000), "wants audio at 8000 Hz; here it has 16000 Hz"),
+        (
+            set_json("preprocessor_config.json", sampling_rate=8000),
+            "wants audio at 8000 Hz, ambiser reads all audio at 16000 Hz",
+        ),
         (lambda folder: lose_a_weight(folder, "encoder.layer_norm.weight"), "lacks 1 weights .* encoder.layer_norm"),
     ],
 )

@@ -1,0 +1,99 @@
+"""The encoder of Whisper, over a window that is as long as the audio needs."""
+
+import contextlib
+import copy
+import math
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor, nn
+
+from ambiser.io.audio import SAMPLE_RATE_HZ
+
+
+class WhisperSpeech(nn.Module):
+    """Pads audio with silence to its window, encodes it, and drops the frames of the padding.
+
+    Whisper was trained on windows of 30 s. A shorter one costs less: the log-mel frames are the first ones of the 30 s
+    window, and the encoder adds its first positions to them. What differs is that attention sees less silence.
+
+    Attributes:
+        windows: the module itself, since padding is the same for a batch and for one utterance (see `Upstream`).
+        hop: samples from one frame to the next.
+        longest_samples: longest audio that the encoder takes at once.
+    """
+
+    def __init__(self, model: nn.Module, extractor: object, window_s: float) -> None:
+        """Takes the encoder out of a Whisper.
+
+        Args:
+            model: a Whisper of transformers, with or without its decoder.
+            extractor: its feature extractor.
+            window_s: audio is padded to a multiple of this, at most to the 30 s of the model.
+        """
+        super().__init__()
+        self._encoder, self._extractor = model.get_encoder(), extractor
+        self.hop = 2 * extractor.hop_length  # the second convolution halves the rate
+        self.longest_samples = extractor.n_samples
+        self._window_samples = window_s * SAMPLE_RATE_HZ
+
+    @property
+    def windows(self) -> "WhisperSpeech":
+        """What `Upstream` asks for frames."""
+        return self
+
+    def frames(self, samples: int) -> int:
+        """Returns the frames of the audio alone; the last one may be half full."""
+        return math.ceil(samples // self._extractor.hop_length / 2)
+
+    def padded_frames(self, samples: int) -> int:
+        """Returns the frames of the window: the audio and the silence behind it."""
+        window = math.ceil(samples / self._window_samples) * self._window_samples
+        return min(math.ceil(window / self.hop), self.longest_samples // self.hop)
+
+    def lengths(self, samples: Sequence[int]) -> contextlib.AbstractContextManager:
+        """Does nothing: the window of an utterance does not depend on its batch."""
+        return contextlib.nullcontext()
+
+    def forward(self, wavs: Sequence[Tensor]) -> dict[str, tuple[Tensor, ...]]:
+        """Returns the hidden states of a batch, each (B, T, D); rows are zero behind their last frame.
+
+        Args:
+            wavs: B waveforms, (samples,) at 16 kHz.
+        """
+        groups: dict[int, list[int]] = {}  # utterances by the length of their window
+        for row, wav in enumerate(wavs):
+            groups.setdefault(self.padded_frames(len(wav)), []).append(row)
+        rows: list[list[Tensor]] = [[] for _ in wavs]  # L of (T, D) per utterance
+        for padded, members in groups.items():
+            states = self._encode([wavs[row] for row in members], padded)
+            for place, row in enumerate(members):
+                frames = self.frames(len(wavs[row]))
+                rows[row] = [state[place, :frames] for state in states]
+        layers = zip(*rows, strict=True)
+        return {"hidden_states": tuple(nn.utils.rnn.pad_sequence(layer, batch_first=True) for layer in layers)}
+
+    def _encode(self, wavs: Sequence[Tensor], frames: int) -> tuple[Tensor, ...]:
+        """Returns the hidden states of waveforms with windows of one length, each (B, frames, D)."""
+        # One frame more than is kept: the extractor mirrors the end of what it is given, and that must be silence.
+        samples = min((frames + 1) * self.hop, self.longest_samples)
+        arrays = [wav.cpu().numpy() for wav in wavs]
+        mel = self._extractor(arrays, sampling_rate=SAMPLE_RATE_HZ, max_length=samples, return_tensors="pt")
+        mel = mel.input_features[:, :, : 2 * frames].to(self._encoder.device)  # (B, mel bins, 2 * frames)
+        with _first_positions(self._encoder, frames):
+            return self._encoder(mel, output_hidden_states=True).hidden_states
+
+
+@contextlib.contextmanager
+def _first_positions(encoder: nn.Module, frames: int) -> Iterator[None]:
+    """Lets the encoder take this many frames inside the block; it refuses any number but that of its positions."""
+    config, positions = encoder.config, encoder.embed_positions
+    if frames == config.max_source_positions:
+        yield
+        return
+    encoder.config = copy.copy(config)
+    encoder.config.max_source_positions = frames
+    encoder.embed_positions = nn.Embedding.from_pretrained(positions.weight[:frames])  # a view, (frames, D)
+    try:
+        yield
+    finally:
+        encoder.config, encoder.embed_positions = config, positions
