@@ -35,7 +35,7 @@ def _fetch_speech(name: str, speech: SpeechFeatures) -> None:
 
 
 def _fetch_text(name: str, text: TextFeatures) -> None:
-    from ambiser.features.extraction.text import ENCODERS
+    from ambiser.features.upstreams.text_encoders import ENCODERS
 
     _, dim = ENCODERS[text.encoder](text)
     if text.model:

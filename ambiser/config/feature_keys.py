@@ -48,7 +48,7 @@ class SpeechFeatures(Section):
     )
     window: Annotated[float, Field(ge=0.5, le=FULL_WINDOW_S)] = Field(
         FULL_WINDOW_S,
-        description="for Whisper: pad audio to a multiple of this (s), at most to 30 s, which it was trained on; shorter "
+        description="for Whisper: pad audio to a multiple of this (s), at most to 30 s, as in its training; shorter "
         "windows are faster and change the features slightly [D]",
     )
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from ambiser.config import Config
 from ambiser.errors import DataError
 from ambiser.features.extraction.stored import Frames, load_frames, load_layers, load_pooled, load_text
-from ambiser.features.extraction.text import tokenize
 from ambiser.features.upstreams.finetune import NO_TOKEN
+from ambiser.features.upstreams.text_encoders import tokenize
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table

@@ -10,10 +10,10 @@ from torch.utils.checkpoint import checkpoint
 
 from ambiser.config.schema import Finetune, SpeechFeatures, TextFeatures
 from ambiser.errors import ConfigError
-from ambiser.features.extraction.text import check_layer, load_hugging_face
 from ambiser.features.upstreams.chunks import plan_batches
 from ambiser.features.upstreams.forward import untouched_generators
 from ambiser.features.upstreams.pooling import reduce_hidden_states
+from ambiser.features.upstreams.text_encoders import check_layer, load_text_model
 from ambiser.features.upstreams.upstream import load_upstream
 
 NO_TOKEN = -1  # fills rows of tokens behind the last one
@@ -153,7 +153,7 @@ class TextFront(Finetuned):
     """A text encoder of Hugging Face: tokens in, the same features out that stage 2 would store."""
 
     def __init__(self, text: TextFeatures, settings: Finetune) -> None:
-        tokenizer, model = load_hugging_face(text.model)
+        tokenizer, model = load_text_model(text.model)
         check_layer(text, model)
         super().__init__(model, settings, text.model)
         self.text, self.padding = text, tokenizer.pad_token_id or 0

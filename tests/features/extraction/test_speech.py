@@ -34,7 +34,7 @@ from ambiser.features.upstreams.upstream import load_upstream
 from ambiser.io.audio import read_audio
 from ambiser.io.console import log
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FBANK = SpeechFeatures(upstream="fbank_no_cmvn", statistics="mean_std")
 
 

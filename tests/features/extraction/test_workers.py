@@ -14,7 +14,7 @@ from ambiser.errors import UserError
 from ambiser.features.extraction.workers import At, Killed, run_tasks
 from ambiser.io.console import log
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def kill_me():

@@ -7,9 +7,9 @@ from features.random_models import save_whisper
 
 from ambiser.config.schema import Finetune, SpeechFeatures, TextFeatures
 from ambiser.errors import ConfigError
-from ambiser.features.extraction.text import make_hugging_face, tokenize
 from ambiser.features.upstreams.finetune import NO_TOKEN, SpeechFront, TextFront
 from ambiser.features.upstreams.pooling import reduce_hidden_states
+from ambiser.features.upstreams.text_encoders import make_hugging_face, tokenize
 from ambiser.features.upstreams.upstream import load_upstream
 
 LENGTHS = (5000, 300, 9000, 8999)
