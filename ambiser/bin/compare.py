@@ -38,7 +38,7 @@ def compare_systems(systems: list[System], args: argparse.Namespace, form: str) 
     from ambiser.report.comparison_tables import render_comparison
     from ambiser.scoring.comparison import COMPARED, Contender, compare
     from ambiser.scoring.metrics import METRICS
-    from ambiser.scoring.results import read_results
+    from ambiser.scoring.results_file import read_results
 
     metrics = getattr(args, "metrics", None) or COMPARED
     for metric in metrics:

@@ -27,33 +27,27 @@ def main() -> None:
     systems = all_systems(args, load_experiments(args))
     layout = systems[0].experiment.layout
     paths = [require(layout.results(system.tag), "score") for system in systems]
-    from ambiser.report.comparable import tables
-    from ambiser.report.learning_curves import read_curves
-    from ambiser.report.markdown import render_markdown, render_terminal
+    from ambiser.report.comparable import make_tables
+    from ambiser.report.markdown import render_markdown
     from ambiser.report.publish import publish
-    from ambiser.report.results_page import drawn, render_report
-    from ambiser.scoring.results import read_results
+    from ambiser.report.results_page import render_report
+    from ambiser.report.terminal import render_terminal
+    from ambiser.scoring.results_file import read_results
 
     results = [read_results(path) for path in paths]
-    folds_of = {one["tag"]: one["stamp"]["all_folds"] for one in drawn(results)}
-    curves = {tag: read_curves(layout, tag, TRAINING_STAGES, folds) for tag, folds in folds_of.items()}
     print(render_terminal(results), end="")
     write_text(layout.exp_dir / "RESULTS.md", render_markdown(results))
-    if len({system.name for system in systems}) > 1 and len(tables(results)) == 1:
+    if len({system.name for system in systems}) > 1 and len(make_tables(results)) == 1:
         write_text(layout.exp_dir / "COMPARE.md", compare_systems(systems, args, "markdown"))
     else:  # one of an earlier stage 8 would speak of other experiments
         (layout.exp_dir / "COMPARE.md").unlink(missing_ok=True)
-    folds = results[0]["stamp"]["folds"]
-    shown = [system for system in systems if system.tag in folds_of]
-    details, listing, words = look_into(shown, folds) if len(tables(results)) == 1 else ({}, None, {})
+    details, listing = load_details(systems, results)
     page = render_report(
         results,
-        curves,
         layout.exp_dir / "figures",
-        each=lambda items: progress(items, "draw figures"),
         details=details,
         listing=listing,
-        words=words,
+        each=lambda items: progress(items, "draw figures"),
     )
     write_text(layout.exp_dir / "report.html", page)
     log.info("wrote %s", layout.exp_dir / "report.html")
@@ -61,17 +55,35 @@ def main() -> None:
         log.info("published in %s", publish(args.publish, results))
 
 
-def look_into(systems: list[System], folds: list[int]) -> tuple[dict[str, list], dict, dict[str, str]]:
-    """Returns what the figures of representation need, by tag, the list of utterances, and the transcripts."""
+def load_details(systems: list[System], results: list) -> tuple[dict, dict | None]:
+    """Loads what the sections of the page show beside scores, by tag, and the list of utterances.
+
+    Results that cannot be compared have learning curves only, since their utterances or labels differ.
+
+    Args:
+        systems: as on the command line.
+        results: theirs, in the same order.
+    """
+    from ambiser.report.comparable import make_tables
+    from ambiser.report.experiment_section import ExperimentDetails
+    from ambiser.report.learning_curves import read_curves
+    from ambiser.report.results_page import first_seeds
     from ambiser.report.utterance_list import list_utterances
 
-    scored = {s.tag: {k: load_scored(s, k, predictions_of(s, k)) for k in folds} for s in systems}
+    layout, folds_of = systems[0].experiment.layout, {one.tag: one.stamp.all_folds for one in first_seeds(results)}
+    curves = {tag: read_curves(layout, tag, TRAINING_STAGES, folds) for tag, folds in folds_of.items()}
+    if len(make_tables(results)) > 1:
+        return {tag: ExperimentDetails(stages) for tag, stages in curves.items()}, None
+    folds, shown = results[0].stamp.folds, [system for system in systems if system.tag in folds_of]
+    scored = {s.tag: {k: load_scored(s, k, predictions_of(s, k)) for k in folds} for s in shown}
     loaded = {tag: {k: fold for k, (fold, _, _) in of.items()} for tag, of in scored.items()}
-    details = {s.tag: [load_detail(s, k, loaded[s.tag][k]) for k in folds] for s in systems}
-    words, audio = load_words_and_audio(systems[0].experiment.layout)
-    classes, levels = scored[systems[0].tag][folds[0]][1].classes, systems[0].experiment.config.score.levels
-    listing = list_utterances(loaded, classes=classes, levels=levels, words=words, audio=audio)
-    return details, listing, words
+    words, audio = load_words_and_audio(layout)
+    details = {
+        s.tag: ExperimentDetails(curves[s.tag], [load_detail(s, k, loaded[s.tag][k]) for k in folds], words)
+        for s in shown
+    }
+    classes, levels = results[0].stamp.class_names, systems[0].experiment.config.score.levels
+    return details, list_utterances(loaded, classes=classes, levels=levels, words=words, audio=audio)
 
 
 if __name__ == "__main__":

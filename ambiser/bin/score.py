@@ -4,7 +4,6 @@ from pathlib import Path
 
 from ambiser.io.console import log, progress, run_main, set_up_logging
 from ambiser.io.corpus_record import read_record
-from ambiser.io.files import write_json
 from ambiser.io.tables import read_tsv
 from ambiser.recipe.arguments import Parser, add_experiment
 from ambiser.recipe.experiments import claim_experiment, load_experiments
@@ -20,8 +19,9 @@ def main() -> None:
     args = parser.parse_args()
     set_up_logging()
     systems = all_systems(args, load_experiments(args))
-    from ambiser.report.markdown import render_lines
-    from ambiser.scoring.results import config_hash, import_hash, is_current
+    from ambiser.report.terminal import render_lines
+    from ambiser.scoring.results_file import is_current, write_results
+    from ambiser.scoring.stamp import config_hash, import_hash
 
     longest = max(len(system.tag) for system in systems)
     folds = folds_to_use(systems[0].experiment, args.folds)
@@ -38,31 +38,25 @@ def main() -> None:
             log.info("%s: results.json is up to date", tag)
             continue
         results = score(system, predictions)
-        write_json(layout.results(tag), results)
+        write_results(layout.results(tag), results)
         print(render_lines(results, longest))
 
 
-def score(system: System, predictions: dict[int, Path]) -> dict[str, object]:
-    """Returns what results.json holds."""
-    from ambiser.report.learning_curves import kept_epochs, read_curves
+def score(system: System, predictions: dict[int, Path]) -> object:
+    """Returns the `Results` of a system; `predictions` has a file per fold."""
     from ambiser.scoring.evaluation import describe_calibration, evaluate
-    from ambiser.scoring.results import build_results, count_reasons, describe_test_set
+    from ambiser.scoring.results import Results
+    from ambiser.scoring.results_file import count_reasons
 
     config, layout = system.experiment.config, system.experiment.layout
     folds, views, fitted = {}, {}, {}
     for fold, path in predictions.items():
         folds[fold], views[fold], fitted[fold] = load_scored(system, fold, path)
-    tested = ((fold, utt, row) for fold, v in views.items() for utt, row in zip(v.utts, v.counts, strict=True))
     lost = read_tsv(layout.table("left_out.tsv"), ["utt", "reason"]) if layout.table("left_out.tsv").is_file() else []
-    return build_results(
-        config=config,
-        name=system.name,
+    return Results(
         tag=system.tag,
-        seed=system.seed,
-        corpus=read_record(layout.corpus_record()),
-        class_names=next(iter(views.values())).classes,
-        folds=folds,
-        test_set=describe_test_set(tested),
+        name=system.name,
+        stamp=stamp_of(system, views),
         left_out={
             "by stage 1": count_reasons(row["reason"] for row in lost),
             "by the policies": count_reasons(reason for view in views.values() for reason in view.left_out.values()),
@@ -74,10 +68,27 @@ def score(system: System, predictions: dict[int, Path]) -> dict[str, object]:
             resamples=config.score.resamples,
             interval=config.score.interval,
         ),
-        kept=kept_epochs(read_curves(layout, system.tag, config.stages, predictions)),
         calibration=describe_calibration(config.score.calibration, fitted, bins=config.score.ece_bins),
-        imported=system.imported,
     )
+
+
+def stamp_of(system: System, views: dict[int, object]) -> object:
+    """Returns the `Stamp` of a system; `views` are the labels of the test part of each fold."""
+    from ambiser.report.learning_curves import kept_epochs, read_curves
+    from ambiser.scoring.stamp import describe_test_set, import_hash, make_stamp, mark_imported
+
+    config, layout = system.experiment.config, system.experiment.layout
+    tested = ((fold, utt, row) for fold, v in views.items() for utt, row in zip(v.utts, v.counts, strict=True))
+    stamp = make_stamp(
+        config,
+        seed=system.seed,
+        corpus=read_record(layout.corpus_record()),
+        class_names=next(iter(views.values())).classes,
+        folds=views,
+        test_set=describe_test_set(tested),
+        kept=kept_epochs(read_curves(layout, system.tag, config.stages, views)),
+    )
+    return stamp if system.imported is None else mark_imported(stamp, import_hash(config, system.imported))
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def all_systems(args: argparse.Namespace, experiments: list[Experiment]) -> list
 
 def folds_to_use(experiment: Experiment, wanted: list[int]) -> list[int]:
     """Returns the wanted folds, or all of stage 1 when none is wanted, after checking that they fit."""
-    from ambiser.scoring.results import choose_folds
+    from ambiser.scoring.stamp import choose_folds
 
     return choose_folds(require(experiment.layout.corpus_record(), "prepare"), experiment.config, wanted)
 
@@ -95,7 +95,7 @@ def require_models(system: System, folds: list[int]) -> None:
 def predictions_of(system: System, fold: int, part: str = "test") -> Path:
     """Returns the predictions for a part of a fold, made when they are missing or older than what they come from."""
     from ambiser.scoring.prediction_table import average_predictions
-    from ambiser.scoring.results import is_newer
+    from ambiser.scoring.results_file import is_newer
 
     if system.imported is not None:
         return system.imported

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from ambiser.config import differing_keys
-from ambiser.report.comparable import Cell, Row, pooled
-from ambiser.report.markdown import aligned, markdown_table
+from ambiser.report.comparable import Cell, ExperimentRow, pooled
+from ambiser.report.text_table import aligned, markdown_table
 from ambiser.scoring.comparison import Contender, Difference, comparison_notes
 from ambiser.scoring.metrics import METRICS
 
@@ -111,7 +111,7 @@ def _csv(contenders: Sequence[Contender], rows: Sequence[Difference]) -> str:
 def _scores(contenders: Sequence[Contender], rows: Sequence[Difference]) -> tuple[list[str], list[list[str]]]:
     metrics = list(dict.fromkeys(row.metric for row in rows))
     header = ["", *(f"{METRICS[metric].title} {METRICS[metric].arrow}" for metric in metrics)]
-    lines = [Row(contender.name, tuple(contender.results)) for contender in contenders]
+    lines = [ExperimentRow(contender.name, tuple(contender.results)) for contender in contenders]
     return header, [[line.label, *(line.cell(metric, pooled).text() for metric in metrics)] for line in lines]
 
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ambiser.labels.entropy import entropy_bits
 from ambiser.report.system_details import HEADS, Detail
 from ambiser.scoring.evaluation import level_names
-from ambiser.scoring.metrics import bhattacharyya, entropy_bits
+from ambiser.scoring.metrics import bhattacharyya
 
 MOST_DISAGREEING = 20
 THIRDS = ("low", "medium", "high")

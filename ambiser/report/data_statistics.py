@@ -12,6 +12,7 @@ from ambiser.io.corpus_record import CorpusRecord
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_list, read_table, read_tsv
 from ambiser.labels.agreement import fleiss_kappa, krippendorff_alpha
+from ambiser.labels.entropy import entropy_bits
 from ambiser.labels.label_view import LabelView, view_labels
 from ambiser.labels.vote_table import VoteTable, read_votes
 
@@ -90,11 +91,6 @@ def collect_statistics(
     raters = _raters(votes)
     facts = _facts(raters, raw, view, entropies) | _agreement(votes, labels)
     return DataStatistics(tables, entropies, raters, facts, reasons)
-
-
-def entropy_bits(soft: np.ndarray) -> np.ndarray:
-    """Returns the entropy of every row of (N, C) in bits."""
-    return -(soft * np.log2(np.where(soft > 0, soft, 1))).sum(axis=1)
 
 
 def _facts(raters: np.ndarray, raw: np.ndarray, view: LabelView, entropies: np.ndarray) -> dict[str, str]:

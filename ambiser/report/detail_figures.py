@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from ambiser.labels.entropy import entropy_bits
+from ambiser.labels.label_view import PRECISE
 from ambiser.report.conflict import THIRDS, conflict_thirds
 from ambiser.report.figure_style import COLORS, INK, new_figure
 from ambiser.report.system_details import HEADS, Detail
-from ambiser.scoring.metrics import METRICS, bhattacharyya, entropy_bits
+from ambiser.scoring.metrics import METRICS, bhattacharyya
 
 MOST_POINTS = 1500
 _ENTROPIES = (1e-9, 0.5 + 1e-9, 1 + 1e-9)  # bits; the means of the weights are taken between them
@@ -32,7 +34,7 @@ def draw_embeddings(detail: Detail, classes: Sequence[str], seed: int = 0) -> Fi
     for number, name in enumerate(classes):
         color = COLORS[number % len(COLORS)]
         for precise in (True, False):
-            chosen = own[(hard == number) & ((kind == 0) == precise)]
+            chosen = own[(hard == number) & ((kind == PRECISE) == precise)]
             face = color if precise else "none"
             axis.plot(chosen[:, 0], chosen[:, 1], "o", color=color, markerfacecolor=face, markersize=3.5, alpha=0.75)
         star = points[len(here) + number]

@@ -1,4 +1,4 @@
-"""Learning curves of all stages and folds of an experiment, laid one after the other on a single axis of epochs."""
+"""Learning curves of an experiment, its stages one after the other on one axis of epochs."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -14,8 +14,8 @@ Value = Callable[[dict], float | None]
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One training stage: its name, the epochs before it, and by fold what metrics.jsonl holds, a dict an epoch."""
+class StageCurves:
+    """One training stage: its name, the epochs before it, and per fold the lines of metrics.jsonl, a dict per epoch."""
 
     name: str
     start: int
@@ -28,20 +28,20 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Line:
-    """Epochs on the common axis and values, NaN where there is none."""
+class Curve:
+    """(E,) epochs on the common axis and (E,) values, NaN where there is none."""
 
     epochs: np.ndarray
     values: np.ndarray
 
 
-def read_curves(layout: Layout, tag: str, stages: Iterable[str], folds: Iterable[int]) -> list[Stage]:
+def read_curves(layout: Layout, tag: str, stages: Iterable[str], folds: Iterable[int]) -> list[StageCurves]:
     """Reads metrics.jsonl of every stage and fold; a stage or fold without one is left out.
 
     Raises:
         DataError: a line is no JSON object, with file and line.
     """
-    found: list[Stage] = []
+    found: list[StageCurves] = []
     start = 0
     folds = list(folds)
     for name in stages:
@@ -49,34 +49,34 @@ def read_curves(layout: Layout, tag: str, stages: Iterable[str], folds: Iterable
         lines = {fold: _read_lines(path) for fold, path in paths.items() if path.is_file()}
         lines = {fold: content for fold, content in lines.items() if content}
         if lines:
-            found.append(Stage(name, start, lines))
+            found.append(StageCurves(name, start, lines))
             start += found[-1].epochs
     return found
 
 
-def fold_lines(stage: Stage, value: Value) -> list[Line]:
+def fold_lines(stage: StageCurves, value: Value) -> list[Curve]:
     """Returns a line for each fold; `value` picks a number out of an epoch's dict, or None."""
     lines = []
     for content in stage.folds.values():
         values = [value(epoch) for epoch in content]
         numbers = np.array([np.nan if v is None else v for v in values], dtype=float)
-        lines.append(Line(stage.start + np.arange(1, len(numbers) + 1), numbers))
+        lines.append(Curve(stage.start + np.arange(1, len(numbers) + 1), numbers))
     return lines
 
 
-def mean_line(stage: Stage, value: Value) -> Line:
-    """Returns the mean over folds, as far as all of them go: a mean over fewer folds would jump when one stops."""
+def mean_line(stage: StageCurves, value: Value) -> Curve:
+    """Returns the mean over folds up to the last epoch of the shortest: the mean would jump where a fold stops."""
     lines = fold_lines(stage, value)
     length = min(len(line.values) for line in lines)
-    return Line(lines[0].epochs[:length], np.mean([line.values[:length] for line in lines], axis=0))
+    return Curve(lines[0].epochs[:length], np.mean([line.values[:length] for line in lines], axis=0))
 
 
-def has(stages: Iterable[Stage], key: str) -> bool:
+def has(stages: Iterable[StageCurves], key: str) -> bool:
     """Whether any epoch of any stage has a value for a key."""
     return any(epoch.get(key) is not None for stage in stages for lines in stage.folds.values() for epoch in lines)
 
 
-def last_matrix(stages: Iterable[Stage], key: str) -> np.ndarray | None:
+def last_matrix(stages: Iterable[StageCurves], key: str) -> np.ndarray | None:
     """Returns the mean over folds of a matrix in the best epoch of the last stage that has it, or None."""
     for stage in reversed(list(stages)):
         matrices = [matrix for lines in stage.folds.values() if (matrix := best_epoch(lines).get(key)) is not None]
@@ -90,7 +90,7 @@ def best_epoch(lines: list[dict]) -> dict:
     return next((epoch for epoch in reversed(lines) if epoch.get("best")), lines[-1])
 
 
-def kept_epochs(stages: Iterable[Stage]) -> dict[str, dict[int, int]]:
+def kept_epochs(stages: Iterable[StageCurves]) -> dict[str, dict[int, int]]:
     """Returns the number of the epoch that was kept, by stage and fold."""
     return {stage.name: {fold: best_epoch(lines)["epoch"] for fold, lines in stage.folds.items()} for stage in stages}
 

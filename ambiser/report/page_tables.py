@@ -2,26 +2,15 @@
 
 from collections.abc import Sequence
 
-from ambiser.report.comparable import (
-    CALIBRATED,
-    CLASS_SCORES,
-    DISTRIBUTION_SCORES,
-    FLOORS,
-    HUMAN,
-    LEVEL_SCORES,
-    Cell,
-    Table,
-    Where,
-    before_and_after,
-    named,
-)
+from ambiser.report.comparable import Cell, ResultTable, Where, before_and_after, group_columns
+from ambiser.report.shown_scores import CALIBRATED, CLASS_SCORES, DISTRIBUTION_SCORES, FLOORS, HUMAN, LEVEL_SCORES
 from ambiser.scoring.metrics import METRICS
 from ambiser.scoring.results import Results
 
 SPEAKERS_SHOWN = 10
 
 
-def score_block(table: Table, columns: Sequence[tuple[str, Where, str]]) -> dict[str, object]:
+def score_block(table: ResultTable, columns: Sequence[tuple[str, Where, str]]) -> dict[str, object]:
     """Returns a table of scores with a row for each experiment, single raters and the floors.
 
     Args:
@@ -39,20 +28,12 @@ def score_block(table: Table, columns: Sequence[tuple[str, Where, str]]) -> dict
     return {"header": header, "rows": rows, "floors": floors}
 
 
-def group_block(table: Table, section: str) -> dict[str, object]:
+def group_block(table: ResultTable, section: str) -> dict[str, object]:
     """Returns the table of the groups of a section: levels, kinds or genders."""
-    names = [group["name"] for group in table.first["scores"][section]]
-    columns = [
-        (metric, where, name)
-        for metric in LEVEL_SCORES
-        for name in names
-        for where in [named(section, name)]
-        if any(row.cell(metric, where).value is not None for row in table.rows)
-    ]
-    return score_block(table, columns)
+    return score_block(table, group_columns(table, section, LEVEL_SCORES))
 
 
-def calibration_block(table: Table) -> dict[str, object] | None:
+def calibration_block(table: ResultTable) -> dict[str, object] | None:
     """Returns the scores before and after calibration, or None where no experiment of the table has one."""
     rows = [(label, [[cell] for cell in cells]) for label, cells in before_and_after(table)]
     header = [("Experiment", ""), *(_heading(metric, "") for metric in CALIBRATED)]
@@ -62,14 +43,14 @@ def calibration_block(table: Table) -> dict[str, object] | None:
 def fold_block(results: Results) -> dict[str, object]:
     """Returns the table of folds, their mean first."""
     metrics = (*CLASS_SCORES[:-1], *DISTRIBUTION_SCORES, "ece")
-    scores = results["scores"]
+    scores = results.scores
     over = [
-        [Cell(f["mean"]).text(), *([f"± {f['deviation']:.3f}"] if f["deviation"] is not None else [])]
-        for f in (scores["over_folds"][metric] for metric in metrics)
+        [Cell(score.mean).text(), *([f"± {score.deviation:.3f}"] if score.deviation is not None else [])]
+        for score in (scores.over_folds[metric] for metric in metrics)
     ]
     rows = [
-        (f"fold {number} ({fold['utterances']:,})", [[Cell(fold["scores"][m]).text()] for m in metrics])
-        for number, fold in sorted(scores["folds"].items(), key=lambda item: int(item[0]))
+        (f"fold {number} ({fold.utterances:,})", [[Cell(fold.scores[m]).text()] for m in metrics])
+        for number, fold in sorted(scores.folds.items())
     ]
     header = [("Fold", "utterances"), *(_heading(metric) for metric in metrics)]
     return {"header": header, "rows": [("mean over folds", over), *rows], "floors": []}
@@ -77,7 +58,7 @@ def fold_block(results: Results) -> dict[str, object]:
 
 def class_block(results: Results) -> dict[str, object]:
     """Returns the table of scores of every class."""
-    by_class = results["scores"]["per_class"]
+    by_class = results.scores.per_class
     header = [
         ("Class", "references"),
         ("precision", ""),
@@ -90,9 +71,9 @@ def class_block(results: Results) -> dict[str, object]:
         ("predicted share", ""),
     ]
     keys = ("precision", "recall", "f1", "auroc", "multilabel_f1", "r2_determination", "voted_share", "predicted_share")
-    names = zip(results["stamp"]["class_names"], by_class["support"], strict=True)
+    names = zip(results.stamp.class_names, by_class.support, strict=True)
     rows = [
-        (f"{name} ({count:,})", [[Cell(by_class[key][i]).text()] for key in keys])
+        (f"{name} ({count:,})", [[Cell(getattr(by_class, key)[i]).text()] for key in keys])
         for i, (name, count) in enumerate(names)
     ]
     return {"header": header, "rows": rows, "floors": []}
@@ -100,19 +81,19 @@ def class_block(results: Results) -> dict[str, object]:
 
 def speaker_block(results: Results) -> dict[str, object]:
     """Returns the table of speakers, the worst in BC first; of very many, the worst and the best."""
-    speakers = sorted(results["scores"]["per_speaker"].items(), key=lambda item: (item[1]["bc"], item[0]))
+    speakers = sorted(results.scores.per_speaker.items(), key=lambda item: (item[1].bc, item[0]))
     if len(speakers) > 2 * SPEAKERS_SHOWN:
         speakers = speakers[:SPEAKERS_SHOWN] + speakers[-SPEAKERS_SHOWN:]
     metrics = ("accuracy", "bc", "jsd_bits", "r2_pearson")
     rows = [
-        (f"{name} ({scores['utterances']:,})", [[Cell(scores[metric]).text()] for metric in metrics])
+        (f"{name} ({scores.utterances:,})", [[Cell(getattr(scores, metric)).text()] for metric in metrics])
         for name, scores in speakers
     ]
     return {
         "header": [("Speaker", "utterances"), *(_heading(metric) for metric in metrics)],
         "rows": rows,
         "floors": [],
-        "all": len(results["scores"]["per_speaker"]),
+        "all": len(results.scores.per_speaker),
     }
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ambiser.errors import DataError
-from ambiser.io.files import write_json, write_text
+from ambiser.io.files import write_text
 from ambiser.report.markdown import render_markdown
-from ambiser.scoring.results import Results, read_results
+from ambiser.scoring.results import Results
+from ambiser.scoring.results_file import read_results, write_results
 
 
 def read_folder(folder: Path) -> list[Results]:
@@ -18,8 +19,8 @@ def read_folder(folder: Path) -> list[Results]:
     found = []
     for path in sorted(Path(folder).glob("*.json")):
         results = read_results(path)
-        if results["tag"] != path.stem:
-            raise DataError(f"{path}: holds the results of {results['tag']}; name it {results['tag']}.json")
+        if results.tag != path.stem:
+            raise DataError(f"{path}: holds the results of {results.tag}; name it {results.tag}.json")
         found.append(results)
     return found
 
@@ -36,7 +37,7 @@ def publish(folder: Path, results: Iterable[Results]) -> Path:
     """
     folder = Path(folder)
     for one in results:
-        write_json(folder / "results" / f"{one['tag']}.json", one)
+        write_results(folder / "results" / f"{one.tag}.json", one)
     path = folder / "RESULTS.md"
     write_text(path, render_markdown(read_folder(folder / "results")))
     return path

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from ambiser.report.comparable import Table, pooled
+from ambiser.report.comparable import ResultTable, pooled
 from ambiser.report.figure_style import COLORS, INK, new_figure
 from ambiser.scoring.metrics import METRICS
 from ambiser.scoring.results import Results
@@ -18,7 +18,7 @@ _BY_LEVEL = ("accuracy", "bc", "jsd_bits")
 _STRONG = 0.8  # from here on white is easier to read than the ink of either page
 
 
-def draw_overview(table: Table) -> Figure:
+def draw_overview(table: ResultTable) -> Figure:
     """Draws the experiments of a table as points with their intervals, the class prior as a dashed line."""
     figure, axes = new_figure(1.6 + 0.42 * len(table.rows), 2, 2, sharey=True)
     places = np.arange(len(table.rows))[::-1]
@@ -39,14 +39,14 @@ def draw_overview(table: Table) -> Figure:
 
 def draw_confusion(results: Results) -> Figure:
     """Draws the confusion matrix: counts and, by row, shares; the deeper the blue, the larger the share."""
-    counts = np.array(results["scores"]["confusion"], dtype=float)
+    counts = np.array(results.scores.confusion, dtype=float)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
     figure, axis = new_figure(4.0)
     labels = [
         [f"{n:.0f}\n{100 * s:.0f} %" for n, s in zip(*rows, strict=True)] for rows in zip(counts, shares, strict=True)
     ]
-    draw_matrix(axis, shares, labels, results["stamp"]["class_names"])
+    draw_matrix(axis, shares, labels, results.stamp.class_names)
     axis.set_xlabel("predicted")
     axis.set_ylabel("majority of the votes")
     return figure
@@ -70,12 +70,15 @@ def draw_matrix(axis: Axes, strength: np.ndarray, labels: Sequence[Sequence[str]
 
 def draw_reliability(results: Results) -> Figure:
     """Draws the share that is right against the confidence in each bin, and how many utterances are in it."""
-    table = {name: np.array(values, dtype=float) for name, values in results["scores"]["reliability"].items()}
+    table = results.scores.reliability
+    count, confidence, right = (
+        np.array(values, dtype=float) for values in (table.count, table.confidence, table.right)
+    )
     figure, (above, below) = new_figure(4.0, 2, sharex=True, height_ratios=(3, 1))
-    bins = len(table["count"])
-    left, filled = np.arange(bins) / bins, table["count"] > 0
-    right = np.divide(table["right"], table["count"], where=filled, out=np.zeros(bins))
-    confidence = np.divide(table["confidence"], table["count"], where=filled, out=np.zeros(bins))
+    bins = len(count)
+    left, filled = np.arange(bins) / bins, count > 0
+    right = np.divide(right, count, where=filled, out=np.zeros(bins))
+    confidence = np.divide(confidence, count, where=filled, out=np.zeros(bins))
     above.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="calibrated")
     above.bar(left[filled], right[filled], 1 / bins, align="edge", color=_BLUE, alpha=0.55, edgecolor=_BLUE)
     above.plot(
@@ -83,28 +86,28 @@ def draw_reliability(results: Results) -> Figure:
     )
     above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share right")
     above.legend(loc="upper left")
-    ece = results["scores"]["pooled"]["scores"]["ece"]
+    ece = results.scores.pooled.scores["ece"]
     above.set_title(f"ECE {'-' if ece is None else format(ece, '.3f')}")
-    below.bar(left, table["count"], 1 / bins, align="edge", color=_BLUE, alpha=0.55, edgecolor=_BLUE)
+    below.bar(left, count, 1 / bins, align="edge", color=_BLUE, alpha=0.55, edgecolor=_BLUE)
     below.set(xlabel="confidence (probability of the predicted class)", ylabel="utterances")
     return figure
 
 
 def draw_levels(results: Results) -> Figure:
     """Draws scores by level of ambiguity with intervals, beside the class prior."""
-    levels = results["scores"]["levels"]
+    levels = results.scores.levels
     figure, axes = new_figure(4.0, len(_BY_LEVEL), sharex=True)
     for axis, metric in zip(axes, _BY_LEVEL, strict=True):
         for place, level in enumerate(levels):
-            value, floor = level["scores"][metric], level["floors"]["prior"][metric]
-            if value is not None:
-                _point(axis, place - 0.08, value, level["intervals"][metric], upright=True)
+            score, floor = level.score(metric), level.floors["prior"][metric]
+            if score.value is not None:
+                _point(axis, place - 0.08, score.value, score.interval, upright=True)
             if floor is not None:
                 axis.plot(place + 0.08, floor, "D", color=_ORANGE, markersize=5, markerfacecolor="none")
         axis.set_title(_titled(metric))
         axis.set_xlim(-0.5, len(levels) - 0.5)
         axis.grid(axis="x", visible=False)
-    names = [f"{level['name']}\n{level['utterances']:,} utt." for level in levels]
+    names = [f"{level.name}\n{level.utterances:,} utt." for level in levels]
     axes[-1].set_xticks(range(len(levels)), names)
     axes[0].plot([], [], "o-", color=_BLUE, markersize=5, label="system, 95 % interval")
     axes[0].plot([], [], "D", color=_ORANGE, markersize=5, markerfacecolor="none", label="class prior")
@@ -114,8 +117,8 @@ def draw_levels(results: Results) -> Figure:
 
 def draw_entropies(results: Results) -> Figure:
     """Draws how many utterances have which voted and predicted entropy; the area of a disc is their number."""
-    table = results["scores"]["entropy"]
-    edges, counts = np.array(table["edges_bits"]), np.array(table["counts"], dtype=float)
+    table = results.scores.entropy
+    edges, counts = np.array(table.edges_bits), np.array(table.counts, dtype=float)
     centres = (edges[1:] + edges[:-1]) / 2
     figure, axis = new_figure(4.0)
     i, j = np.nonzero(counts)
@@ -126,7 +129,7 @@ def draw_entropies(results: Results) -> Figure:
     axis.xaxis.set_major_locator(MultipleLocator(0.5))
     axis.yaxis.set_major_locator(MultipleLocator(0.5))
     axis.set(xlabel="entropy of the votes (bits)", ylabel="entropy of the prediction (bits)")
-    rho = results["scores"]["pooled"]["scores"]["entropy_correlation"]
+    rho = results.scores.pooled.scores["entropy_correlation"]
     axis.set_title(f"Spearman ρ {'-' if rho is None else format(rho, '.2f')}; largest disc {largest:.0f} utterances")
     return figure
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ambiser.report.figure_style import COLORS, DASHES, INK, new_figure
-from ambiser.report.learning_curves import Stage, Value, best_epoch, fold_lines, has, last_matrix, mean_line
+from ambiser.report.learning_curves import StageCurves, Value, best_epoch, fold_lines, has, last_matrix, mean_line
 from ambiser.report.score_figures import draw_matrix
 
 _DEV = {"dev_accuracy": "accuracy", "dev_ua": "UA", "dev_jsd": "JSD (nats)"}
@@ -25,7 +25,7 @@ _MOST_LABELS = 10
 _NARROW = 0.2  # share of the axis below which the names of neighboring stages would touch
 
 
-def draw_learning(stages: Sequence[Stage]) -> Figure:
+def draw_learning(stages: Sequence[StageCurves]) -> Figure:
     """Draws the training loss, the dev scores, and as dots the epoch that was kept in each fold."""
     figure, (above, below) = new_figure(4.0, 2, sharex=True)
     _curve(above, stages, _number("train_loss"), 0, "training loss", folds=True)
@@ -40,7 +40,7 @@ def draw_learning(stages: Sequence[Stage]) -> Figure:
     return figure
 
 
-def draw_cosines(stages: Sequence[Stage], classes: Sequence[str]) -> Figure:
+def draw_cosines(stages: Sequence[StageCurves], classes: Sequence[str]) -> Figure:
     """Draws the cosine between the prototypes of every two classes over training."""
     figure, axis = new_figure(4.0)
     pairs = list(combinations(range(len(classes)), 2))
@@ -51,7 +51,7 @@ def draw_cosines(stages: Sequence[Stage], classes: Sequence[str]) -> Figure:
     return figure
 
 
-def draw_cosine_matrix(stages: Sequence[Stage], classes: Sequence[str]) -> Figure:
+def draw_cosine_matrix(stages: Sequence[StageCurves], classes: Sequence[str]) -> Figure:
     """Draws the cosines between the prototypes at the end, mean over folds; blue is alike, orange opposed."""
     matrix = last_matrix(stages, "prototype_cosine")
     figure, axis = new_figure(4.0)
@@ -60,7 +60,7 @@ def draw_cosine_matrix(stages: Sequence[Stage], classes: Sequence[str]) -> Figur
     return figure
 
 
-def draw_agreement(stages: Sequence[Stage]) -> Figure:
+def draw_agreement(stages: Sequence[StageCurves]) -> Figure:
     """Draws the share of ambiguous utterances whose pseudo label is their withheld majority."""
     figure, axis = new_figure(4.0)
     for i, (key, label) in enumerate(_AGREEMENT.items()):
@@ -78,7 +78,7 @@ def _element(i: int, j: int) -> Value:
     return lambda epoch: None if epoch.get("prototype_cosine") is None else epoch["prototype_cosine"][i][j]
 
 
-def _curve(axis: Axes, stages: Sequence[Stage], value: Value, number: int, label: str, folds: bool) -> None:
+def _curve(axis: Axes, stages: Sequence[StageCurves], value: Value, number: int, label: str, folds: bool) -> None:
     color, dashes = COLORS[number % len(COLORS)], DASHES[number // len(COLORS) % len(DASHES)]
     for stage in stages:
         mean = mean_line(stage, value)
@@ -91,7 +91,7 @@ def _curve(axis: Axes, stages: Sequence[Stage], value: Value, number: int, label
         label = "_same as before"
 
 
-def _kept(axis: Axes, stages: Sequence[Stage], key: str, number: int) -> None:
+def _kept(axis: Axes, stages: Sequence[StageCurves], key: str, number: int) -> None:
     for stage in stages:
         for lines in stage.folds.values():
             best = best_epoch(lines)
@@ -99,7 +99,7 @@ def _kept(axis: Axes, stages: Sequence[Stage], key: str, number: int) -> None:
                 axis.plot(stage.start + lines.index(best) + 1, best[key], ".", color=COLORS[number], markersize=4)
 
 
-def _part(axis: Axes, stages: Sequence[Stage]) -> None:
+def _part(axis: Axes, stages: Sequence[StageCurves]) -> None:
     for stage in stages[1:]:
         axis.axvline(stage.start + 0.5, color=INK, linewidth=0.8, alpha=0.5)
     if len(stages) > 1:
@@ -111,7 +111,7 @@ def _part(axis: Axes, stages: Sequence[Stage]) -> None:
             axis.annotate(stage.name, (middle, 1), offset, **place, fontsize=7.5, ha="center", va="bottom")
 
 
-def _finish(axis: Axes, stages: Sequence[Stage], columns: int = 3, legend: bool = True) -> None:
+def _finish(axis: Axes, stages: Sequence[StageCurves], columns: int = 3, legend: bool = True) -> None:
     shared = len(axis.figure.axes) > 1
     for stage in stages[1:] if shared else ():
         axis.axvline(stage.start + 0.5, color=INK, linewidth=0.8, alpha=0.5)

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ambiser.labels.entropy import entropy_bits
+from ambiser.labels.label_view import AMBIGUOUS, PRECISE
 from ambiser.scoring.evaluation import level_names
 from ambiser.scoring.groups import Fold
-from ambiser.scoring.metrics import entropy_bits, jsd_bits
+from ambiser.scoring.metrics import jsd_bits
 
 MOST_ROWS = 2000
-KINDS = {0: "precise", 1: "ambiguous"}
+KINDS = {PRECISE: "precise", AMBIGUOUS: "ambiguous"}
 
 
 def list_utterances(

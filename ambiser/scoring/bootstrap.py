@@ -9,7 +9,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.stats import norm
 
-from ambiser.scoring.metrics import HARD, PROBABILITY_FLOOR, above_uniform, entropy_bits, utterance_scores
+from ambiser.labels.entropy import entropy_bits
+from ambiser.scoring.metrics import HARD, PROBABILITY_FLOOR, above_uniform, utterance_scores
 from ambiser.scoring.rank_scores import macro_area, rank_scores
 from ambiser.scoring.reliability import bin_numbers
 

@@ -1,22 +1,21 @@
 """Comparison of systems on the same utterances: differences with intervals and p-values.
 
-Two questions are asked of every difference. Would it hold for other speakers? The paired bootstrap draws speakers and
-scores both systems on the same ones. Would it hold for other training runs? The corrected resampled t-test takes the
-differences over seeds and folds, whose training sets overlap. Bootstrap p-values are corrected for the number of
-comparisons in the table (Holm).
+Would a difference hold for other speakers? The paired bootstrap draws speakers and scores both systems on the same
+ones. Would it hold for other training runs? The corrected resampled t-test takes the differences over seeds and folds,
+whose training sets overlap. Bootstrap p-values are corrected for the number of comparisons in the table (Holm).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import t as student_t
 
 from ambiser.errors import DataError
-from ambiser.report.comparable import APART, NOTED, differing
 from ambiser.scoring.bootstrap import draw_speakers, percentile_intervals
-from ambiser.scoring.groups import INTERVAL_LEVEL, Fold, Pool, Resampling
+from ambiser.scoring.groups import INTERVAL_LEVEL, Fold, PooledFolds, Resampling
 from ambiser.scoring.results import Results
+from ambiser.scoring.stamp import APART, NOTED, differing
 
 COMPARED = ("accuracy", "ua", "macro_f1", "bc", "jsd_bits", "r2_pearson", "r2_determination", "ece")
 FEW_SPEAKERS = 8
@@ -35,13 +34,13 @@ class Contender:
 
     def score(self, metric: str) -> float | None:
         """Returns the mean over seeds of the pooled score, None when one seed has none."""
-        values = [one["scores"]["pooled"]["scores"][metric] for one in self.results]
+        values = [one.scores.pooled.scores[metric] for one in self.results]
         return None if None in values else float(np.mean(values))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What is said about a system (other) against the first one (base), for one score."""
+    """One score of a system (other) against that of the first one (base), averaged over seeds."""
 
     base: str
     other: str
@@ -77,34 +76,51 @@ def compare(
         DataError: two systems were not scored alike; every differing key of the stamp is named.
     """
     base = contenders[0]
-    for other in contenders[1:]:
-        for one in other.results:
-            lines = differing(base.results[0], one, APART)
-            if lines:
-                raise DataError(f"{base.name} and {other.name} cannot be compared, they differ in {'; '.join(lines)}")
+    _check_comparable(contenders)
     drawn = [_resample(one, bins, resamples, seed) for one in contenders]
     rows = []
     for other, values in zip(contenders[1:], drawn[1:], strict=True):
-        gaps = {metric: values[metric] - drawn[0][metric] for metric in metrics}
-        intervals = percentile_intervals(gaps, INTERVAL_LEVEL)
-        for metric in metrics:
-            pairs, ratio = paired_folds(base.results, other.results, metric)
-            rows.append(
-                Difference(
-                    base=base.name,
-                    other=other.name,
-                    metric=metric,
-                    base_score=base.score(metric),
-                    other_score=other.score(metric),
-                    interval=intervals[metric],
-                    p=None if intervals[metric] is None else bootstrap_p(gaps[metric]),
-                    p_holm=None,
-                    p_t=corrected_t_test(pairs, ratio),
-                    runs=len(pairs),
-                )
-            )
+        gaps = {metric: values[metric] - drawn[0][metric] for metric in metrics}  # (R,) each
+        rows += _differences(base, other, gaps)
     corrected = holm([row.p for row in rows])
-    return [Difference(**{**vars(row), "p_holm": p}) for row, p in zip(rows, corrected, strict=True)]
+    return [replace(row, p_holm=p) for row, p in zip(rows, corrected, strict=True)]
+
+
+def _check_comparable(contenders: Sequence[Contender]) -> None:
+    base = contenders[0]
+    for other in contenders[1:]:
+        for one in other.results:
+            lines = differing(base.results[0].stamp, one.stamp, APART)
+            if lines:
+                raise DataError(f"{base.name} and {other.name} cannot be compared, they differ in {'; '.join(lines)}")
+
+
+def _differences(base: Contender, other: Contender, gaps: Mapping[str, np.ndarray]) -> list[Difference]:
+    """Returns the differences between two systems, not yet corrected by Holm.
+
+    Args:
+        base: the first system.
+        other: the second one.
+        gaps: (R,) other minus base in every resample, by score.
+    """
+    intervals = percentile_intervals(gaps, INTERVAL_LEVEL)
+    rows = []
+    for metric, gap in gaps.items():
+        pairs, ratio = paired_folds(base.results, other.results, metric)
+        row = Difference(
+            base=base.name,
+            other=other.name,
+            metric=metric,
+            base_score=base.score(metric),
+            other_score=other.score(metric),
+            interval=intervals[metric],
+            p=None if intervals[metric] is None else bootstrap_p(gap),
+            p_holm=None,
+            p_t=corrected_t_test(pairs, ratio),
+            runs=len(pairs),
+        )
+        rows.append(row)
+    return rows
 
 
 def bootstrap_p(gaps: np.ndarray) -> float:
@@ -158,25 +174,25 @@ def paired_folds(base: Sequence[Results], other: Sequence[Results], metric: str)
     pairs, ratios = [], []
     for a in base:
         for b in other:
-            seeds = {a["stamp"]["seed"], b["stamp"]["seed"]}
+            seeds = {a.stamp.seed, b.stamp.seed}
             if len(seeds - {None}) > 1:
                 continue
-            for number, fold in a["scores"]["folds"].items():
-                values = [one["scores"]["folds"][number]["scores"][metric] for one in (a, b)]
+            for number, fold in a.scores.folds.items():
+                values = [one.scores.folds[number].scores[metric] for one in (a, b)]
                 if None not in values:
                     pairs.append(values[1] - values[0])
-                    ratios.append(fold["utterances"] / max(fold["train_utterances"], 1))
+                    ratios.append(fold.utterances / max(fold.train_utterances, 1))
     return pairs, float(np.mean(ratios)) if ratios else 0.0
 
 
 def comparison_notes(contenders: Sequence[Contender]) -> list[str]:
     """Returns what a reader of the comparison must know: few speakers, and what differs in the stamps."""
     base, notes = contenders[0], []
-    speakers = base.results[0]["scores"]["pooled"]["speakers"]
+    speakers = base.results[0].scores.pooled.speakers
     if speakers < FEW_SPEAKERS:
         notes.append(f"only {speakers} speakers: intervals and p-values from resamples of so few are too small")
     for other in contenders[1:]:
-        for line in differing(base.results[0], other.results[0], NOTED):
+        for line in differing(base.results[0].stamp, other.results[0].stamp, NOTED):
             notes.append(f"{base.name} / {other.name} differ in {line}")
     return notes
 
@@ -185,7 +201,7 @@ def _resample(contender: Contender, bins: int, resamples: int, seed: int) -> dic
     """Returns the mean over seeds of every score in every resample."""
     parts = []
     for folds in contender.runs.values():
-        pool = Pool(folds, Resampling(0, 0, "percentile"), bins)
+        pool = PooledFolds(folds, Resampling(0, 0, "percentile"), bins)
         drawn = draw_speakers(len(pool.names), resamples, seed)
         parts.append(pool.resample(np.ones(len(pool.hard), dtype=bool), drawn))
     return {metric: np.mean([part[metric] for part in parts], axis=0) for metric in parts[0]}

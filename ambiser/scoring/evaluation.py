@@ -1,23 +1,38 @@
-"""From predictions and votes to everything that results.json says about scores."""
+"""Computes all scores of results.json from predictions and votes."""
 
 from collections.abc import Mapping
+from dataclasses import is_dataclass, replace
 
 import numpy as np
 
+from ambiser.labels.entropy import entropy_bits
+from ambiser.labels.label_view import AMBIGUOUS, PRECISE
 from ambiser.scoring.calibration import Calibration
-from ambiser.scoring.groups import INTERVAL_LEVEL, Fold, Pool, Resampling
+from ambiser.scoring.groups import INTERVAL_LEVEL, Fold, PooledFolds, Resampling
 from ambiser.scoring.metrics import (
     METRICS,
     Scores,
     above_uniform,
     class_aurocs,
     confusion_counts,
-    entropy_bits,
     utterance_scores,
 )
 from ambiser.scoring.reliability import reliability_bins
+from ambiser.scoring.results import (
+    AllScores,
+    Bootstrap,
+    ClassScores,
+    EntropyTable,
+    FittedCalibration,
+    FoldGroup,
+    LevelGroup,
+    NamedGroup,
+    OverFolds,
+    Reliability,
+    ScaleAndBias,
+    SpeakerScores,
+)
 
-PRECISE, AMBIGUOUS = 0, 1
 RESAMPLES = 1000
 DIGITS = 6
 ENTROPY_CELLS = 10
@@ -32,7 +47,7 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
     interval: str = "percentile",
-) -> dict[str, object]:
+) -> AllScores:
     """Scores one experiment with one seed.
 
     Args:
@@ -44,37 +59,31 @@ def evaluate(
         interval: percentile or bca.
 
     Returns:
-        pooled, folds, over_folds (mean, deviation with divisor n - 1, how many folds), levels, kinds, genders,
-        per_class, per_speaker, confusion, reliability, entropy; numbers are rounded to six digits and undefined ones
-        are None.
+        The scores, rounded to six digits; undefined ones are None.
     """
-    pool = Pool(folds, Resampling(resamples, seed, interval), bins)
-    voted = entropy_bits(pool.soft)
-    per_fold = {
-        str(number): pool.group(pool.fold == number, intervals=False) | {"train_utterances": fold.train_utterances}
-        for number, fold in folds.items()
-    }
-    results = {
-        "pooled": pool.group(np.ones(len(voted), dtype=bool)),
-        "folds": per_fold,
-        "over_folds": _over_folds([group["scores"] for group in per_fold.values()]),
-        "levels": [pool.group(mask) | about for mask, about in _levels(voted, levels)],
-        "kinds": [pool.group(mask) | {"name": name} for name, mask in _kinds(pool) if mask.any()],
-        "genders": [pool.group(mask) | {"name": name} for name, mask in _genders(pool)],
-        "per_speaker": _per_speaker(pool),
-        "per_class": _per_class(pool),
-        "confusion": confusion_counts(pool.probs.argmax(axis=1), pool.hard, pool.classes),
-        "reliability": reliability_bins(pool.probs, pool.hard, bins),
-        "entropy": _entropy_table(voted, entropy_bits(pool.probs), pool.classes),
-        "bootstrap": {"resamples": resamples, "level": INTERVAL_LEVEL, "seed": seed, "unit": "speaker"}
-        | {"interval": interval},
-    }
-    return plain(results)
+    pool = PooledFolds(folds, Resampling(resamples, seed, interval), bins)
+    voted = entropy_bits(pool.soft)  # (N,)
+    per_fold = {number: _fold_group(pool, number, fold) for number, fold in folds.items()}
+    scores = AllScores(
+        pooled=pool.group(np.ones(len(voted), dtype=bool)),
+        folds=per_fold,
+        over_folds=_over_folds([group.scores for group in per_fold.values()]),
+        levels=[LevelGroup(**vars(pool.group(mask)), **about) for mask, about in _levels(voted, levels)],
+        kinds=[NamedGroup(**vars(pool.group(mask)), name=name) for name, mask in _kinds(pool) if mask.any()],
+        genders=[NamedGroup(**vars(pool.group(mask)), name=name) for name, mask in _genders(pool)],
+        per_speaker=_per_speaker(pool),
+        per_class=_per_class(pool),
+        confusion=confusion_counts(pool.probs.argmax(axis=1), pool.hard, pool.classes),
+        reliability=Reliability(**reliability_bins(pool.probs, pool.hard, bins)),
+        entropy=_entropy_table(voted, entropy_bits(pool.probs), pool.classes),
+        bootstrap=Bootstrap(resamples, INTERVAL_LEVEL, seed, unit="speaker", interval=interval),
+    )
+    return rounded(scores)
 
 
 def describe_calibration(
     kind: str, fitted: Mapping[int, tuple[Calibration, Fold] | None], *, bins: int
-) -> dict[str, object] | None:
+) -> FittedCalibration | None:
     """Returns what was fitted on the dev part of each fold, and the pooled scores before it; None where nothing was.
 
     Args:
@@ -85,28 +94,29 @@ def describe_calibration(
     known = {number: pair for number, pair in fitted.items() if pair is not None}
     if not known:
         return None
-    before = Pool({number: fold for number, (_, fold) in known.items()}, Resampling(0, 0, "percentile"), bins)
+    before = PooledFolds({number: fold for number, (_, fold) in known.items()}, Resampling(0, 0, "percentile"), bins)
     everything = np.ones(len(before.hard), dtype=bool)
-    return plain(
-        {
-            "kind": kind,
-            "fitted_on": "dev",
-            "folds": {number: {"scale": one.scale, "bias": one.bias} for number, (one, _) in known.items()},
-            "before": before.group(everything, intervals=False)["scores"],
-        }
+    described = FittedCalibration(
+        kind=kind,
+        before=before.group(everything, intervals=False).scores,
+        fitted_on="dev",
+        folds={number: ScaleAndBias(one.scale, one.bias) for number, (one, _) in known.items()},
     )
+    return rounded(described)
 
 
-def plain(value: object) -> object:
-    """Turns arrays into lists, rounds floats, and turns NaN and infinity into None, ready for JSON."""
+def rounded(value: object) -> object:
+    """Returns arrays as lists, floats rounded to six digits, and NaN and infinity as None, in dataclasses too."""
+    if is_dataclass(value):
+        return replace(value, **{name: rounded(item) for name, item in vars(value).items()})
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        return rounded(value.tolist())
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [rounded(item) for item in value]
     if isinstance(value, float | np.floating):
-        return round(float(value), DIGITS) + 0.0 if np.isfinite(value) else None
+        return round(float(value), DIGITS) + 0.0 if np.isfinite(value) else None  # + 0.0 turns -0.0 into 0.0
     return int(value) if isinstance(value, np.integer) else value
 
 
@@ -134,7 +144,7 @@ def _levels(voted: np.ndarray, levels: list[float]) -> list[tuple[np.ndarray, di
     ]
 
 
-def _kinds(pool: Pool) -> list[tuple[str, np.ndarray]]:
+def _kinds(pool: PooledFolds) -> list[tuple[str, np.ndarray]]:
     known = pool.hard >= 0
     return [
         ("precise", known & (pool.kind == PRECISE)),
@@ -144,25 +154,30 @@ def _kinds(pool: Pool) -> list[tuple[str, np.ndarray]]:
     ]
 
 
-def _over_folds(scores: list[Scores]) -> dict[str, dict[str, object]]:
+def _fold_group(pool: PooledFolds, number: int, fold: Fold) -> FoldGroup:
+    group = pool.group(pool.fold == number, intervals=False)
+    return FoldGroup(**vars(group), train_utterances=fold.train_utterances)
+
+
+def _over_folds(scores: list[Scores]) -> dict[str, OverFolds]:
     table = {}
     for name in METRICS:
         values = [fold[name] for fold in scores if fold[name] is not None]
-        table[name] = {
-            "mean": float(np.mean(values)) if values else None,
-            "deviation": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-            "folds": len(values),
-        }
+        table[name] = OverFolds(
+            mean=float(np.mean(values)) if values else None,
+            deviation=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            folds=len(values),
+        )
     return table
 
 
-def _genders(pool: Pool) -> list[tuple[str, np.ndarray]]:
+def _genders(pool: PooledFolds) -> list[tuple[str, np.ndarray]]:
     if pool.genders is None or len(np.unique(pool.genders)) < 2:
         return []
     return [(str(name), pool.genders == name) for name in np.unique(pool.genders)]
 
 
-def _per_speaker(pool: Pool) -> dict[str, dict[str, object]]:
+def _per_speaker(pool: PooledFolds) -> dict[str, SpeakerScores]:
     """Returns utterances, accuracy and means over utterances of every speaker."""
     each = utterance_scores(pool.probs, pool.soft)
     right, known = pool.probs.argmax(axis=1) == pool.hard, pool.hard >= 0
@@ -171,34 +186,34 @@ def _per_speaker(pool: Pool) -> dict[str, dict[str, object]]:
     with np.errstate(invalid="ignore"):
         means = {"accuracy": hits / with_reference} | means
     return {
-        str(speaker): {"utterances": int(size[i]), **{name: values[i] for name, values in means.items()}}
+        str(speaker): SpeakerScores(int(size[i]), **{name: values[i] for name, values in means.items()})
         for i, speaker in enumerate(pool.names)
     }
 
 
-def _per_class(pool: Pool) -> dict[str, object]:
-    """Returns scores of every class, by its references and by its vote shares; a share of nothing is None."""
-    confusion = confusion_counts(pool.probs.argmax(axis=1), pool.hard, pool.classes).astype(float)
-    right, support, guessed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    voted, said = above_uniform(pool.soft), above_uniform(pool.probs)
+def _per_class(pool: PooledFolds) -> ClassScores:
+    """Returns the scores of every class, by its references and by its vote shares; NaN for a share of nothing."""
+    confusion = confusion_counts(pool.probs.argmax(axis=1), pool.hard, pool.classes).astype(float)  # (C, C)
+    right, support, guessed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)  # (C,) each
+    voted, said = above_uniform(pool.soft), above_uniform(pool.probs)  # (N, C)
     spread = ((pool.soft - pool.soft.mean(axis=0)) ** 2).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return {
-            "precision": right / guessed,
-            "recall": right / support,
-            "f1": 2 * right / (support + guessed),
-            "auroc": class_aurocs(pool.probs, pool.hard),
-            "support": support.astype(int),
-            "multilabel_f1": 2 * (voted & said).sum(axis=0) / (voted.sum(axis=0) + said.sum(axis=0)),
-            "r2_determination": 1 - ((pool.soft - pool.probs) ** 2).sum(axis=0) / spread,
-            "voted_share": pool.soft.mean(axis=0),
-            "predicted_share": pool.probs.mean(axis=0),
-        }
+        return ClassScores(
+            precision=right / guessed,
+            recall=right / support,
+            f1=2 * right / (support + guessed),
+            auroc=class_aurocs(pool.probs, pool.hard),
+            support=support.astype(int),
+            multilabel_f1=2 * (voted & said).sum(axis=0) / (voted.sum(axis=0) + said.sum(axis=0)),
+            r2_determination=1 - ((pool.soft - pool.probs) ** 2).sum(axis=0) / spread,
+            voted_share=pool.soft.mean(axis=0),
+            predicted_share=pool.probs.mean(axis=0),
+        )
 
 
-def _entropy_table(voted: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, object]:
+def _entropy_table(voted: np.ndarray, predicted: np.ndarray, classes: int) -> EntropyTable:
     """Counts utterances by voted (rows) and predicted (columns) entropy, in cells of equal width from 0 to log2 C."""
     edges = np.linspace(0, np.log2(classes), ENTROPY_CELLS + 1)
-    edges[-1] += 1e-6
+    edges[-1] += 1e-6  # the largest entropy may exceed log2 C in its last bits
     counts, _, _ = np.histogram2d(voted, predicted, bins=[edges, edges])
-    return {"edges_bits": np.round(edges, 5), "counts": counts.astype(int)}
+    return EntropyTable(np.round(edges, 5), counts.astype(int))

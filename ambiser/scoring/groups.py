@@ -1,4 +1,4 @@
-"""All folds' utterances in one set of arrays, and what is said about any group of them.
+"""The utterances of all folds in one set of arrays, and the description of any group of them.
 
 A group is described by how many utterances, speakers and references it has, its scores, their intervals, the same
 scores of predictors that have heard nothing (the floors) and of single raters (the ceiling), so that no number stands
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ambiser.errors import DataError
+from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.bootstrap import (
     bca_intervals,
     draw_speakers,
@@ -24,10 +25,10 @@ from ambiser.scoring.metrics import (
     Scores,
     detection_scores,
     distribution_scores,
-    entropy_bits,
     hard_scores,
     score_all,
 )
+from ambiser.scoring.results import Group, Human, Interval
 
 INTERVAL_LEVEL = 0.95
 _ARRAYS = ("probs", "soft", "hard", "counts", "kind", "speakers")
@@ -66,7 +67,7 @@ class Resampling:
     interval: str
 
 
-class Pool:
+class PooledFolds:
     """All folds' utterances in one set of arrays, with the speakers' resamples drawn once for all groups."""
 
     def __init__(self, folds: Mapping[int, Fold], resampling: Resampling, bins: int) -> None:
@@ -84,22 +85,23 @@ class Pool:
         resamples = resampling.resamples if len(names) > 1 else 0
         self.drawn = draw_speakers(len(names), resamples, resampling.seed)
 
-    def group(self, mask: np.ndarray, intervals: bool = True) -> dict[str, object]:
-        """Describes the utterances of a mask."""
+    def group(self, mask: np.ndarray, intervals: bool = True) -> Group:
+        """Describes the utterances of a mask (N,); the numbers are not rounded."""
         probs, soft, hard, counts = self.probs[mask], self.soft[mask], self.hard[mask], self.counts[mask]
-        described: dict[str, object] = {
-            "utterances": len(hard),
-            "with_reference": int((hard >= 0).sum()),
-            "speakers": len(np.unique(self.speaker[mask])),
-            "scores": score_all(probs=probs, soft=soft, hard=hard, counts=counts, bins=self.bins),
-            "floors": self._floors(mask),
-        }
+        scores = score_all(probs=probs, soft=soft, hard=hard, counts=counts, bins=self.bins)
+        human = None
         if self.human is not None:
-            chosen = mask[self.human.row]
-            described["human"] = {"answers": int(chosen.sum()), "scores": self.human.scores(chosen, self.bins)}
-        if intervals:
-            described["intervals"] = self._intervals(mask, described["scores"])
-        return described
+            chosen = mask[self.human.row]  # (M,)
+            human = Human(answers=int(chosen.sum()), scores=self.human.scores(chosen, self.bins))
+        return Group(
+            utterances=len(hard),
+            with_reference=int((hard >= 0).sum()),
+            speakers=len(np.unique(self.speaker[mask])),
+            scores=scores,
+            floors=self._floors(mask),
+            human=human,
+            intervals=self._intervals(mask, scores) if intervals else None,
+        )
 
     def resample(self, mask: np.ndarray, drawn: np.ndarray) -> dict[str, np.ndarray]:
         """Scores the utterances of a mask in every resample."""
@@ -113,7 +115,7 @@ class Pool:
             bins=self.bins,
         )
 
-    def _intervals(self, mask: np.ndarray, scores: Scores) -> dict[str, list[float] | None]:
+    def _intervals(self, mask: np.ndarray, scores: Scores) -> dict[str, Interval | None]:
         speakers = len(np.unique(self.speaker[mask]))
         if len(self.drawn) == 0 or speakers < 2:
             return dict.fromkeys(METRICS)

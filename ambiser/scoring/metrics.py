@@ -8,8 +8,9 @@ reference, a class that no reference names, no variation to explain) is None and
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import rel_entr, xlogy
+from scipy.special import rel_entr
 
+from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.reliability import expected_calibration_error
 
 PROBABILITY_FLOOR = 1e-8
@@ -246,11 +247,6 @@ def multilabel_macro_f1(probs: np.ndarray, soft: np.ndarray) -> float | None:
     if not voted.any(axis=0).all():
         return None
     return float(f1_score(voted, above_uniform(probs), average="macro", zero_division=0.0))
-
-
-def entropy_bits(distribution: np.ndarray) -> np.ndarray:
-    """Returns (N,) entropies in bits, rounded to 1e-10 so that equal votes in another order tie."""
-    return np.round(-xlogy(distribution, distribution).sum(axis=1) / np.log(2), 10) + 0.0
 
 
 def entropy_correlation(probs: np.ndarray, soft: np.ndarray) -> float | None:

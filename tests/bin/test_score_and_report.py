@@ -193,7 +193,8 @@ def test_an_experiment_without_learning_curves_and_with_one_fold_still_has_a_pag
         taken.append(name)
         return Picture(name, caption, "<svg></svg>")
 
-    monkeypatch.setattr("ambiser.report.results_page.take_picture", take_picture)
+    for module in ("results_page", "experiment_section"):
+        monkeypatch.setattr(f"ambiser.report.{module}.take_picture", take_picture)
     run(report, words)
     text = (fake_recipe.layout.exp_dir / "report.html").read_text()
     assert "Pooled over only fold 1 of 1 2 3 4 5" in text

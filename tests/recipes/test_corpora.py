@@ -93,7 +93,7 @@ def test_random_folds_are_stamped_in_the_table(run, root, tmp_path):
     options = ("--config", "ce", "--folds", 1, "--set", "data.folds=3", "data.protocol=random")
     done = run_recipe(run, root, tmp_path, "crema_d", tmp_path / "CREMA-D", *options)
     assert stamp_of(tmp_path, "ce-fbank-s1")["leaks"] == ["speaker"]
-    assert "The split leaks: speakers stand in several parts" in (tmp_path / "exp/RESULTS.md").read_text()
+    assert "The split leaks: speakers are in several parts" in (tmp_path / "exp/RESULTS.md").read_text()
     assert "LEAKS" in done.stdout
 
 

@@ -1,104 +1,44 @@
 import copy
 import re
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from ambiser.errors import DataError
-from ambiser.io.files import write_json
-from ambiser.report.comparable import Cell, describe_folds, named, pooled, tables
-from ambiser.report.markdown import markdown_table, render_markdown, render_terminal, stamp_rows
+from ambiser.report.comparable import Cell, describe_folds, make_tables, named, pooled
+from ambiser.report.markdown import render_markdown
 from ambiser.report.page_tables import calibration_block
 from ambiser.report.publish import publish, read_folder
 from ambiser.report.results_page import render_report
-from ambiser.scoring.evaluation import evaluate
-from ambiser.scoring.groups import Fold
-from ambiser.scoring.results import FORMAT
-from ambiser.scoring.scored_fold import load_fold, most_frequent
-
-SCORES = {}
+from ambiser.report.table_facts import STAMP_HEADER, stamp_rows
+from ambiser.report.terminal import render_terminal
+from ambiser.report.text_table import markdown_table
+from ambiser.scoring.results import FittedCalibration, Human
+from ambiser.scoring.results_file import write_results
 
 
 @pytest.fixture
-def results(votes_and_predictions):
-    """A function that makes results of an experiment with a seed, and with other values in the stamp."""
-
-    def scores_of(seed):
-        arrays = votes_and_predictions(80, seed=seed)
-        kind = np.where(arrays["hard"] < 0, 2, np.where(arrays["counts"].max(axis=1) == 3, 0, 1))
-        speakers = np.array([f"s{i % 6}" for i in range(80)])
-        fold = Fold(**arrays, kind=kind, speakers=speakers, prior=arrays["soft"].mean(axis=0), majority=0)
-        return evaluate({1: fold}, bins=10, levels=[0.0, 0.95], resamples=50)
-
-    def make(name="ce-fbank", seed=1, **stamp):
-        about = {
-            "corpus": "iemocap",
-            "version": "full",
-            "made_up": False,
-            "classes": {c: [c] for c in "abcd"},
-            "class_names": list("abcd"),
-            "protocol": "leave_one_session_out",
-            "dev": "next_session",
-            "leaks": [],
-            "folds": [1, 2],
-            "all_folds": [1, 2],
-            "test_set": "t",
-            "seed": seed,
-            "score": {"ece_bins": 10, "levels": [0.0, 0.95]},
-            "software": "ambiser 1",
-            "stages": ["prototypes", "distill"],
-            "selection": {"distill": "jsd", "prototypes": "ua"},
-            "epochs": {"prototypes": 5, "distill": 30},
-            "kept": {"prototypes": {"1": 5, "2": 5}, "distill": {"1": 3 + seed, "2": 9}} if seed else {},
-            "inputs": "speech",
-            "ssl": "fbank",
-            "text": None,
-            "config_hash": "c" * 12,
-            "commit": "abc",
-            "policies": {
-                "other_votes": "drop_vote",
-                "other_majority": "keep",
-                "no_majority": "keep",
-                "ties": "exclude",
-                "include_self": False,
-                "multi_label": "split_mass",
-                "precise": "unanimous",
-                "ambiguous": "majority",
-                "smoothing": 0.0,
-            },
-        }
-        if seed not in SCORES:
-            SCORES[seed] = scores_of(seed)
-        left_out = {"by the policies": {"no vote inside the classes": 4}}
-        return {
-            "format": FORMAT,
-            "tag": f"{name}-s{seed}",
-            "name": name,
-            "stamp": about | stamp,
-            "left_out": left_out,
-            "scores": copy.deepcopy(SCORES[seed]),
-        }
-
-    return make
+def results(make_results):
+    return make_results
 
 
 def test_a_row_is_the_mean_over_seeds_with_their_deviation(results):
     one, two = results(seed=1), results(seed=2)
-    (table,) = tables([two, one])
+    (table,) = make_tables([two, one])
     (row,) = table.rows
-    a, b = (r["scores"]["pooled"]["scores"]["accuracy"] for r in (one, two))
+    a, b = (r.scores.pooled.scores["accuracy"] for r in (one, two))
     cell = row.cell("accuracy", pooled)
     assert cell.value == pytest.approx((a + b) / 2) and cell.deviation == pytest.approx(abs(a - b) / 2**0.5)
-    lows = [r["scores"]["pooled"]["intervals"]["accuracy"][0] for r in (one, two)]
+    lows = [r.scores.pooled.intervals["accuracy"][0] for r in (one, two)]
     assert cell.interval[0] == pytest.approx(sum(lows) / 2)
     assert row.seeds() == "1 2"
-    assert tables([one])[0].rows[0].cell("accuracy", pooled).deviation is None
+    assert make_tables([one])[0].rows[0].cell("accuracy", pooled).deviation is None
 
 
 def test_a_score_that_one_seed_lacks_is_undefined(results):
     one, two = results(seed=1), results(seed=2)
-    two["scores"]["pooled"]["scores"]["ua"] = None
-    row = tables([one, two])[0].rows[0]
+    two.scores.pooled.scores["ua"] = None
+    row = make_tables([one, two])[0].rows[0]
     assert row.cell("ua", pooled).text() == "-"
     assert row.cell("bc", named("levels", "no such level")).text() == "-"
 
@@ -124,7 +64,7 @@ def test_cells_as_text():
     ],
 )
 def test_results_that_cannot_be_compared_stand_in_tables_of_their_own(results, key, value):
-    first, second = tables([results(), results("ipr-fbank"), results("jsd-fbank", **{key: value})])
+    first, second = make_tables([results(), results("ipr-fbank"), results("jsd-fbank", **{key: value})])
     assert [row.label for row in first.rows] == ["ce-fbank", "ipr-fbank"]
     assert [row.label for row in second.rows] == ["jsd-fbank"]
     assert len(second.apart) == 1 and second.apart[0].startswith(f"{key}: ")
@@ -134,11 +74,11 @@ def test_results_that_cannot_be_compared_stand_in_tables_of_their_own(results, k
 def test_other_policies_part_tables_and_training_policies_are_noted(results):
     first = results()
     apart = copy.deepcopy(results("ipr-fbank"))
-    apart["stamp"]["policies"]["ties"] = "first"
-    assert len(tables([first, apart])) == 2
+    apart.stamp.policies["ties"] = "first"
+    assert len(make_tables([first, apart])) == 2
     noted = copy.deepcopy(results("ipr-fbank", commit="def"))
-    noted["stamp"]["policies"]["precise"] = 0.8
-    (table,) = tables([first, noted])
+    noted.stamp.policies["precise"] = 0.8
+    (table,) = make_tables([first, noted])
     assert table.notes == (
         "policies.precise differs: unanimous (ce-fbank); 0.8 (ipr-fbank)",
         "commit differs: abc (ce-fbank); def (ipr-fbank)",
@@ -152,17 +92,17 @@ def test_other_policies_part_tables_and_training_policies_are_noted(results):
 
 def test_a_note_names_the_few_and_tells_seeds_apart_where_they_differ(results):
     several = [results(f"e{number}", commit="abc") for number in range(8)]
-    (table,) = tables([*several, results("odd", commit="def"), results("odd", seed=2, commit="abc")])
+    (table,) = make_tables([*several, results("odd", commit="def"), results("odd", seed=2, commit="abc")])
     assert table.notes == ("commit differs: abc (all others); def (odd-s1)",)
 
 
 def test_one_name_with_two_configurations_makes_two_rows(results):
-    (table,) = tables([results(seed=1), results(seed=2, config_hash="d" * 12)])
+    (table,) = make_tables([results(seed=1), results(seed=2, config_hash="d" * 12)])
     assert [row.label for row in table.rows] == ["ce-fbank (cccccccccccc)", "ce-fbank (dddddddddddd)"]
 
 
 def test_a_run_over_some_folds_says_so(results):
-    assert describe_folds({"folds": [1, 2], "all_folds": [1, 2]}) == "2 folds"
+    assert describe_folds(results().stamp) == "2 folds"
     text = render_markdown([results(folds=[2])])
     assert (
         "only fold 2 of 1 2" in text and "**Pooled over only fold 2 of 1 2: not comparable with a full run.**" in text
@@ -172,9 +112,9 @@ def test_a_run_over_some_folds_says_so(results):
 def test_markdown_shows_floors_intervals_levels_stamp_and_what_was_left_out(results):
     one = results(made_up=True)
     text = render_markdown([one])
-    scores = one["scores"]["pooled"]
-    low, high = scores["intervals"]["bc"]
-    assert f"{scores['scores']['bc']:.3f} [{low:.3f}, {high:.3f}]" in text
+    scores = one.scores.pooled
+    low, high = scores.intervals["bc"]
+    assert f"{scores.scores['bc']:.3f} [{low:.3f}, {high:.3f}]" in text
     assert "| class prior " in text and "| uniform " in text and "| majority class " in text
     assert "**The corpus is made up" in text and "4 no vote inside the classes (by the policies)" in text
     for word in ("accuracy, low", "BC, high", "JSD (bits), no majority", "leave_one_session_out", "test set", "cccccc"):
@@ -216,58 +156,28 @@ def test_publishing_makes_results_md_from_all_published_results(tmp_path, result
 
 
 def test_a_published_file_must_have_the_name_of_its_results(tmp_path, results):
-    write_json(tmp_path / "other.json", results())
+    write_results(tmp_path / "other.json", results())
     with pytest.raises(DataError, match=r"other\.json: holds the results of ce-fbank-s1; name it ce-fbank-s1\.json"):
         read_folder(tmp_path)
-
-
-class _View:
-    def __init__(self, arrays, utts):
-        self.classes, self.utts, self.kind = tuple("abcd"), utts, arrays["hard"] * 0
-        self.soft, self.hard, self.counts = arrays["soft"], arrays["hard"], arrays["counts"]
-
-
-def test_a_fold_is_loaded_with_speakers_and_the_prior_of_training(tmp_path, votes_and_predictions):
-    arrays, train = votes_and_predictions(3), votes_and_predictions(40, seed=9)
-    utts = ["u1", "u2", "u3"]
-    rows = ["\t".join([utt, *map(str, row)]) for utt, row in zip(utts, arrays["probs"], strict=True)]
-    path = tmp_path / "predictions.tsv"
-    path.write_text("\n".join(["utt\ta\tb\tc\td", *rows]) + "\n")
-    parts = {"test": _View(arrays, utts), "train": _View(train, [f"t{i}" for i in range(40)])}
-    fold = load_fold(path, **parts, speakers={"u1": "x", "u2": "y", "u3": "x"})
-    assert fold.speakers.tolist() == ["x", "y", "x"]
-    assert fold.probs == pytest.approx(arrays["probs"]) and fold.prior == pytest.approx(train["soft"].mean(axis=0))
-    with pytest.raises(DataError, match="'u3' has no speaker"):
-        load_fold(path, **parts, speakers={"u1": "x", "u2": "y"})
-    parts["train"].utts = []
-    with pytest.raises(DataError, match="no utterance of the training part has a vote for a, b, c, d"):
-        load_fold(path, **parts, speakers={})
-
-
-def test_the_most_frequent_class_by_reference_and_by_votes_without_one():
-    soft = np.array([[0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
-    assert most_frequent(np.array([0, 1, 1]), soft) == 1
-    assert most_frequent(np.array([-1, -1, 0]), soft) == 0
-    assert most_frequent(np.array([-1, -1, -1]), soft) == 0
 
 
 def test_what_stands_in_several_parts_is_named(results):
     assert "shared between training, dev and test: nothing" in render_markdown([results()])
     text = render_markdown([results(leaks=["recording", "wav"])])
-    assert "The split leaks: recordings and byte-identical wavs stand in several parts" in text
+    assert "The split leaks: recordings and byte-identical wavs are in several parts" in text
     assert "shared between training, dev and test: recordings and byte-identical wavs" in text
 
 
 def test_the_same_results_twice_are_refused(results):
-    with pytest.raises(DataError, match="the results of ce-fbank-s1 stand twice; keep one of them"):
-        tables([results(), results("ipr-fbank"), results()])
+    with pytest.raises(DataError, match="the results of ce-fbank-s1 are there twice; keep one of them"):
+        make_tables([results(), results("ipr-fbank"), results()])
 
 
 def test_single_raters_stand_between_systems_and_floors(results):
     one = results()
     assert "single raters" not in render_terminal([one])
-    scores = dict.fromkeys(one["scores"]["pooled"]["scores"], 0.123)
-    one["scores"]["pooled"]["human"] = {"answers": 9, "scores": scores}
+    pooled = replace(one.scores.pooled, human=Human(9, dict.fromkeys(one.scores.pooled.scores, 0.123)))
+    one = replace(one, scores=replace(one.scores, pooled=pooled))
     rows = [line.split("  ")[0] for line in render_terminal([one]).splitlines()]
     assert rows[-4:] == ["single raters", "uniform", "class prior", "majority class"]
     assert "| single raters " in render_markdown([one]) and "0.123" in render_markdown([one])
@@ -276,17 +186,17 @@ def test_single_raters_stand_between_systems_and_floors(results):
 def test_scores_before_and_after_calibration_stand_in_the_table_and_on_the_page(results, tmp_path):
     one = results()
     assert "calibration" not in render_markdown([one]).lower().split("## words")[0]
-    before = dict.fromkeys(one["scores"]["pooled"]["scores"], 0.987)
-    one["calibration"] = {"kind": "temperature", "fitted_on": "dev", "folds": {}, "before": before}
+    before = dict.fromkeys(one.scores.pooled.scores, 0.987)
+    one = results(calibration=FittedCalibration(kind="temperature", before=before, fitted_on="dev", folds={}))
     text = render_markdown([one])
     assert "| ce-fbank-s1, before" in text and "| ce-fbank-s1, temperature fitted on dev" in text and "0.987" in text
-    page = render_report([one], {}, tmp_path)
+    page = render_report([one], tmp_path, details={})
     rows = re.findall(r"<th scope=\"row\">ce-fbank-s1, (.*?)</th><td>(.*?)</td>", page)
     assert [label for label, _ in rows] == ["before", "temperature fitted on dev"] and rows[0][1] == "0.987"
-    assert calibration_block(tables([results()])[0]) is None
+    assert calibration_block(make_tables([results()])[0]) is None
 
 
 def test_the_epochs_that_were_kept_stand_beside_what_chose_them(results):
-    header, rows = stamp_rows(tables([results(seed=1), results(seed=2), results("imported", seed=None)])[0])
-    place = header.index("epochs kept")
+    rows = stamp_rows(make_tables([results(seed=1), results(seed=2), results("imported", seed=None)])[0])
+    place = STAMP_HEADER.index("epochs kept")
     assert {row[0]: row[place] for row in rows} == {"ce-fbank": "5 of 5, 4\N{EN DASH}9 of 30", "imported": "-"}

@@ -8,8 +8,9 @@ from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.corpora.data_folder import prepare_data
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table, read_tsv
+from ambiser.labels.entropy import entropy_bits
 from ambiser.report.data_page import render_page
-from ambiser.report.data_statistics import collect_statistics, entropy_bits
+from ambiser.report.data_statistics import collect_statistics
 from ambiser.report.data_summary import summarize
 
 LEVELS = [0.0, 0.95]

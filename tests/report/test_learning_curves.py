@@ -7,7 +7,7 @@ from ambiser.errors import DataError
 from ambiser.io.files import write_text
 from ambiser.io.layout import Layout
 from ambiser.report.learning_curves import (
-    Stage,
+    StageCurves,
     best_epoch,
     fold_lines,
     has,
@@ -75,5 +75,8 @@ def test_a_broken_line_is_named(layout):
 
 def test_kept_epochs_by_stage_and_fold():
     lines = [{"epoch": n, "best": best} for n, best in ((1, True), (2, True), (3, False))]
-    stages = [Stage("update", 0, {1: lines, 2: lines[:1]}), Stage("contrastive", 3, {1: [{"epoch": 1}, {"epoch": 2}]})]
+    stages = [
+        StageCurves("update", 0, {1: lines, 2: lines[:1]}),
+        StageCurves("contrastive", 3, {1: [{"epoch": 1}, {"epoch": 2}]}),
+    ]
     assert kept_epochs(stages) == {"update": {1: 2, 2: 1}, "contrastive": {1: 2}}

@@ -1,5 +1,6 @@
 """Votes and predictions out of thin air, and a whole fake run of the recipe, for the tests of scoring."""
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from make_record import make_record
+from scoring import made_results
 
 from ambiser.config import load_config
 from ambiser.config.data_keys import LABELS
@@ -37,6 +39,12 @@ def _votes_and_predictions(n: int, classes: int = 4, seed: int = 0, raters: int 
 def votes_and_predictions():
     """The function that makes probs, soft, hard and counts."""
     return _votes_and_predictions
+
+
+@pytest.fixture
+def make_results():
+    """A function that makes results of an experiment with a seed, and with other values in the stamp."""
+    return functools.partial(made_results.make_results, _votes_and_predictions)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from ambiser.bin import report, score
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.files import read_json, write_json
 from ambiser.scoring.comparison import bootstrap_p, corrected_t_test, holm, paired_folds
+from ambiser.scoring.results_file import read_results
 
 
 @pytest.fixture
@@ -60,8 +62,10 @@ def test_the_p_value_of_systems_that_are_alike_is_below_a_twentieth_about_as_oft
 
 
 def _results(seed, **folds):
-    scored = {k[1:]: {"utterances": 20, "train_utterances": 60, "scores": {"bc": v}} for k, v in folds.items()}
-    return {"stamp": {"seed": seed}, "scores": {"folds": scored}}
+    scored = {
+        int(k[1:]): SimpleNamespace(utterances=20, train_utterances=60, scores={"bc": v}) for k, v in folds.items()
+    }
+    return SimpleNamespace(stamp=SimpleNamespace(seed=seed), scores=SimpleNamespace(folds=scored))
 
 
 def test_runs_are_paired_by_seed_and_fold():
@@ -91,10 +95,7 @@ def test_a_better_system_is_found_and_every_form_says_the_same(scored, run):
     bc = rows["bc"]
     both = [
         np.mean(
-            [
-                read_json(scored.layout.results(f"{name}-fbank-s{seed}"))["scores"]["pooled"]["scores"]["bc"]
-                for seed in (1, 2)
-            ]
+            [read_results(scored.layout.results(f"{name}-fbank-s{seed}")).scores.pooled.scores["bc"] for seed in (1, 2)]
         )
         for name in ("ce", "jsd")
     ]
@@ -134,7 +135,7 @@ def test_stage_8_writes_the_comparison_when_there_are_two_experiments(scored, ru
     run(report, words)
     assert path.read_text() == run(program, [*words, "--format", "markdown"]).rstrip("\n") + "\n"
     figures = {p.name.split("-")[2] for p in (scored.layout.exp_dir / "figures").iterdir() if p.name.count("-") > 2}
-    assert figures == {"s1"} and "everything else is of the first one" in (path.parent / "report.html").read_text()
+    assert figures == {"s1"} and "everything else is of the first seed" in (path.parent / "report.html").read_text()
 
 
 def test_what_cannot_be_compared_is_refused_in_one_line(scored, run):

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from ambiser.errors import DataError
+from ambiser.io.records import to_json
+from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.bootstrap import draw_speakers, percentile_intervals, resampled_scores
-from ambiser.scoring.evaluation import evaluate, level_names, plain
+from ambiser.scoring.evaluation import evaluate, level_names, rounded
 from ambiser.scoring.groups import Fold
-from ambiser.scoring.metrics import METRICS, entropy_bits, score_all
+from ambiser.scoring.metrics import METRICS, score_all
 
 ARRAYS = ("probs", "soft", "hard", "counts")
 
@@ -39,46 +41,46 @@ def _pooled(folds):
 
 def test_pooled_and_fold_scores_are_those_of_the_metrics(folds, results):
     expected = score_all(**_pooled(folds), bins=10)
-    assert results["pooled"]["scores"] == {name: pytest.approx(value, abs=1e-6) for name, value in expected.items()}
-    assert results["pooled"]["utterances"] == 61 + 62 + 63 and results["pooled"]["speakers"] == 12
+    assert results.pooled.scores == {name: pytest.approx(value, abs=1e-6) for name, value in expected.items()}
+    assert results.pooled.utterances == 61 + 62 + 63 and results.pooled.speakers == 12
     second = score_all(**{name: getattr(folds[2], name) for name in ARRAYS}, bins=10)
-    assert results["folds"]["2"]["scores"] == {name: pytest.approx(value, abs=1e-6) for name, value in second.items()}
+    assert results.folds[2].scores == {name: pytest.approx(value, abs=1e-6) for name, value in second.items()}
 
 
 def test_mean_and_deviation_over_folds(results):
-    accuracies = [fold["scores"]["accuracy"] for fold in results["folds"].values()]
-    assert results["over_folds"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies), abs=2e-6)
-    assert results["over_folds"]["accuracy"]["deviation"] == pytest.approx(np.std(accuracies, ddof=1), abs=2e-6)
-    assert results["over_folds"]["accuracy"]["folds"] == 3
+    accuracies = [fold.scores["accuracy"] for fold in results.folds.values()]
+    assert results.over_folds["accuracy"].mean == pytest.approx(np.mean(accuracies), abs=2e-6)
+    assert results.over_folds["accuracy"].deviation == pytest.approx(np.std(accuracies, ddof=1), abs=2e-6)
+    assert results.over_folds["accuracy"].folds == 3
 
 
 def test_one_fold_has_no_deviation(folds):
     results = evaluate({1: folds[1]}, bins=10, levels=[0.5], resamples=0)
-    assert results["over_folds"]["accuracy"]["deviation"] is None
-    assert set(results["pooled"]["intervals"].values()) == {None}, "no resamples, no intervals"
+    assert results.over_folds["accuracy"].deviation is None
+    assert set(results.pooled.intervals.values()) == {None}, "no resamples, no intervals"
 
 
 def test_levels_and_kinds_split_the_utterances(folds, results):
     pool = _pooled(folds)
     entropy = entropy_bits(pool["soft"])
-    sizes = {level["name"]: level["utterances"] for level in results["levels"]}
+    sizes = {level.name: level.utterances for level in results.levels}
     assert sizes == {
         "low": (entropy == 0).sum(),
         "medium": ((entropy > 0) & (entropy <= 0.95)).sum(),
         "high": (entropy > 0.95).sum(),
     }
-    kinds = {kind["name"]: kind["utterances"] for kind in results["kinds"]}
+    kinds = {kind.name: kind.utterances for kind in results.kinds}
     assert sum(kinds.values()) == len(entropy) and kinds["no majority"] == (pool["hard"] < 0).sum()
     high = {name: pool[name][entropy > 0.95] for name in ARRAYS}
-    assert results["levels"][2]["scores"]["bc"] == pytest.approx(score_all(**high, bins=10)["bc"], abs=1e-6)
-    assert results["kinds"][-1]["scores"]["accuracy"] is None, "no majority, no reference"
+    assert results.levels[2].scores["bc"] == pytest.approx(score_all(**high, bins=10)["bc"], abs=1e-6)
+    assert results.kinds[-1].scores["accuracy"] is None, "no majority, no reference"
 
 
 def test_a_level_without_utterances_is_shown_as_undefined(folds):
     results = evaluate(folds, bins=10, levels=[0.0, 2.0], resamples=20)
-    empty = results["levels"][2]
-    assert empty["utterances"] == 0 and set(empty["scores"].values()) == {None}
-    assert set(empty["intervals"].values()) == {None} and empty["floors"]["prior"]["bc"] is None
+    empty = results.levels[2]
+    assert empty.utterances == 0 and set(empty.scores.values()) == {None}
+    assert set(empty.intervals.values()) == {None} and empty.floors["prior"]["bc"] is None
 
 
 def test_level_names_for_any_number_of_borders():
@@ -91,7 +93,7 @@ def test_floors_use_the_prior_of_each_fold_s_training_part(votes_and_predictions
     arrays = votes_and_predictions(50)
     priors = [np.array([0.7, 0.1, 0.1, 0.1]), np.array([0.1, 0.1, 0.1, 0.7])]
     folds = {k + 1: make_fold(arrays, prefix=str(k), prior=prior) for k, prior in enumerate(priors)}
-    floors = evaluate(folds, bins=10, levels=[0.0, 0.95], resamples=0)["pooled"]["floors"]
+    floors = evaluate(folds, bins=10, levels=[0.0, 0.95], resamples=0).pooled.floors
     by_hand = np.mean([np.sqrt(arrays["soft"] * prior).sum(axis=1).mean() for prior in priors])
     assert floors["prior"]["bc"] == pytest.approx(by_hand, abs=1e-6)
     assert floors["uniform"]["bc"] == pytest.approx(np.sqrt(arrays["soft"] / 4).sum(axis=1).mean(), abs=1e-6)
@@ -109,36 +111,36 @@ def test_intervals_are_the_bootstrap_s_and_hold_the_score(folds, results):
     drawn = draw_speakers(len(names), 200, seed=0)
     expected = percentile_intervals(resampled_scores(**pool, speaker=speaker, drawn=drawn, bins=10), 0.95)
     for name in METRICS:
-        assert results["pooled"]["intervals"][name] == pytest.approx(expected[name], abs=1e-6), name
-    low, high = results["pooled"]["intervals"]["accuracy"]
-    assert low < results["pooled"]["scores"]["accuracy"] < high
+        assert results.pooled.intervals[name] == pytest.approx(expected[name], abs=1e-6), name
+    low, high = results.pooled.intervals["accuracy"]
+    assert low < results.pooled.scores["accuracy"] < high
 
 
 def test_one_speaker_has_no_interval(votes_and_predictions):
     results = evaluate({1: make_fold(votes_and_predictions(30), speakers=1)}, bins=10, levels=[0.0, 0.95])
-    assert set(results["pooled"]["intervals"].values()) == {None}
+    assert set(results.pooled.intervals.values()) == {None}
 
 
 def test_confusion_reliability_classes_and_entropies_count_every_utterance(folds, results):
     pool = _pooled(folds)
     known = pool["hard"] >= 0
-    assert np.sum(results["confusion"]) == known.sum() == np.sum(results["reliability"]["count"])
+    assert np.sum(results.confusion) == known.sum() == np.sum(results.reliability.count)
     support = [int((pool["hard"] == c).sum()) for c in range(4)]
-    assert results["per_class"]["support"] == support
+    assert results.per_class.support == support
     recall = [np.mean(pool["probs"].argmax(axis=1)[pool["hard"] == c] == c) for c in range(4)]
-    assert results["per_class"]["recall"] == pytest.approx(recall, abs=1e-6)
-    assert np.mean(recall) == pytest.approx(results["pooled"]["scores"]["ua"], abs=1e-6)
-    assert np.sum(results["entropy"]["counts"]) == len(known)
+    assert results.per_class.recall == pytest.approx(recall, abs=1e-6)
+    assert np.mean(recall) == pytest.approx(results.pooled.scores["ua"], abs=1e-6)
+    assert np.sum(results.entropy.counts) == len(known)
 
 
 def test_the_results_are_json_and_the_same_every_time(folds, results):
     again = evaluate(folds, bins=10, levels=[0.0, 0.95], resamples=200)
-    assert json.dumps(results, allow_nan=False) == json.dumps(again, allow_nan=False)
+    assert json.dumps(to_json(results), allow_nan=False) == json.dumps(to_json(again), allow_nan=False)
 
 
-def test_plain_turns_what_is_undefined_into_none_and_rounds():
-    value = plain({"a": np.array([1.0, np.nan]), "b": (np.int64(3), np.inf), 4: 1 / 3, "t": True})
-    assert value == {"a": [1.0, None], "b": [3, None], "4": 0.333333, "t": True}
+def test_rounding_turns_undefined_numbers_into_none():
+    value = rounded({"a": np.array([1.0, np.nan]), "b": (np.int64(3), np.inf), 4: 1 / 3, "t": True})
+    assert value == {"a": [1.0, None], "b": [3, None], 4: 0.333333, "t": True}
 
 
 def test_a_thousand_resamples_of_all_groups_take_less_than_two_seconds(votes_and_predictions):
@@ -154,33 +156,29 @@ def test_genders_speakers_and_classes_are_scored_each(folds):
     results = evaluate(folds, bins=10, levels=[0.0, 0.95], resamples=50)
     pool = _pooled(folds)
     women = np.concatenate(list(genders.values())) == "f"
-    assert [group["name"] for group in results["genders"]] == ["f", "m"]
+    assert [group.name for group in results.genders] == ["f", "m"]
     expected = score_all(**{name: values[women] for name, values in pool.items()}, bins=10)
-    assert results["genders"][0]["scores"]["bc"] == pytest.approx(expected["bc"], abs=1e-6)
-    assert results["folds"]["2"]["train_utterances"] == 102
+    assert results.genders[0].scores["bc"] == pytest.approx(expected["bc"], abs=1e-6)
+    assert results.folds[2].train_utterances == 102
     speakers = np.concatenate([fold.speakers for fold in folds.values()])
-    assert list(results["per_speaker"]) == sorted(set(speakers))
+    assert list(results.per_speaker) == sorted(set(speakers))
     one = {name: values[speakers == "s21"] for name, values in pool.items()}
-    mine, slow = results["per_speaker"]["s21"], score_all(**one, bins=10)
-    assert mine["utterances"] == (speakers == "s21").sum()
-    assert all(mine[name] == pytest.approx(slow[name], abs=1e-6) for name in ("accuracy", "bc", "jsd_bits"))
-    by_class = results["per_class"]
-    assert np.mean(by_class["multilabel_f1"]) == pytest.approx(
-        results["pooled"]["scores"]["multilabel_macro_f1"], abs=2e-6
-    )
-    assert np.mean(by_class["r2_determination"]) == pytest.approx(
-        results["pooled"]["scores"]["r2_determination"], abs=2e-6
-    )
-    assert by_class["voted_share"] == pytest.approx(pool["soft"].mean(axis=0), abs=1e-6)
+    mine, slow = results.per_speaker["s21"], score_all(**one, bins=10)
+    assert mine.utterances == (speakers == "s21").sum()
+    assert all(getattr(mine, name) == pytest.approx(slow[name], abs=1e-6) for name in ("accuracy", "bc", "jsd_bits"))
+    by_class = results.per_class
+    assert np.mean(by_class.multilabel_f1) == pytest.approx(results.pooled.scores["multilabel_macro_f1"], abs=2e-6)
+    assert np.mean(by_class.r2_determination) == pytest.approx(results.pooled.scores["r2_determination"], abs=2e-6)
+    assert by_class.voted_share == pytest.approx(pool["soft"].mean(axis=0), abs=1e-6)
 
 
 def test_bca_intervals_can_be_asked_for_and_hold_the_score(folds):
-    plain_ones = evaluate(folds, bins=10, levels=[0.0, 0.95], resamples=200)["pooled"]
+    plain_ones = evaluate(folds, bins=10, levels=[0.0, 0.95], resamples=200).pooled
     results = evaluate(folds, bins=10, levels=[0.0, 0.95], resamples=200, interval="bca")
-    low, high = results["pooled"]["intervals"]["r2_determination"]
-    assert low < results["pooled"]["scores"]["r2_determination"] < high
-    assert [low, high] != plain_ones["intervals"]["r2_determination"]
-    assert results["bootstrap"]["interval"] == "bca"
+    low, high = results.pooled.intervals["r2_determination"]
+    assert low < results.pooled.scores["r2_determination"] < high
+    assert [low, high] != plain_ones.intervals["r2_determination"]
+    assert results.bootstrap.interval == "bca"
 
 
 def test_an_utterance_in_two_folds_is_refused(votes_and_predictions):

@@ -1,0 +1,31 @@
+"""Tables as text: aligned columns for the terminal, and Markdown."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+LEAST_WIDTH = 3
+
+
+def aligned(rows: Sequence[Sequence[str]], between: str) -> list[str]:
+    """Returns a line per row, the first column aligned left and the others right."""
+    widths = [max(max(_width(row[i]) for row in rows), LEAST_WIDTH) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        padding = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+        cells = [row[0] + padding[0], *(pad + cell for pad, cell in zip(padding[1:], row[1:], strict=True))]
+        lines.append(between.join(cells).rstrip())
+    return lines
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a Markdown table whose columns are padded, so that it reads well as text too."""
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
+    lines = [f"| {line} |" for line in aligned(cells, " | ")]
+    widths = [max(max(_width(row[i]) for row in cells), LEAST_WIDTH) for i in range(len(header))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join([lines[0], f"| {' | '.join(rule)} |", *lines[1:]]) + "\n"
+
+
+def _width(text: str) -> int:
+    """Returns how many columns a text takes; combining letters take none."""
+    return sum(unicodedata.combining(letter) == 0 for letter in text)

@@ -1,0 +1,231 @@
+"""The stamp of results: everything that scores depend on, so that like is compared with like."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ambiser.config import Config, differing_keys
+from ambiser.errors import ConfigError
+from ambiser.io.corpus_record import CorpusRecord, read_record
+from ambiser.io.files import digest
+from ambiser.io.provenance import git_state, versions
+
+FORMAT = 4
+HASH_DIGITS = 12
+IMPORTED = "imported"
+INPUTS = {"A": "speech", "T": "text", "AT": "speech + text"}
+APART = (
+    "corpus",
+    "version",
+    "made_up",
+    "classes",
+    "class_names",
+    "protocol",
+    "dev",
+    "leaks",
+    "folds",
+    "all_folds",
+    "test_set",
+    "software",
+    "score.ece_bins",
+    "score.levels",
+    "policies.other_votes",
+    "policies.other_majority",
+    "policies.no_majority",
+    "policies.ties",
+    "policies.include_self",
+    "policies.multi_label",
+    "policies.secondary_weight",
+    "policies.aggregate",
+)
+"""Keys of the stamp in which results must agree to be compared."""
+NOTED = (
+    "policies.precise",
+    "policies.ambiguous",
+    "policies.smoothing",
+    "score.calibration",
+    "score.interval",
+    "score.resamples",
+    "commit",
+)
+"""Keys that may differ between compared results, and are then named beside them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stamp:
+    """What scores depend on.
+
+    Attributes:
+        corpus: its name.
+        version: of the corpus, empty where it has none.
+        made_up: whether a program made voices and raters.
+        classes: the labels of each class.
+        class_names: in the order of every array.
+        policies: the configuration's section `labels` without the classes.
+        protocol: how speakers are split.
+        dev: which part chooses epochs.
+        leaks: what stands in several of training, dev and test part.
+        folds: those that were scored.
+        all_folds: those of the corpus.
+        test_set: from `describe_test_set`.
+        score: the configuration's section `score`.
+        seed: None for the mean over several and for imported predictions.
+        stages: the training stages.
+        selection: by stage, the dev score that chose the epoch.
+        epochs: by stage, how many were trained at most.
+        inputs: what the system hears or reads.
+        ssl: the speech features; None where there are none.
+        text: the text features; None where there are none.
+        config_hash: of the resolved configuration.
+        commit: of the code.
+        software: name, version and format.
+        kept: by stage and fold, the epoch that dev chose.
+    """
+
+    corpus: str
+    version: str
+    made_up: bool
+    classes: dict[str, list[str]]
+    class_names: list[str]
+    policies: dict[str, object]
+    protocol: str
+    dev: str
+    leaks: list[str]
+    folds: list[int]
+    all_folds: list[int]
+    test_set: str
+    score: dict[str, object]
+    seed: int | None
+    stages: list[str]
+    selection: dict[str, str]
+    epochs: dict[str, int]
+    inputs: str
+    ssl: str | None
+    text: str | None
+    config_hash: str
+    commit: str
+    software: str
+    kept: dict[str, dict[int, int]]
+
+    def value(self, dotted: str) -> object:
+        """Returns the value of a key as in APART, for example `policies.ties`; None where a section lacks it."""
+        name, _, key = dotted.partition(".")
+        return getattr(self, name).get(key) if key else getattr(self, name)
+
+
+def make_stamp(
+    config: Config,
+    *,
+    seed: int | None,
+    corpus: CorpusRecord,
+    class_names: Iterable[str],
+    folds: Iterable[int],
+    test_set: str,
+    kept: Mapping[str, Mapping[int, int]],
+) -> Stamp:
+    """Returns the stamp of an experiment.
+
+    Args:
+        config: the experiment.
+        seed: the seed; None for the mean over several.
+        corpus: the record of stage 1 (data/corpus.json).
+        class_names: in the order of every array.
+        folds: those that were scored.
+        test_set: from `describe_test_set`.
+        kept: by stage and fold, the epoch that dev chose.
+    """
+    labels = config.labels.model_dump(mode="json")
+    inputs = INPUTS[config.amber.student] if "distill" in config.stages else "speech"
+    hears = inputs != "text" or config.amber.heads() != ("T",)
+    return Stamp(
+        corpus=corpus.corpus,
+        version=corpus.version,
+        made_up=corpus.made_up,
+        protocol=corpus.protocol,
+        dev=corpus.dev,
+        classes=labels.pop("classes"),
+        class_names=list(class_names),
+        policies=labels,
+        leaks=sorted(corpus.leaks),
+        folds=sorted(folds),
+        all_folds=sorted(corpus.folds),
+        test_set=test_set,
+        score=config.score.model_dump(mode="json"),
+        seed=seed,
+        stages=list(config.stages),
+        selection={stage: getattr(config, stage).select for stage in config.stages},
+        epochs={stage: getattr(config, stage).epochs for stage in config.stages},
+        inputs=inputs,
+        ssl=config.ssl if hears else None,
+        text=config.text if config.needs_text() else None,
+        config_hash=config_hash(config),
+        commit=git_state(),
+        software=f"ambiser {versions()['ambiser']}, format {FORMAT}",
+        kept={stage: dict(epochs) for stage, epochs in kept.items()},
+    )
+
+
+def mark_imported(stamp: Stamp, import_hash: str) -> Stamp:
+    """Returns the stamp of another toolkit's predictions: the experiment only says how they are scored."""
+    none = {"seed": None, "stages": [], "selection": {}, "epochs": {}, "ssl": None, "text": None}
+    return replace(stamp, inputs=IMPORTED, config_hash=import_hash, **none)
+
+
+def config_hash(config: Config) -> str:
+    """Returns a short hash of the resolved configuration."""
+    return digest(json.dumps(config.model_dump(mode="json"), sort_keys=True))[:HASH_DIGITS]
+
+
+def import_hash(config: Config, path: Path) -> str:
+    """Returns a short hash of imported predictions and of how they are scored."""
+    return digest(config_hash(config), path.read_bytes())[:HASH_DIGITS]
+
+
+def describe_test_set(rows: Iterable[tuple[int, str, Iterable[float]]]) -> str:
+    """Returns a short hash of what was tested: fold, utterance and vote mass of every scored utterance."""
+    lines = sorted(f"{fold}\t{utt}\t{' '.join(f'{count:.6f}' for count in counts)}" for fold, utt, counts in rows)
+    return digest("\n".join(lines))[:HASH_DIGITS]
+
+
+def differing(a: Stamp, b: Stamp, keys: Iterable[str]) -> list[str]:
+    """Returns `key: value of a / value of b` for each of the keys in which two stamps differ."""
+    return [f"{key}: {show(a.value(key))} / {show(b.value(key))}" for key in keys if a.value(key) != b.value(key)]
+
+
+def show(value: object) -> str:
+    """Returns a value of the stamp as a person writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, list | tuple):
+        return " ".join(show(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {show(item)}" for key, item in value.items())
+    return str(value)
+
+
+def choose_folds(record: Path, config: Config, wanted: Iterable[int]) -> list[int]:
+    """Returns the wanted folds, or all when none is wanted.
+
+    Args:
+        record: data/corpus.json.
+        config: the experiment.
+        wanted: numbers of folds.
+
+    Raises:
+        ConfigError: a fold is named twice, stage 1 did not make it, or it was run with another configuration.
+    """
+    corpus = read_record(record)
+    lines = differing_keys({"data": corpus.data}, {"data": config.data.model_dump(mode="json")})
+    if lines:
+        remedy = "use another --data_dir"
+        raise ConfigError("\n  ".join([f"{record} was made with another configuration; {remedy}:", *lines]))
+    wanted = sorted(wanted)
+    for fold in wanted:
+        if wanted.count(fold) > 1:
+            raise ConfigError(f"--folds {show(wanted)}: fold {fold} is named twice; name each fold once")
+        if fold not in corpus.folds:
+            raise ConfigError(f"--folds {fold}: there is no such fold; {record} has {show(corpus.folds)}")
+    return wanted or sorted(corpus.folds)

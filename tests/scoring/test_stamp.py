@@ -1,0 +1,61 @@
+import pytest
+from make_record import make_record
+
+from ambiser.config import load_config
+from ambiser.scoring.results_file import count_reasons
+from ambiser.scoring.stamp import config_hash, describe_test_set, make_stamp
+
+CORPUS = make_record(corpus="iemocap", version="full", made_up=False, folds=[1, 2, 3])
+
+
+@pytest.fixture
+def stamp(tmp_path):
+    def make(text):
+        path = tmp_path / "x.yaml"
+        path.write_text(text)
+        config = load_config(path)
+        return make_stamp(config, seed=3, corpus=CORPUS, class_names=["a", "b"], folds=[2, 1], test_set="t", kept={})
+
+    return make
+
+
+def test_the_stamp_holds_folds_labels_and_selection(stamp):
+    made = stamp("stages: [distill]\n")
+    assert made.selection == {"distill": "jsd"} and made.folds == [1, 2] and made.all_folds == [1, 2, 3]
+    assert made.classes["happy"] == ["hap", "exc"] and "classes" not in made.policies
+    assert made.policies["no_majority"] == "keep" and made.commit
+
+
+@pytest.mark.parametrize(
+    ("text", "inputs", "ssl", "words"),
+    [
+        ("stages: [distill]\n", "speech + text", "fbank", "hashing"),
+        ("amber: {student: A, guidance: 0, teacher: 0}\n", "speech", "fbank", None),
+        ("amber: {student: T, guidance: 0, teacher: 0}\n", "text", None, "hashing"),
+        ("amber: {student: T}\n", "text", "fbank", "hashing"),
+        ("stages: [prototypes, update]\n", "speech", "fbank", None),
+    ],
+)
+def test_inputs_follow_from_stages_and_student(stamp, text, inputs, ssl, words):
+    made = stamp(text)
+    assert (made.inputs, made.ssl, made.text) == (inputs, ssl, words)
+
+
+def test_the_hash_changes_with_any_key(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("stages: [distill]\n")
+    hashes = {config_hash(load_config(path, overrides=o)) for o in ([], ["score.ece_bins=5"], ["amber.guidance=0.4"])}
+    assert len(hashes) == 3
+
+
+def test_the_hash_of_the_test_set_depends_on_utterances_folds_and_votes():
+    rows = [(1, "a", [1.0, 2.0]), (2, "b", [3.0, 0.0])]
+    same = describe_test_set(reversed(rows))
+    assert describe_test_set(rows) == same
+    assert describe_test_set([(2, "a", [1.0, 2.0]), rows[1]]) != same
+    assert describe_test_set([(1, "a", [2.0, 1.0]), rows[1]]) != same
+    assert describe_test_set(rows[:1]) != same
+
+
+def test_reasons_are_counted_and_sorted():
+    assert list(count_reasons(["b", "a", "b"]).items()) == [("a", 1), ("b", 2)]
