@@ -32,7 +32,7 @@ def main() -> int:
     if config.train.processes > place.size == 1:
         program = sys.modules["__main__"].__spec__.name
         return run_ranks([sys.executable, "-m", program, *sys.argv[1:]], config.train.processes)
-    from ambiser.train.fold_data import pick_device
+    from ambiser.train.device import pick_device
     from ambiser.train.processes import joined
     from ambiser.train.run_stage import train_stage
 

@@ -15,16 +15,15 @@ def supervised_contrast(
 ) -> Tensor:
     """Pulls every query towards the entries of its (pseudo) class and away from all others.
 
-    For query i the loss is −1/|P(i)| Σ_{+ in P(i)} log( exp(q_i·k_+/τ) / Σ_{a in A(i)} exp(q_i·a/τ) ), where A(i) are
-    all queries but i itself, all keys and the filled slots of the queue, and P(i) those of A(i) with i's label. P(i) is
-    never empty: the query's own key is in it.
+    For query i the loss is −1/|P(i)| Σ_{+ in P(i)} log( exp(q_i·k_+/τ) / Σ_{a in A(i)} exp(q_i·a/τ) ). A(i) holds all
+    queries except i, all keys and the queue; P(i) holds the entries of A(i) with i's label.
 
     Args:
-        queries: (B, D) unit rows; gradients flow through them, also where they serve as entries for others.
+        queries: (B, D) unit rows; gradients also flow through them as entries for other queries.
         keys: (B, D) unit rows of the second view, in the same order; with gradients or without.
-        labels: (B,) class of each utterance, or its pseudo label.
+        labels: (B,) class or pseudo label of each utterance.
         temperature: τ > 0.
-        queue: (Q, D) unit rows of earlier keys; only filled slots.
+        queue: (Q, D) unit rows of earlier keys; filled slots only.
         queue_labels: (Q,) their classes.
 
     Returns:
@@ -34,15 +33,16 @@ def supervised_contrast(
     """
     fixed, fixed_labels = keys, labels
     if queue is not None:
-        fixed, fixed_labels = torch.cat([keys, queue]), torch.cat([labels, queue_labels])
+        fixed, fixed_labels = torch.cat([keys, queue]), torch.cat([labels, queue_labels])  # (B + Q, D), (B + Q,)
     scaled = queries / temperature
-    among = (scaled @ queries.T).fill_diagonal_(float("-inf"))  # none is an entry for itself
-    # In two parts, because keys mostly have no gradients.
-    denominator = torch.logaddexp(among.logsumexp(dim=1), (scaled @ fixed.T).logsumexp(dim=1))
-    # The logits of a query's positives sum to its product with the sum of them: no mask over all pairs is needed.
+    among = (scaled @ queries.T).fill_diagonal_(float("-inf"))  # (B, B); a query is no entry for itself
+    # Two sums instead of one over joined entries: keys mostly have no gradient, and joining would compute one.
+    denominator = torch.logaddexp(among.logsumexp(dim=1), (scaled @ fixed.T).logsumexp(dim=1))  # (B,)
+    # The logits of a query's positives add up to its product with their sum, so no (B, B + Q) mask is needed.
     classes = int(fixed_labels.max()) + 1
-    own, others = one_hot(labels, classes).to(queries.dtype), one_hot(fixed_labels, classes).to(queries.dtype)
-    positives = own @ (own.T @ queries + others.T @ fixed) - queries
-    count = own @ (own.sum(dim=0) + others.sum(dim=0)) - 1
-    summed = (scaled * positives).sum(dim=1) - count * denominator
+    own = one_hot(labels, classes).to(queries.dtype)  # (B, C)
+    others = one_hot(fixed_labels, classes).to(queries.dtype)  # (B + Q, C)
+    positives = own @ (own.T @ queries + others.T @ fixed) - queries  # (B, D)
+    count = own @ (own.sum(dim=0) + others.sum(dim=0)) - 1  # (B,); at least 1: the query's own key
+    summed = (scaled * positives).sum(dim=1) - count * denominator  # (B,)
     return -(summed / count).mean()

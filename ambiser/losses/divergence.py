@@ -1,46 +1,46 @@
-"""Divergences between a label distribution and a predicted one, an utterance at a time.
+"""Divergences between a target distribution and a predicted one, one value per utterance.
 
-All take the reference as probabilities and the prediction as log-probabilities and return one value per utterance in
-nats, so that they can stand for each other in every objective. Logarithms of the reference are clamped: `xlogy` would
-give a NaN gradient where a one-hot reference is 0.
+All take the target as probabilities and the prediction as log-probabilities and return nats, so that any of them can
+serve in any objective. To add one, write a function of this form and give it a row in `DIVERGENCES`.
 """
 
 from collections.abc import Callable
 
 from torch import Tensor
 
+# The target is clamped before its logarithm: `xlogy` would give a NaN gradient where a one-hot target is 0.
 _TINY = 1e-12
 
 
-def js_divergence(probs: Tensor, log_probs: Tensor) -> Tensor:
-    """Computes the Jensen–Shannon divergence: half KL(y‖m) plus half KL(p‖m) with m the mean of y and p.
+def js_divergence(target: Tensor, log_probs: Tensor) -> Tensor:
+    """Computes the Jensen-Shannon divergence: half KL(y‖m) plus half KL(p‖m) with m the mean of y and p.
 
     Args:
-        probs: (B, C) reference y, rows that sum to 1.
-        log_probs: (B, C) logarithm of the prediction p; both may have further dimensions in front, which broadcast.
+        target: (B, C) target y, rows that sum to 1.
+        log_probs: (B, C) logarithm of the prediction p. Both may have leading dimensions, which broadcast.
 
     Returns:
         (B,) in [0, log 2] nats; 0 where y = p.
     """
-    predicted = log_probs.exp()
-    log_mean = ((probs + predicted) / 2).clamp_min(_TINY).log()
-    of_reference = probs * (probs.clamp_min(_TINY).log() - log_mean)
-    of_prediction = predicted * (log_probs - log_mean)
-    return (of_reference + of_prediction).sum(dim=-1) / 2
+    probs = log_probs.exp()  # (B, C)
+    log_mean = ((target + probs) / 2).clamp_min(_TINY).log()  # (B, C)
+    target_part = target * (target.clamp_min(_TINY).log() - log_mean)
+    probs_part = probs * (log_probs - log_mean)
+    return (target_part + probs_part).sum(dim=-1) / 2  # (B,)
 
 
-def kl_divergence(probs: Tensor, log_probs: Tensor) -> Tensor:
-    """Computes KL(y‖p), the sum of y (log y − log p); shapes as `js_divergence`, values in [0, ∞)."""
-    return (probs * (probs.clamp_min(_TINY).log() - log_probs)).sum(dim=-1)
+def kl_divergence(target: Tensor, log_probs: Tensor) -> Tensor:
+    """Computes KL(y‖p), the sum of y (log y − log p); shapes as in `js_divergence`, values in [0, ∞)."""
+    return (target * (target.clamp_min(_TINY).log() - log_probs)).sum(dim=-1)  # (B,)
 
 
-def soft_cross_entropy(probs: Tensor, log_probs: Tensor) -> Tensor:
-    """Computes −Σ y log p; shapes as `js_divergence`. With a one-hot y it is the usual cross-entropy."""
-    return -(probs * log_probs).sum(dim=-1)
+def soft_cross_entropy(target: Tensor, log_probs: Tensor) -> Tensor:
+    """Computes −Σ y log p; shapes as in `js_divergence`. With a one-hot y it is the usual cross-entropy."""
+    return -(target * log_probs).sum(dim=-1)  # (B,)
 
 
 def entropy(probs: Tensor) -> Tensor:
-    """Computes −Σ p log p in nats over the last dimension."""
+    """Computes −Σ p log p in nats over the last dimension: (..., C) to (...)."""
     return -(probs * probs.clamp_min(_TINY).log()).sum(dim=-1)
 
 
@@ -49,3 +49,4 @@ DIVERGENCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "kl": kl_divergence,
     "soft_ce": soft_cross_entropy,
 }
+"""By the values of `amber.divergence`."""

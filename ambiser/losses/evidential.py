@@ -1,4 +1,4 @@
-"""Dirichlet prior networks: a head that gives a Dirichlet over distributions, learned from the votes themselves."""
+"""Dirichlet prior networks: a head predicts a Dirichlet over class distributions and learns from the votes."""
 
 import torch
 from torch import Tensor
@@ -21,14 +21,14 @@ def vote_likelihood(counts: Tensor, alpha: Tensor) -> Tensor:
 
     Source: Wu et al. 2024, arXiv 2402.12862 (the marginal likelihood of each vote; inferred from its abstract).
     """
-    log_mean = alpha.log() - alpha.sum(dim=1, keepdim=True).log()
-    return -(counts * log_mean).sum(dim=1) / counts.sum(dim=1)
+    log_mean = alpha.log() - alpha.sum(dim=1, keepdim=True).log()  # (B, C)
+    return -(counts * log_mean).sum(dim=1) / counts.sum(dim=1)  # (B,)
 
 
 def misleading_evidence(counts: Tensor, alpha: Tensor) -> Tensor:
-    """Computes KL(Dir(α̃) ‖ Dir(1)), where α̃ = y + (1 − y) α keeps only what speaks against the votes' shares y.
+    """Computes KL(Dir(α̃) ‖ Dir(1)), where α̃ = y + (1 − y) α keeps only the evidence against the vote shares y.
 
-    It is 0 when a class with all votes holds all evidence; evidence for a class without votes is punished.
+    It is 0 when one class has all votes and all evidence. Evidence for a class without votes raises it.
 
     Args:
         counts: (B, C) vote mass, not all 0 in a row.
@@ -37,12 +37,12 @@ def misleading_evidence(counts: Tensor, alpha: Tensor) -> Tensor:
     Returns:
         (B,) in nats.
 
-    Source: the regulariser R2 of Wu et al. 2024 extends Sensoy et al. 2018, eq. 5, to soft labels (form inferred).
+    Source: the regularizer R2 of Wu et al. 2024 extends Sensoy et al. 2018, eq. 5, to soft labels (form inferred).
     """
-    shares = counts / counts.sum(dim=1, keepdim=True)
-    kept = shares + (1 - shares) * alpha
-    total = kept.sum(dim=1)
+    shares = counts / counts.sum(dim=1, keepdim=True)  # (B, C)
+    kept = shares + (1 - shares) * alpha  # (B, C)
+    total = kept.sum(dim=1)  # (B,)
     classes = torch.tensor(float(alpha.shape[1]), dtype=alpha.dtype, device=alpha.device)
-    normalizers = torch.lgamma(total) - torch.lgamma(classes) - torch.lgamma(kept).sum(dim=1)
-    slopes = ((kept - 1) * (torch.digamma(kept) - torch.digamma(total)[:, None])).sum(dim=1)
+    normalizers = torch.lgamma(total) - torch.lgamma(classes) - torch.lgamma(kept).sum(dim=1)  # (B,)
+    slopes = ((kept - 1) * (torch.digamma(kept) - torch.digamma(total)[:, None])).sum(dim=1)  # (B,)
     return normalizers + slopes

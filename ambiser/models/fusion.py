@@ -3,21 +3,20 @@
 import torch
 from torch import Tensor, nn
 
-from ambiser.config.schema import Model
 from ambiser.models.attention import CrossAttention
-from ambiser.models.encoder import IprNetwork, LayerMix, SpeechEncoder, Standardizer, make_head
+from ambiser.models.encoder import Architecture, IprNetwork, LayerMix, SpeechEncoder, Standardizer, make_head
 from ambiser.models.prototypes import PrototypeMemory, ambiguous_labels
 
 
 class IprTower(nn.Module):
-    """What IPR learned, as the speech side of AmbER²: its hidden vector and, by key, its ambiguous label.
+    """The speech side of AmbER² after IPR: IPR's hidden vector and, on request, its ambiguous label.
 
     Args:
         network: IPR's network.
         memory: its prototypes.
         temperature: τ_p of the ambiguous label.
         use_prototypes: append the C similarities to the hidden vector.
-        freeze: give no gradient to the network.
+        freeze: do not train the network.
     """
 
     def __init__(
@@ -38,27 +37,29 @@ class IprTower(nn.Module):
         return self.network.encoder.frames(x)
 
     def pool(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """Maps encoded frames (B, T, H) to what a call gives."""
+        """Pools encoded frames (B, T, H) to the vector that `forward` returns."""
         return self._compare(self.network.encoder.pooling(frames, mask))
 
     def _compare(self, hidden: Tensor) -> Tensor:
         if not self.use_prototypes:
             return hidden
-        embeddings = nn.functional.normalize(self.network.projection(hidden), dim=1)
+        embeddings = nn.functional.normalize(self.network.projection(hidden), dim=1)  # (B, P)
         return torch.cat([hidden, ambiguous_labels(embeddings, self.memory.prototypes, self.temperature)], dim=1)
 
 
 class FeatureTower(nn.Module):
-    """The speech side without IPR: the mixed layers as they are, or encoded frames averaged over time.
+    """The speech side without IPR: the mixed layers unchanged, or encoded frames pooled over time.
 
-    A `front` makes the features of what it is given (waveforms), and learns with the rest.
+    A `front` computes features from waveforms and is trained with the rest.
     """
 
-    def __init__(self, *, layers: int, dim: int, frames: bool, model: Model, front: nn.Module | None = None) -> None:
+    def __init__(
+        self, *, layers: int, dim: int, frames: bool, architecture: Architecture, front: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.front = front
         if frames:
-            self.encoder: nn.Module = SpeechEncoder(layers=layers, dim=dim, model=model)
+            self.encoder: nn.Module = SpeechEncoder(layers=layers, dim=dim, architecture=architecture)
         else:
             self.encoder = LayerMix(layers, dim)
 
@@ -68,7 +69,7 @@ class FeatureTower(nn.Module):
             x, mask = self.front(x)
         if mask is not None:
             return self.encoder(x, mask)
-        mixed = self.encoder(x)
+        mixed = self.encoder(x)  # (B, D), or (B, 1, D) of a single layer
         return mixed.squeeze(1) if mixed.dim() == 3 else mixed
 
     def frames(self, x: Tensor) -> Tensor:
@@ -76,7 +77,7 @@ class FeatureTower(nn.Module):
         return self.encoder.frames(x)
 
     def pool(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """Maps encoded frames (B, T, H) to what a call gives."""
+        """Pools encoded frames (B, T, H) to the vector that `forward` returns."""
         return self.encoder.pooling(frames, mask)
 
 
@@ -91,12 +92,12 @@ class GatedFusion(nn.Module):
 
     def forward(self, speech: Tensor, text: Tensor) -> Tensor:
         """Maps (B, width) and (B, Dt) to (B, H)."""
-        gate = torch.sigmoid(self.gate(torch.cat([speech, text], dim=1)))
+        gate = torch.sigmoid(self.gate(torch.cat([speech, text], dim=1)))  # (B, H)
         return gate * self.speech(speech) + (1 - gate) * self.text(text)
 
 
 class Concatenation(nn.Module):
-    """Puts speech and text beside each other."""
+    """Concatenates speech and text."""
 
     def forward(self, speech: Tensor, text: Tensor) -> Tensor:
         """Maps (B, width) and (B, Dt) to (B, width + Dt)."""
@@ -104,18 +105,18 @@ class Concatenation(nn.Module):
 
 
 class AmberNetwork(nn.Module):
-    """Heads A (speech), T (text) and AT (both) over one speech tower and standardised text features.
+    """Heads A (speech), T (text) and AT (both) over one speech tower and standardized text features.
 
     Args:
         tower: maps a batch of speech features to (B, width).
-        width: size of what the tower gives.
-        encoded: the tower ends in a hidden layer of its own, so that head A is a single linear layer.
+        width: output size of the tower.
+        encoded: the tower ends in its own hidden layer, so that head A is a single linear layer.
         text_dim: size of the text features; 0 when no head reads text.
-        heads: the names of the heads that exist.
+        heads: names of the heads.
         fusion: concat, gated or cross_attention.
         classes: C.
-        model: sizes and kind of the heads.
-        words: makes the text features of what it is given (tokens), and learns with the rest.
+        architecture: sizes and kind of the heads.
+        words: text encoder that computes text features from token numbers and is trained with the rest.
     """
 
     def __init__(
@@ -128,24 +129,24 @@ class AmberNetwork(nn.Module):
         heads: tuple[str, ...],
         fusion: str,
         classes: int,
-        model: Model,
+        architecture: Architecture,
         words: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.tower, self.words = tower, words
         self.text = Standardizer((text_dim,)) if text_dim else None
         self.fusion: nn.Module = Concatenation()
-        inputs = {"A": width, "T": text_dim, "AT": width + text_dim}
+        inputs, hidden = {"A": width, "T": text_dim, "AT": width + text_dim}, architecture.hidden
         if fusion == "gated" and "AT" in heads:
-            self.fusion, inputs["AT"] = GatedFusion(width, text_dim, model.hidden), model.hidden
+            self.fusion, inputs["AT"] = GatedFusion(width, text_dim, hidden), hidden
         elif fusion == "cross_attention" and "AT" in heads:
-            self.fusion, inputs["AT"] = CrossAttention(model.hidden, text_dim, model.hidden), 2 * model.hidden
+            self.fusion, inputs["AT"] = CrossAttention(hidden, text_dim, hidden), 2 * hidden
         self.heads = nn.ModuleDict()
         for name in heads:
             if name == "A" and encoded:
                 self.heads[name] = nn.Linear(width, classes)
             else:
-                self.heads[name] = make_head(inputs[name], classes, model)
+                self.heads[name] = make_head(inputs[name], classes, architecture)
 
     def forward(
         self,
@@ -157,21 +158,22 @@ class AmberNetwork(nn.Module):
     ) -> dict[str, Tensor]:
         """Returns logits (B, C) by head.
 
-        An utterance without words (a row of zeros) has the mean text of the training part.
+        An utterance without words (a row of zeros) gets the mean text of the training part.
 
         Args:
             x: (B, L, D) pooled layers or (B, T, D) frames.
             mask: (B, T) true where a frame is real, or None.
-            text: (B, Dt) text features (with `words`: what that takes), or None when no head reads text.
-            hide: (B, 2) true where speech, or text, is hidden from the fusion.
-            tokens: for cross-attention, (B, K, Dt) with the (B, K) mask of those that are real.
+            text: (B, Dt) text features, (B, K) token numbers with `words`, or None when no head reads text.
+            hide: (B, 2) true where speech (column 0) or text (column 1) is hidden from the fusion.
+            tokens: for cross-attention, (B, K, Dt) and the (B, K) mask of real tokens.
         """
         inputs = {}
-        frames = None if tokens is None else self.tower.frames(x)
+        frames = None if tokens is None else self.tower.frames(x)  # (B, T, H), encoded once for head A and the fusion
         if "A" in self.heads or "AT" in self.heads:
             inputs["A"] = self.tower(x, mask) if frames is None else self.tower.pool(frames, mask)
         if self.text is not None:
-            text = text if self.words is None else self.words(text)
+            text = text if self.words is None else self.words(text)  # (B, Dt)
+            # Standardized features have mean 0, so zeros after standardizing are the mean text.
             inputs["T"] = self.text(text) * (text.abs().sum(dim=1, keepdim=True) > 0)
         if frames is not None:
             frame_mask, (rows, token_mask) = mask, tokens

@@ -1,26 +1,27 @@
-"""The two parts of momentum contrast: a queue of keys, and a slow copy of the encoder that makes them."""
+"""The two parts of momentum contrast: a queue of keys, and the update of the slow encoder that computes them."""
 
 import torch
 from torch import Tensor, nn
 
 
 class KeyQueue(nn.Module):
-    """A ring of the latest keys and their labels; slots that were never filled are never returned."""
+    """A ring buffer of the latest keys and their labels; unfilled slots are never returned."""
 
     def __init__(self, size: int, projection: int) -> None:
         super().__init__()
         self.register_buffer("keys", torch.zeros(size, projection))
         self.register_buffer("labels", torch.full((size,), -1, dtype=torch.long))
-        self.register_buffer("state", torch.zeros(2, dtype=torch.long))  # next slot, filled slots
+        # Next slot and number of filled slots: in a buffer, so that a checkpoint holds them.
+        self.register_buffer("state", torch.zeros(2, dtype=torch.long))
 
     def push(self, keys: Tensor, labels: Tensor) -> None:
-        """Puts (B, P) keys with (B,) labels in place of the oldest; of more keys than slots the last ones stay."""
+        """Replaces the oldest entries by (B, P) keys with (B,) labels; the last keys win where B exceeds the slots."""
         size = len(self.keys)
         if size == 0:
             return
         keys, labels = keys[-size:], labels[-size:]
         start, filled = self.state.tolist()
-        before_end = min(len(keys), size - start)  # what does not fit goes to the front
+        before_end = min(len(keys), size - start)  # the rest wraps around to the front
         after_end = len(keys) - before_end
         self.keys[start : start + before_end], self.keys[:after_end] = keys[:before_end], keys[before_end:]
         self.labels[start : start + before_end], self.labels[:after_end] = labels[:before_end], labels[before_end:]
@@ -36,7 +37,7 @@ class KeyQueue(nn.Module):
 def follow(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
     """Moves the parameters of a momentum encoder: θ_k ← m θ_k + (1−m) θ, all in one fused update.
 
-    What does not learn in the fast encoder stays what it is in the slow one.
+    Parameters that are frozen in the fast encoder stay unchanged in the slow one.
 
     Source: IPR, eq. 3 (a momentum encoder is inferred).
     """

@@ -18,13 +18,10 @@ def load_detail(system: System, fold: int, loaded: object) -> object:
         return Detail(loaded, heads=read_heads(heads, list(loaded.utts)))
     if system.imported is not None or not embeddings.is_file():
         return Detail(loaded)
-    import json
+    from ambiser.train.embeddings_file import read_embeddings
 
-    from safetensors import safe_open
-
-    with safe_open(embeddings, framework="numpy") as stream:
-        names = json.loads(stream.metadata()["facts"])["utts"]
-        return Detail(loaded, stream.get_tensor("embeddings"), stream.get_tensor("prototypes"), tuple(names))
+    read = read_embeddings(embeddings)
+    return Detail(loaded, read.embeddings, read.prototypes, read.utts)
 
 
 def load_words_and_audio(layout: Layout) -> tuple[dict[str, str], dict[str, str]]:

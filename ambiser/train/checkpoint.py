@@ -1,4 +1,4 @@
-"""Checkpoints: last.pt to go on from within a stage, best.safetensors as what a stage leaves behind."""
+"""Checkpoints: last.pt to resume a stage, best.safetensors as its result."""
 
 import io
 import json
@@ -14,19 +14,20 @@ from ambiser.io.files import atomic_open
 
 
 def save_progress(path: Path, progress: dict) -> None:
-    """Writes the state of a training (tensors, numbers, lists and dicts only), by rename.
+    """Writes the state of a training (only tensors, numbers, lists and dicts), by rename.
 
     Raises:
-        DataError: it cannot be written (a full disk).
+        DataError: the file cannot be written (a full disk).
     """
-    buffer = io.BytesIO()  # torch turns a full disk into an error of its own, without the file's name
+    # Into memory first: torch reports a full disk as an error of its own, without the name of the file.
+    buffer = io.BytesIO()
     torch.save(progress, buffer)
     with atomic_open(path, "wb") as stream:
         stream.write(buffer.getbuffer())
 
 
 def load_progress(path: Path) -> dict | None:
-    """Reads the state of a training, or returns None when there is none; nothing in the file is executed.
+    """Reads the state of a training, or returns None without a file; executes nothing in the file.
 
     Raises:
         DataError: the file is damaged.
@@ -36,20 +37,18 @@ def load_progress(path: Path) -> dict | None:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise DataError(
-            f"{path}: cannot be read ({type(error).__name__}); remove it to start the stage afresh"
-        ) from error
+        raise DataError(f"{path}: cannot be read ({type(error).__name__}); remove it to restart the stage") from error
 
 
 def save_best(path: Path, state: dict[str, Tensor], facts: dict[str, object]) -> None:
-    """Writes tensors with a few facts (JSON in the header), by rename."""
+    """Writes tensors, with facts as JSON in the header, by rename."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     with atomic_open(path, "wb") as stream:
         stream.write(safetensors.torch.save(tensors, metadata={"facts": json.dumps(facts, sort_keys=True)}))
 
 
 def load_best(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
-    """Reads what `save_best` wrote.
+    """Reads tensors and facts that `save_best` wrote.
 
     Raises:
         DataError: the file is damaged or was not written by `save_best`.
@@ -60,5 +59,5 @@ def load_best(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
             return {name: stream.get_tensor(name) for name in stream.keys()}, facts  # noqa: SIM118 - no dict
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise DataError(
-            f"{path}: is no checkpoint of this toolkit ({error}); remove it and run its stage again"
+            f"{path}: not a checkpoint of this toolkit ({error}); remove it and run its stage again"
         ) from error

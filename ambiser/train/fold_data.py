@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ambiser.config import Config
+from ambiser.config.data_keys import LabelPolicy
+from ambiser.config.feature_keys import TextFeatures
 from ambiser.errors import DataError
 from ambiser.features.extraction.stored import Frames, load_frames, load_layers, load_pooled, load_text
 from ambiser.features.upstreams.finetune import NO_TOKEN
@@ -19,7 +20,7 @@ from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table
 from ambiser.labels.label_view import LabelView, view_labels, view_unlabelled
 from ambiser.labels.vote_table import read_votes
-from ambiser.train.waveforms import WaveBatch, Waveforms, make_waveforms
+from ambiser.train.waveforms import Change, WaveBatch, Waveforms
 
 LEARNED_OR_SCORED = ("train", "dev", "test")
 """The parts of every fold; a release may have others beside them (Test3 of MSP-Podcast, whose votes are withheld)."""
@@ -31,9 +32,9 @@ class Part:
 
     Attributes:
         utts: N names, sorted.
-        speech: (N, L, D) pooled layers, N matrices of frames, (T, D) or all layers beside each other (T, L·D), or N
-            waveforms for an encoder that learns.
-        text: (N, Dt), (N, K) tokens for an encoder that learns, or None when no head reads text.
+        speech: (N, L, D) pooled layers; N matrices of frames, (T, D) of one layer or (T, L·D) of all; or N waveforms
+            for a trained encoder.
+        text: (N, Dt); (N, K) token numbers for a trained encoder; or None when no head reads text.
         soft: (N, C) votes.
         counts: (N, C) vote mass; soft labels are its shares.
         hard: (N,) majority class, -1 where there is none.
@@ -54,7 +55,7 @@ class Part:
         return len(self.utts)
 
     def has_text(self) -> Tensor | None:
-        """Returns (N,) false where an utterance has no words (its text features are zeros), or None without text."""
+        """Returns (N,) false where an utterance has no words (its text features are 0), or None without text."""
         return None if self.text is None else _has_words(self.text)
 
     def inputs(
@@ -62,23 +63,23 @@ class Part:
     ) -> tuple[Tensor | WaveBatch, Tensor | None, Tensor | None]:
         """Gathers a batch: speech (B, L, D) or padded frames (B, T, L·D), their mask (B, T) or None, text or None.
 
-        Instead of features, speech is a batch of waveforms where the encoder learns; with a generator, which training
-        gives, long ones are cut.
+        For a trained encoder, speech is a batch of waveforms. With a generator (in training) long ones are cropped.
         """
         text = None if self.text is None else self.text[index]
         if isinstance(self.speech, Waveforms):
             whole = generator is None
             return self.speech.whole(index) if whole else self.speech.drawn(index, generator, views=False), None, text
         if isinstance(self.speech, Tensor):
-            # Several times as fast as self.speech[index].
+            # index_select is several times as fast as self.speech[index].
             return self.speech.index_select(0, index.to(self.speech.device)), None, text
         return *self._pad(self.speech, index), text
 
     def padded_tokens(self, index: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Gathers tokens (B, K, Dt) and the mask (B, K) of those that are real; None where no fusion reads tokens."""
+        """Gathers tokens (B, K, Dt) and the mask (B, K) of real ones; None where no fusion reads tokens."""
         if self.tokens is None:
             return None
         tokens, mask = self._pad(self.tokens, index)
+        # An utterance without words has one token of zeros, which must not be attended to.
         return tokens, mask & _has_words(self.text[index])[:, None]
 
     def token_statistics(self) -> tuple[Tensor, Tensor]:
@@ -87,9 +88,9 @@ class Part:
 
     def _pad(self, matrices: Sequence[np.ndarray], index: Tensor) -> tuple[Tensor, Tensor]:
         rows = [torch.from_numpy(np.array(matrices[i])) for i in index.tolist()]
-        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)  # (B, T, D)
         lengths = torch.tensor([len(f) for f in rows])
-        mask = torch.arange(padded.shape[1])[None, :] < lengths[:, None]
+        mask = torch.arange(padded.shape[1])[None, :] < lengths[:, None]  # (B, T)
         return padded.to(self.soft.device), mask.to(self.soft.device)
 
     def speech_statistics(self) -> tuple[Tensor, Tensor]:
@@ -105,7 +106,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Shapes:
-    """The sizes a network is built with; layers and dim are 0 where the speech encoder learns, which has its own."""
+    """The sizes that a network is built with; layers and dim are 0 with a trained speech encoder, which has its own."""
 
     layers: int
     dim: int
@@ -113,25 +114,57 @@ class Shapes:
     classes: tuple[str, ...]
 
 
-def load_part(config: Config, layout: Layout, fold: int, part: str, device: torch.device) -> tuple[Part, Shapes]:
-    """Loads the utterances of a part that have a soft label; where a release withholds all votes, all.
+@dataclass(frozen=True)
+class FoldData:
+    """The parts that a training uses, and their shapes.
+
+    Attributes:
+        fold: number of the fold, 1..
+        train: training utterances.
+        dev: utterances that choose the epoch.
+        shapes: sizes of the features, and the classes.
+    """
+
+    fold: int
+    train: Part
+    dev: Part
+    shapes: Shapes
+
+
+@dataclass(frozen=True)
+class PartSources:
+    """Where the inputs of an experiment are and in which form; `ambiser.train.build.part_sources` makes it.
+
+    Attributes:
+        labels: how votes become labels.
+        speech: feats.scp of cached speech features, or None for waveforms.
+        speech_form: pooled, frames or frames_all.
+        cut: what training does to every waveform.
+        view: what it does to the waveforms of views.
+        text: feats.scp of cached text features, or None for token numbers or without text.
+        tokenizer: encoder whose token numbers are read, or None for cached features or without text.
+        tokens: feats.scp of the token vectors that the fusion attends to, or None.
+    """
+
+    labels: LabelPolicy
+    speech: Path | None
+    speech_form: str
+    cut: Change
+    view: Change
+    text: Path | None
+    tokenizer: TextFeatures | None
+    tokens: Path | None
+
+
+def load_part(sources: PartSources, layout: Layout, fold: int, part: str, device: torch.device) -> tuple[Part, Shapes]:
+    """Loads the utterances of a part that have a soft label, or all where a release withholds the votes.
 
     Raises:
         DataError: a file of an earlier stage is missing, or no utterance is left.
     """
-    require(layout.corpus_record(), "prepare")
-    names = read_list(require(layout.fold_list(fold, part), "prepare"))
-    votes = read_votes(require(layout.table("votes.tsv"), "prepare"))
-    view = view_labels(votes, config.labels, names)
-    if part not in LEARNED_OR_SCORED and not set(names) & set(votes.utts):
-        view = view_unlabelled(config.labels, names)
-    if view.left_out:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(view.left_out.values()).most_common())
-        log.info(f"fold {fold}, {part}: {len(view.left_out)} of {len(names)} utterances are left out ({reasons})")
-    if not view.utts:
-        raise DataError(f"fold {fold} has no {part} utterance with a vote for {', '.join(view.classes)}")
-    speech, layers, dim = _load_speech(config, layout, view, device)
-    text, text_dim = _load_text(config, layout, view, device) if config.needs_text() else (None, 0)
+    view = _view_part(sources.labels, layout, fold, part)
+    speech, layers, dim = _load_speech(sources, layout, view, device)
+    text, text_dim = _load_text(sources, layout, view, device)
     loaded = Part(
         utts=list(view.utts),
         speech=speech,
@@ -140,46 +173,60 @@ def load_part(config: Config, layout: Layout, fold: int, part: str, device: torc
         counts=torch.from_numpy(view.counts).float().to(device),
         hard=torch.from_numpy(view.hard).to(device),
         kind=torch.from_numpy(view.kind).to(device),
-        tokens=load_frames(_text_scp(config, layout), view.utts) if config.reads_tokens() else None,
+        tokens=None if sources.tokens is None else load_frames(require(sources.tokens, "extract"), view.utts),
     )
     return loaded, Shapes(layers, dim, text_dim, tuple(view.classes))
 
 
+def _view_part(labels: LabelPolicy, layout: Layout, fold: int, part: str) -> LabelView:
+    """Returns the labels of a part, and logs how many utterances are left out."""
+    require(layout.corpus_record(), "prepare")
+    names = read_list(require(layout.fold_list(fold, part), "prepare"))
+    votes = read_votes(require(layout.table("votes.tsv"), "prepare"))
+    view = view_labels(votes, labels, names)
+    if part not in LEARNED_OR_SCORED and not set(names) & set(votes.utts):
+        view = view_unlabelled(labels, names)
+    if view.left_out:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(view.left_out.values()).most_common())
+        log.info(f"fold {fold}, {part}: {len(view.left_out)} of {len(names)} utterances are left out ({reasons})")
+    if not view.utts:
+        raise DataError(f"fold {fold} has no {part} utterance with a vote for {', '.join(view.classes)}")
+    return view
+
+
 def _load_speech(
-    config: Config, layout: Layout, view: LabelView, device: torch.device
+    sources: PartSources, layout: Layout, view: LabelView, device: torch.device
 ) -> tuple[Tensor | Frames | Waveforms, int, int]:
-    """Returns the speech of a part, L and D; with an encoder that learns these are 0 until it is built."""
-    if config.model.encoder == "finetune":
+    """Returns the speech of a part, L and D; both are 0 for waveforms."""
+    if sources.speech is None:
         paths = read_table(require(layout.table("wav.scp"), "prepare"))
-        return make_waveforms(config, [paths[utt] for utt in view.utts]), 0, 0
-    features = config.speech_features
-    folder = layout.speech_dir(config.ssl, features.form, features.storage, features.prosody)
-    scp = require(folder / "feats.scp", "extract")
-    if features.form == "pooled":
+        return Waveforms([Path(paths[utt]) for utt in view.utts], sources.cut, sources.view), 0, 0
+    scp = require(sources.speech, "extract")
+    if sources.speech_form == "pooled":
         pooled = load_pooled(scp, view.utts)  # (N, L, D)
         if not np.isfinite(pooled).all():
             raise DataError(f"{scp}: holds values that are not finite; extract the features again (stage 2)")
         return torch.from_numpy(pooled).to(device), pooled.shape[1], pooled.shape[2]
-    frames = load_frames(scp, view.utts)
-    layers = load_layers(scp) if config.speech_features.form == "frames_all" else 1
+    frames = load_frames(scp, view.utts)  # N matrices (T, L·D)
+    layers = load_layers(scp) if sources.speech_form == "frames_all" else 1
     return frames, layers, frames.width // layers
 
 
-def _load_text(config: Config, layout: Layout, view: LabelView, device: torch.device) -> tuple[Tensor, int]:
-    """Returns the text of a part, and Dt."""
-    if config.model.text_encoder == "finetune":
-        own = config.text_features.transcripts
+def _load_text(
+    sources: PartSources, layout: Layout, view: LabelView, device: torch.device
+) -> tuple[Tensor | None, int]:
+    """Returns the text of a part, (N, Dt) or token numbers (N, K), and Dt; None and 0 when no head reads text."""
+    if sources.tokenizer is not None:
+        own = sources.tokenizer.transcripts
         path = Path(own) if own else require(layout.table("text"), "prepare")
         words = read_table(path, allow_empty_value=True)
-        rows, dim = tokenize([words.get(utt, "") for utt in view.utts], config.text_features)
+        rows, dim = tokenize([words.get(utt, "") for utt in view.utts], sources.tokenizer)
         tokens = [torch.tensor(row, dtype=torch.long) for row in rows]
         return torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=NO_TOKEN).to(device), dim
-    text = load_text(_text_scp(config, layout), view.utts)
+    if sources.text is None:
+        return None, 0
+    text = load_text(require(sources.text, "extract"), view.utts)
     return torch.from_numpy(text).to(device), text.shape[1]
-
-
-def _text_scp(config: Config, layout: Layout) -> Path:
-    return require(layout.text_dir(config.text, config.text_features.form) / "feats.scp", "extract")
 
 
 def _has_words(text: Tensor) -> Tensor:
@@ -187,19 +234,9 @@ def _has_words(text: Tensor) -> Tensor:
 
 
 def _moments(matrices: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Returns mean and deviation (D,) of all rows of the matrices, which are read one by one and not joined."""
+    """Returns mean and deviation (D,) of all rows of the matrices, read one by one to bound the memory."""
     count = sum(len(rows) for rows in matrices)
     mean = sum(rows.sum(axis=0, dtype=np.float64) for rows in matrices) / count
+    # A second pass: the mean of squares minus the squared mean would cancel in features with a large mean.
     square = sum(((rows - mean) ** 2).sum(axis=0) for rows in matrices) / count
     return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(np.sqrt(square).astype(np.float32))
-
-
-def pick_device(name: str) -> torch.device:
-    """Returns the device for `train.device`; "auto" takes a GPU when there is one.
-
-    Raises:
-        DataError: a GPU is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise DataError("train.device is 'cuda' and torch sees no GPU; use --set train.device=auto")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

@@ -1,8 +1,8 @@
 """The loop of every training stage: epochs, dev scores, the best epoch, curves, and a checkpoint after each epoch.
 
-A stage describes itself as a `Task`; whatever it remembers lives in `task.modules` (parameters and buffers), so one
-state dict is all there is to save. Every epoch seeds the generators from (seed, stage, epoch), so a training that was
-killed and run again passes through the same numbers as one that was not.
+A stage is a `TrainingTask`. All its state lives in `task.modules` (parameters and buffers), so one state dict is enough
+to save. Every epoch seeds the generators from (seed, stage, epoch), so a training that was killed and resumed gives the
+same numbers as one that was not.
 """
 
 import functools
@@ -14,80 +14,83 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ambiser.config.schema import Optimization
+from ambiser.config.training_keys import Optimization
 from ambiser.errors import DataError
 from ambiser.io.console import log, progress
 from ambiser.io.files import digest
 from ambiser.train.checkpoint import load_progress, save_best, save_progress
-from ambiser.train.encoders import parameter_groups, tell_parameters
+from ambiser.train.encoders import log_parameters, parameter_groups
 from ambiser.train.metrics_log import Curves
 from ambiser.train.processes import check_same, is_first, sum_gradients
 
-# Fused, a step reads and writes the weights once and not a dozen times: on a CPU the step takes a sixth of the time.
+# Fused, an update passes over the weights once instead of a dozen times: a sixth of the time on a CPU.
 OPTIMIZERS = {"adamw": functools.partial(torch.optim.AdamW, fused=True), "sgd": torch.optim.SGD}
 LOWER_IS_BETTER = {"jsd"}
 
 
-class Task(Protocol):
-    """What a stage brings to the loop."""
+class TrainingTask(Protocol):
+    """What a training stage must bring to the loop."""
 
     modules: nn.Module
 
     def steps(self) -> int:
-        """Number of steps an epoch."""
+        """Returns the steps per epoch."""
 
     def batches(self, epoch: int, generator: torch.Generator) -> Iterator[object]:
-        """Draws the batches of an epoch (1..) with the generator and nothing else."""
+        """Draws the batches of an epoch (1..) with no other randomness than the generator."""
 
     def loss(self, batch: object, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Returns the loss of a batch and what is worth a curve."""
+        """Returns the loss of a batch, and further numbers for the curves."""
 
     def after_step(self) -> None:
-        """Does what follows the optimiser's step (a momentum encoder)."""
+        """Runs after the optimizer's step (updates a momentum encoder)."""
 
     def after_epoch(self) -> dict[str, object]:
-        """Returns the dev scores ("dev_ua", ...) and whatever else is worth a line in metrics.jsonl."""
+        """Returns dev_accuracy, dev_ua and dev_jsd, and further numbers for metrics.jsonl."""
 
 
 def fit(
-    task: Task, optim: Optimization, folder: Path, *, stage: str, seed: int, facts: dict[str, object], tensorboard: bool
+    task: TrainingTask,
+    optim: Optimization,
+    folder: Path,
+    *,
+    stage: str,
+    seed: int,
+    facts: dict[str, object],
+    tensorboard: bool,
 ) -> None:
     """Trains until the last epoch or until patience runs out, then writes best.safetensors as the last file.
 
-    Of several processes the first one writes.
+    Of several processes only the first one writes.
 
     Args:
         task: the stage.
-        optim: its optimisation settings.
-        folder: where metrics.jsonl, last.pt (while it runs), tensorboard/ and best.safetensors go.
+        optim: its optimization settings.
+        folder: for metrics.jsonl, last.pt (during training), tensorboard/ and best.safetensors.
         stage: name of the stage; part of the seed of every epoch.
         seed: seed of the experiment.
-        facts: what the header of best.safetensors says beside epoch and dev score.
+        facts: header of best.safetensors, besides epoch and dev score.
         tensorboard: also write curves for TensorBoard.
 
     Raises:
         DataError: the loss is not finite.
     """
     groups = parameter_groups(task.modules, optim.learning_rate)
-    parameters = [parameter for group in groups for parameter in group["params"]]
     optimizer = OPTIMIZERS[optim.optimizer](groups, lr=optim.learning_rate, weight_decay=optim.weight_decay)
-    tell_parameters(task.modules)
+    log_parameters(task.modules)
     state = _resume(task, optimizer, folder / "last.pt")
-    check_same(state["epoch"], "the epoch that they go on from")
+    check_same(state["epoch"], "the resume epoch")
     curves = Curves(folder, state["history"], tensorboard, facts.get("classes", ())) if is_first() else None
     for epoch in range(state["epoch"] + 1, optim.epochs + 1):
         if _out_of_patience(state["history"], optim.patience):
             break
-        line = _train_epoch(task, optim, optimizer, parameters, stage, seed, epoch)
-        line |= task.after_epoch()
+        line = _train_epoch(task, optim, optimizer, stage, seed, epoch) | task.after_epoch()
         _keep_best(state, line, task, optim.select, stage)
-        state["epoch"] = epoch
-        state["history"].append(line)
+        state |= {"epoch": epoch, "history": [*state["history"], line]}
         if curves is not None:
             curves.add(line)
-            save_progress(
-                folder / "last.pt", {**state, "model": task.modules.state_dict(), "optimizer": optimizer.state_dict()}
-            )
+            modules = {"model": task.modules.state_dict(), "optimizer": optimizer.state_dict()}
+            save_progress(folder / "last.pt", {**state, **modules})
         log.info(_describe(line, optim.epochs))
     if curves is not None:
         curves.close()
@@ -103,12 +106,12 @@ def rate_factor(step: int, steps: int, warmup: float) -> float:
     """Returns the learning rate of a step (0..steps-1) as a share of its peak: a linear rise, then half a cosine."""
     rising = warmup * steps
     if step < rising:
-        return (step + 1) / (rising + 1)
+        return (step + 1) / (rising + 1)  # the first step already learns
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
 
 
 def _finish(state: dict[str, object], optim: Optimization, folder: Path, facts: dict[str, object]) -> None:
-    """Writes the weights of the best epoch, and removes what only a training that goes on needs."""
+    """Writes the weights of the best epoch, and removes the progress file, which only a resumed training needs."""
     best = state["best_epoch"]
     chosen = state["history"][best - 1]
     save_best(
@@ -122,23 +125,23 @@ def _finish(state: dict[str, object], optim: Optimization, folder: Path, facts: 
 
 
 def _train_epoch(
-    task: Task,
+    task: TrainingTask,
     optim: Optimization,
     optimizer: torch.optim.Optimizer,
-    parameters: list,
     stage: str,
     seed: int,
     epoch: int,
 ) -> dict[str, object]:
+    """Trains an epoch and returns its number, learning rate and mean losses."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     number = epoch_seed(seed, stage, epoch)
     torch.manual_seed(number)
     generator = torch.Generator().manual_seed(number)
     steps = task.steps()
     sums: dict[str, float] = {}
     task.modules.train()
-    for index, batch in enumerate(
-        progress(task.batches(epoch, generator), f"{stage} epoch {epoch}/{optim.epochs}", steps)
-    ):
+    batches = progress(task.batches(epoch, generator), f"{stage} epoch {epoch}/{optim.epochs}", steps)
+    for index, batch in enumerate(batches):
         factor = rate_factor((epoch - 1) * steps + index, optim.epochs * steps, optim.warmup)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * factor
@@ -149,7 +152,7 @@ def _train_epoch(
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        sum_gradients(task.modules)
+        sum_gradients(task.modules)  # before clipping, so that all processes clip the same norm
         nn.utils.clip_grad_norm_(parameters, optim.clip)
         optimizer.step()
         task.after_step()
@@ -159,22 +162,24 @@ def _train_epoch(
     return {"epoch": epoch, "learning_rate": optim.learning_rate * factor, **{k: v / steps for k, v in sums.items()}}
 
 
-def _resume(task: Task, optimizer: torch.optim.Optimizer, path: Path) -> dict:
+def _resume(task: TrainingTask, optimizer: torch.optim.Optimizer, path: Path) -> dict:
+    """Loads task and optimizer from last.pt, where there is one, and returns the rest of the training's state."""
     state = load_progress(path)
     if state is None:
         return {"epoch": 0, "history": [], "best": {}, "best_epoch": 0}
     task.modules.load_state_dict(state.pop("model"))
     optimizer.load_state_dict(state.pop("optimizer"))
-    log.info(f"continues after epoch {state['epoch']}")
+    log.info(f"resumes after epoch {state['epoch']}")
     return state
 
 
 def _dev_score(line: dict, select: str) -> float | None:
-    """Returns what chooses the epoch; with "last" its number, so that every epoch is better than those before."""
+    """Returns the score that selects the epoch; with "last" its number, so that every epoch beats the earlier ones."""
     return line["epoch"] if select == "last" else line[f"dev_{select}"]
 
 
-def _keep_best(state: dict, line: dict, task: Task, select: str, stage: str) -> None:
+def _keep_best(state: dict, line: dict, task: TrainingTask, select: str, stage: str) -> None:
+    """Marks the line of an epoch as best or not, and copies the weights of a best one into the state."""
     score = _dev_score(line, select)
     if score is None:
         raise DataError(f"no dev utterance has a majority label, so dev {select} has no value; set {stage}.select=jsd")
@@ -184,6 +189,7 @@ def _keep_best(state: dict, line: dict, task: Task, select: str, stage: str) -> 
     better = not before or (score < min(before) if select in LOWER_IS_BETTER else score > max(before))
     line["best"] = better
     if better:
+        # Copies: the next step changes the weights in place.
         state["best"] = {
             name: tensor.detach().to("cpu", copy=True) for name, tensor in task.modules.state_dict().items()
         }

@@ -1,4 +1,4 @@
-"""The curves of a training: metrics.jsonl, and TensorBoard's copy of its numbers."""
+"""The curves of a training: metrics.jsonl, and the same numbers for TensorBoard."""
 
 import json
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ import numpy as np
 
 from ambiser.io.files import write_text
 
-_CELL = 48  # pixels that a number of a matrix takes on either side
+_CELL = 48  # width and height in pixels of one cell of a matrix
 
 
 class Curves:
-    """metrics.jsonl, written anew by rename after each epoch, and what TensorBoard shows of it.
+    """Writes metrics.jsonl, by rename after each epoch, and events for TensorBoard.
 
-    There a matrix over classes becomes a curve for every two of them and a picture, in which +1 is white and -1 black.
+    In TensorBoard a matrix over classes is one curve per pair of classes and an image, with +1 white and -1 black.
     """
 
     def __init__(self, folder: Path, history: list[dict], tensorboard: bool, classes: Sequence[str]) -> None:
@@ -25,6 +25,7 @@ class Curves:
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
+            # A resumed training writes all epochs again; old events would show each curve twice.
             for old in sorted((folder / "tensorboard").glob("events.*")):
                 old.unlink()
             self.writer = SummaryWriter(str(folder / "tensorboard"))
@@ -32,7 +33,7 @@ class Curves:
             self.add(line)
 
     def add(self, line: dict) -> None:
-        """Adds what an epoch measured."""
+        """Adds the numbers of an epoch."""
         self.lines.append(line)
         write_text(self.path, "".join(json.dumps(item, sort_keys=True) + "\n" for item in self.lines))
         if self.writer is None:
@@ -44,11 +45,12 @@ class Curves:
                 self._show_matrix(name, np.array(value), line["epoch"])
 
     def close(self) -> None:
-        """Writes what is left to be written."""
+        """Flushes and closes the events."""
         if self.writer is not None:
             self.writer.close()
 
     def _show_matrix(self, name: str, matrix: np.ndarray, epoch: int) -> None:
+        """Adds a (C, C) matrix with values in [-1, 1]."""
         names = self.classes or range(len(matrix))
         for i, j in combinations(range(len(matrix)), 2):
             self.writer.add_scalar(f"{name}/{names[i]}-{names[j]}", matrix[i, j], epoch)

@@ -1,10 +1,10 @@
-"""One training by several processes: each encodes its share of every batch, and all see the whole result.
+"""One training in several processes: each encodes its share of every batch and receives the whole result.
 
-Losses, heads, prototypes, queue and running targets need no word about it: every process computes them on the whole
-batch, from the same numbers. Only the encoders are divided. The gradient that reaches a share is that of the whole
-loss, so gradients of the encoders are summed, and one process or several give the same training to rounding. (torch's
-DistributedDataParallel would average losses of shares, where a contrast needs the whole batch, and it fails where a
-phase leaves parameters without a gradient.)
+Losses, heads, prototypes, queue and running targets need no distributed code: every process computes them on the whole
+batch, from the same numbers. Only the encoders are divided. A share receives its part of the gradient of the whole
+loss, so gradients of the encoders are summed, and the training is the same for any number of processes, to rounding.
+(torch's DistributedDataParallel averages the losses of shares, but a contrast needs the whole batch; and it fails
+where a phase leaves parameters without a gradient.)
 """
 
 import contextlib
@@ -21,22 +21,22 @@ from ambiser.io.console import log
 from ambiser.launch.ranks import Place
 
 _PATIENCE = timedelta(minutes=15)
-_BUCKET = 2**25  # values that are summed at a time
+_BUCKET = 2**25  # values per all-reduce
 
 
 @contextlib.contextmanager
 def joined(place: Place, device: torch.device) -> Iterator[None]:
-    """Lets this process take its place among those of a training; where it is the only one there is nothing to do.
+    """Joins this process with the others of a training; does nothing when it is the only one.
 
     Raises:
         UserError: the other processes cannot be reached.
-        SystemExit: one of them was lost on the way; with status 1, so that a launcher tries again.
+        SystemExit: another process died; status 1, so that a launcher retries.
     """
     if place.size == 1:
         yield
         return
     if place.rank:
-        log.setLevel(logging.ERROR)  # the first process speaks for all
+        log.setLevel(logging.ERROR)  # only the first process logs
     _connect(place, device)
     try:
         yield
@@ -46,18 +46,18 @@ def joined(place: Place, device: torch.device) -> Iterator[None]:
         who = f"process {place.rank + 1} of {place.size}"
         log.error(f"{who} lost another one ({first_line(error)}); run the same command again to continue")
         raise SystemExit(1) from error
-    # What still holds a communicator must be gone before it, or the process may abort at its end.
+    # Objects that hold a communicator must be collected before it is destroyed, or the process may abort at exit.
     gc.collect()
     distributed.destroy_process_group()
 
 
 def size() -> int:
-    """Returns how many processes train together."""
+    """Returns the number of processes of this training."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes."""
+    """Returns whether this process writes the files."""
     return not distributed.is_initialized() or distributed.get_rank() == 0
 
 
@@ -76,10 +76,10 @@ class Divided(nn.Module):
         """Encodes a batch.
 
         Args:
-            batch: B of what the encoder takes; only this process's share is read.
+            batch: B inputs of the encoder; only this process's share is read.
 
         Returns:
-            What the encoder gives for the whole batch, in every process: (B, ...), or (B, ...) and a (B, T) mask or
+            The encoder's output for the whole batch, in every process: (B, ...), or (B, ...) and a (B, T) mask or
             None.
         """
         count = size()
@@ -87,7 +87,7 @@ class Divided(nn.Module):
             return self.front(batch)
         share = -(-len(batch) // count)
         first = distributed.get_rank() * share
-        # A process without a share repeats an utterance, and nobody looks at the result.
+        # A process without a share encodes the last utterance again, and the result is cut off below.
         own = batch[first : first + share] if first < len(batch) else batch[-1:]
         result = self.front(own)
         if isinstance(result, Tensor):
@@ -95,6 +95,7 @@ class Divided(nn.Module):
         features, mask = result
         if mask is None:
             return _gather(features, share)[: len(batch)], None
+        # Shares are padded to the longest one of all processes, because gathering needs equal shapes.
         longest = torch.tensor(features.shape[1], device=features.device)
         distributed.all_reduce(longest, distributed.ReduceOp.MAX)
         missing = int(longest) - features.shape[1]
@@ -104,18 +105,18 @@ class Divided(nn.Module):
 
 
 def sum_gradients(modules: nn.Module) -> None:
-    """Makes the gradients of all processes those of the whole loss; to be called after backward.
+    """Gives all processes the gradients of the whole loss; call it after backward.
 
-    Those of divided encoders are summed. The others are equal but for rounding, and are averaged to stay so.
+    Gradients of divided encoders are summed. The others are equal up to rounding, and are averaged to stay equal.
     """
     if size() == 1:
         return
     divided = {id(p) for module in modules.modules() if isinstance(module, Divided) for p in module.parameters()}
     learning = [p for p in modules.parameters() if p.requires_grad]
-    # A parameter may have a gradient in some processes only: where a share held nothing that uses it.
-    there = torch.tensor([p.grad is not None for p in learning], dtype=torch.uint8, device=learning[0].device)
-    distributed.all_reduce(there, distributed.ReduceOp.MAX)
-    used = [p for p, some in zip(learning, there.tolist(), strict=True) if some]
+    # A parameter may lack a gradient in some processes, whose shares did not use it; all must reduce the same ones.
+    present = torch.tensor([p.grad is not None for p in learning], dtype=torch.uint8, device=learning[0].device)
+    distributed.all_reduce(present, distributed.ReduceOp.MAX)
+    used = [p for p, some in zip(learning, present.tolist(), strict=True) if some]
     for parameter in used:
         parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
     for bucket in _buckets([p.grad for p in used]):
@@ -132,7 +133,7 @@ def check_same(number: int, what: str) -> None:
     """Checks that all processes have the same number.
 
     Raises:
-        UserError: they have not, as on a file system that shows a file late.
+        UserError: they differ, as on a file system that shows a file late.
     """
     if size() == 1:
         return
@@ -165,7 +166,7 @@ def _connect(place: Place, device: torch.device) -> None:
 
 
 class _Gather(torch.autograd.Function):
-    """Rows of all processes, in order; backwards every process keeps what belongs to its own rows."""
+    """Gathers the rows of all processes, in order; the backward pass keeps the gradient of the own rows."""
 
     @staticmethod
     def forward(ctx: object, rows: Tensor) -> Tensor:
@@ -180,12 +181,13 @@ class _Gather(torch.autograd.Function):
 
 
 def _gather(rows: Tensor, share: int) -> Tensor:
-    """Fills up to a share with zeros, and gathers those of all processes."""
+    """Pads rows (n, ...) with zeros to a share, and gathers all shares: (processes * share, ...)."""
     filler = rows.new_zeros(share - len(rows), *rows.shape[1:])
     return _Gather.apply(torch.cat([rows, filler]) if len(filler) else rows)
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Groups tensors into buckets: one all-reduce per parameter is slow, and one for all doubles the memory."""
     bucket: list[Tensor] = []
     for tensor in tensors:
         if bucket and sum(t.numel() for t in bucket) + tensor.numel() > _BUCKET:

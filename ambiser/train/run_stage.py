@@ -1,5 +1,6 @@
-"""Runs one training stage on one fold: loads what it needs, builds the task, trains, leaves best.safetensors."""
+"""Runs one training stage on one fold: loads the data, builds the task, trains, writes best.safetensors."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -7,10 +8,10 @@ import torch
 from ambiser.config import Config
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
+from ambiser.train.build import TASKS, StageBefore, part_sources
 from ambiser.train.checkpoint import load_best
-from ambiser.train.distill_task import DistillTask, start_from_ipr
-from ambiser.train.fold_data import Part, Shapes, load_part, pick_device
-from ambiser.train.ipr_tasks import IprTask, LearnTask, RefineTask
+from ambiser.train.device import prepare_torch
+from ambiser.train.fold_data import FoldData, Part, PartSources, load_part
 from ambiser.train.loop import epoch_seed, fit
 from ambiser.train.processes import is_first, size
 
@@ -18,14 +19,14 @@ _TINY = 1e-6  # soft labels are float32, and masses sums of 1/k
 
 
 def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: int, fold: int) -> None:
-    """Trains a stage on a fold; a stage that is done is left as it is, one that was killed goes on.
+    """Trains a stage on a fold; skips a finished stage and resumes a killed one.
 
     Args:
         stage: one of `ambiser.stages.TRAINING_STAGES`.
         config: the experiment.
         layout: the folders.
         tag: name of the experiment.
-        seed: its seed.
+        seed: seed of the experiment.
         fold: number of the fold, 1..
 
     Raises:
@@ -37,16 +38,16 @@ def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: i
             (folder / "last.pt").unlink(missing_ok=True)
         log.info(f"{best} is there already; nothing to do")
         return
-    before = previous_stage(config, stage)
-    state = load_best(require(layout.best(tag, fold, before), before))[0] if before else {}
-    device = prepare_torch(config)
-    train, shapes = load_part(config, layout, fold, "train", device)
-    dev, _ = load_part(config, layout, fold, "dev", device)
+    name = previous_stage(config.stages, stage)
+    before = StageBefore(name, load_best(require(layout.best(tag, fold, name), name))[0]) if name else None
+    device = prepare_torch(config.train.device, config.train.threads)
+    data = _load_fold(part_sources(config, layout), layout, fold, device)
     own_seed = epoch_seed(seed, f"fold{fold}", 0)
-    torch.manual_seed(epoch_seed(own_seed, stage, 0))
-    task = _make_task(stage, config, shapes, train, dev, fold, state, before)
-    _announce(stage, train, dev, device)
+    torch.manual_seed(epoch_seed(own_seed, stage, 0))  # for the first weights; `fit` seeds every epoch
+    task = TASKS[stage].make(config, data, before)
+    _announce(stage, data, device)
     _prepare_folder(folder)
+    shapes = data.shapes
     facts = {
         "stage": stage,
         "layers": shapes.layers,
@@ -54,27 +55,18 @@ def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: i
         "text_dim": shapes.text_dim,
         "classes": list(shapes.classes),
     }
-    optim = getattr(config, stage)
+    optim = getattr(config, stage)  # the section has the name of the stage
     fit(task, optim, folder, stage=stage, seed=own_seed, facts=facts, tensorboard=config.train.tensorboard)
 
 
-def previous_stage(config: Config, stage: str) -> str | None:
-    """Returns the stage of the experiment that comes before, or None."""
-    position = config.stages.index(stage)
-    return config.stages[position - 1] if position else None
-
-
-def prepare_torch(config: Config) -> torch.device:
-    """Fixes the number of threads, asks for deterministic kernels, and returns the device."""
-    torch.set_num_threads(config.train.threads)
-    device = pick_device(config.train.device)
-    if device.type == "cuda":  # on a CPU all kernels used here are deterministic, and asking takes a second of imports
-        torch.use_deterministic_algorithms(True, warn_only=True)
-    return device
+def previous_stage(stages: Sequence[str], stage: str) -> str | None:
+    """Returns the experiment's stage before a stage, or None."""
+    position = stages.index(stage)
+    return stages[position - 1] if position else None
 
 
 def describe_part(part: Part) -> str:
-    """Says how many utterances of each kind a part has, and how many lack words where text is read."""
+    """Describes how many utterances of each kind a part has, and how many lack words when a head reads text."""
     kinds = torch.bincount(part.kind.long().cpu(), minlength=3).tolist()
     has_text = part.has_text()
     silent = 0 if has_text is None else int((~has_text).sum())
@@ -83,61 +75,29 @@ def describe_part(part: Part) -> str:
 
 
 def why_one_hot(part: Part) -> str:
-    """Says why no utterance of a part has a divided soft label; nothing where one has."""
+    """Explains why all soft labels of a part are one-hot; "" when one is not."""
     if (part.soft.max(dim=1).values < 1 - _TINY).any():
         return ""
     single = (part.counts.sum(dim=1) < 1 + _TINY).all()
     return "every training utterance has a single vote" if single else "the raters agree on every training utterance"
 
 
-def _announce(stage: str, train: Part, dev: Part, device: torch.device) -> None:
+def _load_fold(sources: PartSources, layout: Layout, fold: int, device: torch.device) -> FoldData:
+    train, shapes = load_part(sources, layout, fold, "train", device)
+    dev, _ = load_part(sources, layout, fold, "dev", device)
+    return FoldData(fold, train, dev, shapes)
+
+
+def _announce(stage: str, data: FoldData, device: torch.device) -> None:
+    """Logs the size of the parts, and warns when there is no disagreement to learn from."""
     where = f"{device}" if size() == 1 else f"{device}, by {size()} processes"
-    log.info(f"{stage}: {describe_part(train)} for training, {describe_part(dev)} for dev, on {where}")
-    if why := why_one_hot(train):
+    log.info(f"{stage}: {describe_part(data.train)} for training, {describe_part(data.dev)} for dev, on {where}")
+    if why := why_one_hot(data.train):
         log.warning(f"{stage}: {why}, so all soft labels are one-hot: nothing is learned about disagreement")
 
 
 def _prepare_folder(folder: Path) -> None:
-    """Makes the folder, or removes what a process left there that was killed while it wrote."""
+    """Creates the folder, or removes unfinished files of a killed process."""
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".*.tmp") if is_first() else ():
         left.unlink(missing_ok=True)
-
-
-def _make_task(
-    stage: str,
-    config: Config,
-    shapes: Shapes,
-    train: Part,
-    dev: Part,
-    fold: int,
-    state: dict[str, torch.Tensor],
-    before: str | None,
-) -> IprTask | DistillTask:
-    optim = getattr(config, stage)
-    if stage == "distill":
-        task = DistillTask(config, optim, shapes, train, dev, fold)
-        if before:
-            start_from_ipr(task.network, state)
-        task.modules.to(train.soft.device)
-        return task
-    if stage == "prototypes":
-        task = LearnTask(config, optim, shapes, train, dev, fold)
-        task.modules.to(train.soft.device)
-        return task
-    lengths = [getattr(config, name).epochs for name in ("update", "contrastive") if name in config.stages]
-    done = config.update.epochs if stage == "contrastive" and "update" in config.stages else 0
-    task = RefineTask(
-        config,
-        optim,
-        shapes,
-        train,
-        dev,
-        fold,
-        contrast=stage == "contrastive",
-        epochs_before=done,
-        epochs_in_all=sum(lengths),
-    )
-    task.modules.to(train.soft.device)
-    task.start_from(state, before)
-    return task

@@ -1,4 +1,4 @@
-"""Which utterances make a batch."""
+"""Draws the utterances of each batch."""
 
 from collections.abc import Iterator
 
@@ -7,19 +7,19 @@ from torch import Tensor
 
 
 def cycle(items: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Draws `count` items in shuffled rounds, so that none comes a second time before all came once."""
+    """Draws `count` items in shuffled rounds, so that no item repeats before all were drawn."""
     rounds = -(-count // len(items))
     return torch.cat([items[torch.randperm(len(items), generator=generator)] for _ in range(rounds)])[:count]
 
 
 def cycle_balanced(items: Tensor, labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Draws `count` items so that all classes come equally often (to within one) and are mixed."""
+    """Draws `count` items with equal class counts (to within one), in mixed order."""
     present = labels.unique().tolist()
     share = -(-count // len(present))
     columns = [cycle(items[labels == label], share, generator) for label in present]
-    rows = torch.stack(columns, dim=1)  # (share, classes): one of each class a row
+    rows = torch.stack(columns, dim=1)  # (share, C): each row holds one item per class
     order = torch.rand(rows.shape, generator=generator).argsort(dim=1)
-    return rows.gather(1, order).flatten()[:count]
+    return rows.gather(1, order).flatten()[:count]  # cutting the last row keeps the counts within one
 
 
 def paired_batches(
@@ -39,9 +39,9 @@ def paired_batches(
         precise: (P,) indices of precise utterances.
         labels: (P,) their classes.
         ambiguous: (A,) indices of ambiguous utterances; may be empty when share is 0.
-        batch: utterances a step.
+        batch: utterances per step.
         share: share of ambiguous utterances in a batch; both kinds get at least one slot when share > 0.
-        balanced: draw the classes of the precise utterances equally often.
+        balanced: draw precise utterances with equal class counts.
         steps: number of batches.
         generator: source of randomness.
     """

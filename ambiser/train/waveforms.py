@@ -1,4 +1,4 @@
-"""Waveforms as the input of a training: read when they are needed, cut, and changed for views."""
+"""Waveforms as training input: read on demand, cropped, and augmented for views."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,18 +7,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ambiser.config import Config
 from ambiser.io.audio import SAMPLE_RATE_HZ, read_audio
 
 
 @dataclass(frozen=True)
 class Change:
-    """How a waveform is changed before a network hears it.
+    """How a waveform is augmented before a network encodes it.
 
     Attributes:
-        longest_s: of a longer waveform a span of so many seconds is drawn.
-        gain_db: largest change of the loudness, either way.
-        noise: deviation of white noise as a share of the waveform's own level.
+        longest_s: a longer waveform is cropped to this length at a random place.
+        gain_db: largest gain or attenuation.
+        noise: deviation of white noise relative to the level (RMS) of the waveform.
         time_mask: share of the waveform that is silenced, in one span.
     """
 
@@ -28,7 +27,7 @@ class Change:
     time_mask: float = 0.0
 
     def __call__(self, wav: Tensor, generator: torch.Generator) -> Tensor:
-        """Returns a changed copy of a waveform of (samples,), or the waveform itself when there is nothing to do."""
+        """Returns a changed copy of a waveform of (samples,), or the waveform itself when nothing applies."""
         longest = round(self.longest_s * SAMPLE_RATE_HZ)
         if len(wav) > longest:
             start = int(torch.randint(len(wav) - longest + 1, (), generator=generator))
@@ -47,9 +46,9 @@ class Change:
 
 @dataclass(frozen=True)
 class WaveBatch(Sequence):
-    """Some utterances, read one at a time when they are asked for; each has a seed of its own for what is drawn.
+    """A batch of utterances that are read on access; each has its own seed for random augmentation.
 
-    A slice is a batch again, so that a process reads its share alone and hears what one process would hear.
+    A slice is a batch again, so that each process reads only its share and gets the same waveforms as a single process.
     """
 
     paths: list[Path]
@@ -73,12 +72,12 @@ class WaveBatch(Sequence):
 
 @dataclass(frozen=True)
 class Waveforms:
-    """The audio of all utterances of a part, and how training changes it.
+    """The audio of all utterances of a part, and how training augments it.
 
     Attributes:
         paths: N files.
-        cut: what training does to every waveform.
-        view: what it does where two views are contrasted.
+        cut: change of every training waveform.
+        view: change where two views are contrasted.
     """
 
     paths: list[Path]
@@ -89,20 +88,13 @@ class Waveforms:
         return len(self.paths)
 
     def whole(self, index: Tensor) -> WaveBatch:
-        """Returns utterances as they are."""
+        """Returns unchanged utterances."""
         return self._batch(index, [0] * len(index), None)
 
     def drawn(self, index: Tensor, generator: torch.Generator, *, views: bool) -> WaveBatch:
-        """Returns utterances with spans, and with `views` all other changes, drawn anew."""
+        """Returns utterances with new random crops or, with `views`, new views."""
         seeds = torch.randint(2**62, (len(index),), generator=generator).tolist()
         return self._batch(index, seeds, self.view if views else self.cut)
 
     def _batch(self, index: Tensor, seeds: list[int], change: Change | None) -> WaveBatch:
         return WaveBatch([self.paths[i] for i in index.tolist()], seeds, change)
-
-
-def make_waveforms(config: Config, paths: Sequence[str]) -> Waveforms:
-    """Returns the waveforms of files, with the changes that a configuration names."""
-    longest_s = config.finetune.longest_s
-    view = Change(longest_s, config.finetune.gain_db, config.ipr.noise, config.ipr.time_mask)
-    return Waveforms([Path(path) for path in paths], Change(longest_s), view)

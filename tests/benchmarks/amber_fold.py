@@ -2,8 +2,8 @@
 
     python tests/benchmarks/amber_fold.py
 
-Beside it stands what no program can go below on this machine: the matrix products of all steps alone, and one pass of
-the features and of the optimiser's memory, timed here with the same threads.
+It also prints a lower bound for this machine: the matrix products of all steps alone, and one pass over the features
+and over the optimizer's memory, timed with the same threads.
 """
 
 import statistics
@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 
 from ambiser.config import Config
+from ambiser.train.build import TASKS
 from ambiser.train.distill_task import DistillTask
-from ambiser.train.fold_data import Part, Shapes
+from ambiser.train.fold_data import FoldData, Part, Shapes
 from ambiser.train.loop import OPTIMIZERS, fit
 
 UTTERANCES, DEV, LAYERS, DIM, EPOCHS, THREADS = 4400, 1100, 13, 768, 30, 2
@@ -39,7 +40,7 @@ def make_part(count: int) -> Part:
 
 
 def median_s(work: Callable[[], object], rounds: int = 100) -> float:
-    """Returns the median time of a piece of work after a first call that does not count."""
+    """Returns the median time of a function after a warm-up call."""
     work()
     times = []
     for _ in range(rounds):
@@ -49,7 +50,7 @@ def median_s(work: Callable[[], object], rounds: int = 100) -> float:
     return statistics.median(times)
 
 
-def least_s_a_step(task: DistillTask, batch: int) -> tuple[float, float]:
+def least_s_per_step(task: DistillTask, batch: int) -> tuple[float, float]:
     """Returns the time of a step's matrix products, forward and backward, and of its passes through memory."""
     pairs = []
     for name, head in task.network.heads.items():
@@ -79,14 +80,14 @@ def main() -> None:
     config = Config.model_validate({"distill": {"epochs": EPOCHS, "patience": 0}})
     train, dev = make_part(UTTERANCES), make_part(DEV)
     start = time.perf_counter()
-    task = DistillTask(config, config.distill, SHAPES, train, dev, fold=1)
+    task = TASKS["distill"].make(config, FoldData(1, train, dev, SHAPES), None)
     with tempfile.TemporaryDirectory() as folder:
         fit(task, config.distill, Path(folder), stage="distill", seed=1, facts={}, tensorboard=False)
     whole = time.perf_counter() - start
     steps = EPOCHS * task.steps()
-    products, memory = least_s_a_step(task, config.distill.batch)
+    products, memory = least_s_per_step(task, config.distill.batch)
     bound = steps * (products + memory)
-    print(f"{EPOCHS} epochs of {UTTERANCES:,} utterances: {whole:.1f} s, {1000 * whole / steps:.2f} ms a step")
+    print(f"{EPOCHS} epochs of {UTTERANCES:,} utterances: {whole:.1f} s, {1000 * whole / steps:.2f} ms per step")
     print(f"matrix products {steps * products:.1f} s, memory {steps * memory:.1f} s: {bound / whole:.0%} of the time")
 
 

@@ -19,8 +19,9 @@ from torch import nn
 from torch.nn.functional import log_softmax, normalize, one_hot
 
 from ambiser.config import Config
-from ambiser.train.fold_data import Part, Shapes
-from ambiser.train.ipr_tasks import LearnTask, RefineTask
+from ambiser.train.build import TASKS, StageBefore
+from ambiser.train.fold_data import FoldData, Part, Shapes
+from ambiser.train.ipr_refine import RefineTask
 from ambiser.train.loop import OPTIMIZERS
 
 CLASSES, UTTERANCES = 4, 2000
@@ -139,12 +140,11 @@ def make(batch: int, layers: int, dim: int) -> tuple[Config, RefineTask]:
     )
     shapes = Shapes(layers, dim, 0, tuple("abcd"))
     torch.manual_seed(0)
-    learn = LearnTask(config, config.prototypes, shapes, part, part, fold=1)
+    data = FoldData(1, part, part, shapes)
+    learn = TASKS["prototypes"].make(config, data, None)
     learn.after_epoch()
-    task = RefineTask(
-        config, config.contrastive, shapes, part, part, fold=1, contrast=True, epochs_before=0, epochs_in_all=2
-    )
-    task.start_from({name: tensor.clone() for name, tensor in learn.modules.state_dict().items()}, "prototypes")
+    learned = {name: tensor.clone() for name, tensor in learn.modules.state_dict().items()}
+    task = TASKS["contrastive"].make(config, data, StageBefore("prototypes", learned))
     task.modules.train()
     return config, task
 
@@ -190,7 +190,7 @@ def main() -> None:
     compare(sizes, 80, torch.float64)
     fast, plainly = compare(sizes, 200, torch.float32)
     print(
-        "B = {}, L = {}, D = {}: {:.2f} ms a step, {:.2f} ms straightforwardly: {:.1f} times as fast".format(
+        "B = {}, L = {}, D = {}: {:.2f} ms per step, {:.2f} ms straightforward: {:.1f} times as fast".format(
             *sizes, fast * 1e3, plainly * 1e3, plainly / fast
         )
     )

@@ -1,10 +1,10 @@
-"""Times the three phases of IPR on one fold of made-up pooled features, and says how far memory is the limit.
+"""Times the three phases of IPR on one fold of made-up pooled features, and compares them with the memory bandwidth.
 
     python tests/benchmarks/ipr_fold.py [EPOCHS_OF_PHASE_3]
 
 5,531 utterances of 13 layers by 768, two in five precise, as IEMOCAP's four classes with a base model; 5 epochs of
 phase 1, 5 of phase 2 and 20 of phase 3 on two threads, with checkpoints, curves and dev scores after each epoch, as a
-recipe runs them. The bound is the time in which memory gives the features that the epochs ask for, once each.
+recipe runs them. The bound is the time that memory needs to deliver the features of all epochs, once each.
 """
 
 import sys
@@ -16,8 +16,8 @@ import torch
 from torch.nn.functional import one_hot
 
 from ambiser.config import Config
-from ambiser.train.fold_data import Part, Shapes
-from ambiser.train.ipr_tasks import LearnTask, RefineTask
+from ambiser.train.build import TASKS, StageBefore
+from ambiser.train.fold_data import FoldData, Part, Shapes
 from ambiser.train.loop import fit
 
 CLASSES, LAYERS, DIM, TRAIN, DEV = 4, 13, 768, 5531, 1085
@@ -25,7 +25,7 @@ PHASES = ("prototypes", "update", "contrastive")
 
 
 def make_part(count: int, seed: int) -> Part:
-    """Makes utterances whose first features tell the class."""
+    """Makes utterances whose first features depend on the class."""
     generator = torch.Generator().manual_seed(seed)
     hard = torch.randint(0, CLASSES, (count,), generator=generator)
     speech = torch.randn(count, LAYERS, DIM, generator=generator)
@@ -43,7 +43,7 @@ def make_part(count: int, seed: int) -> Part:
 
 
 def bandwidth() -> float:
-    """Returns how many bytes a second memory gives to a sum over half a gigabyte; the best of five."""
+    """Returns the bytes per second of a sum over half a gigabyte; the best of five."""
     block, best_s = torch.ones(2**27), float("inf")
     for _ in range(5):
         start = time.perf_counter()
@@ -54,34 +54,20 @@ def bandwidth() -> float:
 
 def train(config: Config, train_part: Part, dev: Part, folder: Path) -> dict[str, float]:
     """Trains the phases one after the other and returns their seconds."""
-    shapes = Shapes(LAYERS, DIM, 0, tuple("abcd"))
-    lengths = {phase: getattr(config, phase).epochs for phase in PHASES}
-    task = LearnTask(config, config.prototypes, shapes, train_part, dev, fold=1)
-    seconds = {}
-    for number, phase in enumerate(PHASES):
+    data = FoldData(1, train_part, dev, Shapes(LAYERS, DIM, 0, tuple("abcd")))
+    seconds, before = {}, None
+    for phase in PHASES:
         start = time.perf_counter()
-        if number:
-            state = {name: tensor.clone() for name, tensor in task.modules.state_dict().items()}
-            task = RefineTask(
-                config,
-                getattr(config, phase),
-                shapes,
-                train_part,
-                dev,
-                fold=1,
-                contrast=phase == "contrastive",
-                epochs_before=0 if phase == "update" else lengths["update"],
-                epochs_in_all=lengths["update"] + lengths["contrastive"],
-            )
-            task.start_from(state, PHASES[number - 1])
+        task = TASKS[phase].make(config, data, before)
         optim = getattr(config, phase)
         fit(task, optim, folder / phase, stage=phase, seed=1, facts={}, tensorboard=True)
+        before = StageBefore(phase, {name: tensor.clone() for name, tensor in task.modules.state_dict().items()})
         seconds[phase] = time.perf_counter() - start
     return seconds
 
 
 def main() -> None:
-    """Prints seconds a phase, all in all, and the share of the bound."""
+    """Prints seconds per phase, their sum, and the share of the bound."""
     torch.set_num_threads(2)
     last = int(sys.argv[1]) if sys.argv[1:] else 20
     config = Config.model_validate({"stages": list(PHASES), "contrastive": {"epochs": last}})
@@ -95,7 +81,7 @@ def main() -> None:
     seen = epochs["prototypes"] * precise + (epochs["update"] + epochs["contrastive"]) * TRAIN
     bound = seen * LAYERS * DIM * 4 / bandwidth()
     for phase, value in seconds.items():
-        print(f"{phase:12} {value:6.1f} s, {value / epochs[phase]:5.2f} s an epoch")
+        print(f"{phase:12} {value:6.1f} s, {value / epochs[phase]:5.2f} s per epoch")
     print(f"{'together':12} {whole:6.1f} s ({cpu:.1f} s of CPU time); memory alone: {bound:.2f} s, {bound / whole:.1%}")
 
 

@@ -1,15 +1,18 @@
-"""The invariants of AmbER²'s objective (methods, section 2)."""
+"""The invariants of the objective of AmbER²."""
 
+import dataclasses
 import math
+from typing import get_args
 
 import pytest
 import torch
 
-from ambiser.config.schema import Amber
+from ambiser.config.training_keys import Amber
 from ambiser.losses.divergence import DIVERGENCES, js_divergence
-from ambiser.losses.guidance import amber_loss, scheduled, teacher_weights
+from ambiser.losses.guidance import WEIGHT_RULES, Objective, amber_loss, scheduled_weight, teacher_weights
 
-RULES = ["gt_divergence", "inverse_divergence", "confidence", "uniform"]
+RULES = sorted(WEIGHT_RULES)
+OBJECTIVE = Objective("AT", "jsd", "gt_divergence", temperature=0.1, guidance=0.5, teacher=1.0, agreement_gate=False)
 Y = torch.tensor([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0], [0.4, 0.3, 0.3]], dtype=torch.float64)
 
 
@@ -49,7 +52,9 @@ def test_gt_divergence_weights_by_hand():
 @pytest.mark.parametrize("divergence", sorted(DIVERGENCES))
 def test_loss_equals_a_slow_loop(student, divergence):
     heads = _heads()
-    settings = Amber(student=student, divergence=divergence, guidance=0.7, teacher=0.3, agreement_gate=True)
+    settings = dataclasses.replace(
+        OBJECTIVE, student=student, divergence=divergence, guidance=0.7, teacher=0.3, agreement_gate=True
+    )
     loss, _ = amber_loss(Y, heads, settings)
     measure, expected = DIVERGENCES[divergence], 0.0
     teachers = [name for name in heads if name != student]
@@ -68,7 +73,7 @@ def test_loss_equals_a_slow_loop(student, divergence):
 def test_guidance_sends_no_gradient_into_a_teacher():
     logits = {name: _logits(3, 3, seed=i).requires_grad_() for i, name in enumerate(("A", "T", "AT"))}
     heads = {name: value.log_softmax(1) for name, value in logits.items()}
-    loss, _ = amber_loss(Y, heads, Amber(guidance=0.5, teacher=0.0))
+    loss, _ = amber_loss(Y, heads, dataclasses.replace(OBJECTIVE, guidance=0.5, teacher=0.0))
     loss.backward()
     assert logits["AT"].grad.abs().sum() > 0
     for name in ("A", "T"):
@@ -77,20 +82,20 @@ def test_guidance_sends_no_gradient_into_a_teacher():
 
 def test_without_guidance_and_teachers_it_is_plain_jsd():
     heads = _heads()
-    loss, _ = amber_loss(Y, heads, Amber(guidance=0.0, teacher=0.0))
+    loss, _ = amber_loss(Y, heads, dataclasses.replace(OBJECTIVE, guidance=0.0, teacher=0.0))
     assert loss.item() == pytest.approx(js_divergence(Y, heads["AT"]).mean().item(), abs=1e-15)
 
 
-def test_loss_is_zero_when_all_heads_say_the_votes():
+def test_loss_is_zero_when_all_heads_predict_the_votes():
     y = Y[[0, 2]]
-    loss, _ = amber_loss(y, {name: y.log() for name in ("A", "T", "AT")}, Amber())
+    loss, _ = amber_loss(y, {name: y.log() for name in ("A", "T", "AT")}, OBJECTIVE)
     assert loss.item() == pytest.approx(0, abs=1e-14)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_gradient_of_the_whole_objective(rule):
     # Weights and teachers are constants of the objective, so only the student's gradient is that of the value.
-    settings = Amber(weights=rule, teacher=0.0)
+    settings = dataclasses.replace(OBJECTIVE, weights=rule, teacher=0.0)
     fixed = {"A": _logits(3, 3, seed=1).log_softmax(1), "T": _logits(3, 3, seed=2).log_softmax(1)}
     student = _logits(3, 3, seed=3).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: amber_loss(Y, {**fixed, "AT": x.log_softmax(1)}, settings)[0], (student,))
@@ -105,22 +110,24 @@ def test_a_teacher_that_is_not_available_weighs_nothing():
         assert torch.allclose(weights.sum(0), torch.ones(3, dtype=torch.float64))
 
 
-def test_without_words_head_t_is_neither_taught_nor_heard():
+def test_without_words_head_t_neither_learns_nor_teaches():
     logits = {name: _logits(3, 3, seed=i).requires_grad_() for i, name in enumerate(("A", "T", "AT"))}
     heads = {name: value.log_softmax(1) for name, value in logits.items()}
     has_text = torch.tensor([True, False, True])
-    loss, _ = amber_loss(Y, heads, Amber(), has_text=has_text)
+    loss, _ = amber_loss(Y, heads, OBJECTIVE, has_text=has_text)
     loss.backward()
     assert logits["T"].grad[1].abs().sum() == 0
     assert logits["T"].grad[0].abs().sum() > 0
-    same, _ = amber_loss(Y, heads, Amber(), has_text=torch.ones(3, dtype=torch.bool))
-    assert same.item() == pytest.approx(amber_loss(Y, heads, Amber())[0].item(), abs=1e-15)
+    same, _ = amber_loss(Y, heads, OBJECTIVE, has_text=torch.ones(3, dtype=torch.bool))
+    assert same.item() == pytest.approx(amber_loss(Y, heads, OBJECTIVE)[0].item(), abs=1e-15)
 
 
 def test_importance_weighs_utterances():
     heads = _heads()
-    alone = [amber_loss(Y[i : i + 1], {n: h[i : i + 1] for n, h in heads.items()}, Amber())[0].item() for i in range(3)]
-    weighted, _ = amber_loss(Y, heads, Amber(), importance=torch.tensor([0.0, 1.0, 2.0]))
+    alone = [
+        amber_loss(Y[i : i + 1], {n: h[i : i + 1] for n, h in heads.items()}, OBJECTIVE)[0].item() for i in range(3)
+    ]
+    weighted, _ = amber_loss(Y, heads, OBJECTIVE, importance=torch.tensor([0.0, 1.0, 2.0]))
     assert weighted.item() == pytest.approx((alone[1] + 2 * alone[2]) / 3, abs=1e-12)
 
 
@@ -128,20 +135,21 @@ def test_importance_weighs_utterances():
     ("schedule", "expected"),
     [("constant", [0.8] * 5), ("rise", [0.0, 0.2, 0.4, 0.6, 0.8]), ("fall", [0.8, 0.6, 0.4, 0.2, 0.0])],
 )
-def test_schedules_of_lambda_and_beta_by_hand(schedule, expected):
-    of_lambda = Amber(guidance=0.8, teacher=0.3, guidance_schedule=schedule)
-    of_beta = Amber(guidance=0.3, teacher=0.8, teacher_schedule=schedule)
-    assert [scheduled(of_lambda, epoch, 5).guidance for epoch in range(1, 6)] == pytest.approx(expected)
-    assert [scheduled(of_beta, epoch, 5).teacher for epoch in range(1, 6)] == pytest.approx(expected)
-    assert {scheduled(of_lambda, epoch, 5).teacher for epoch in range(1, 6)} == {0.3}
-    assert scheduled(of_lambda, 1, 1).guidance == 0.8
+def test_schedules_by_hand(schedule, expected):
+    assert [scheduled_weight(0.8, schedule, epoch, 5) for epoch in range(1, 6)] == pytest.approx(expected)
+    assert scheduled_weight(0.8, schedule, 1, 1) == 0.8
 
 
-def test_kl_and_soft_cross_entropy_teach_the_same():
+@pytest.mark.parametrize(("key", "table"), [("divergence", DIVERGENCES), ("weights", WEIGHT_RULES)])
+def test_configurations_offer_all_rows_of_the_tables(key, table):
+    assert set(get_args(Amber.model_fields[key].annotation)) == table.keys()
+
+
+def test_kl_and_soft_cross_entropy_have_equal_gradients():
     gradients = []
     for divergence in ("kl", "soft_ce"):
         logits = {name: _logits(3, 3, seed=i).requires_grad_() for i, name in enumerate(("A", "T", "AT"))}
         heads = {name: value.log_softmax(1) for name, value in logits.items()}
-        amber_loss(Y, heads, Amber(divergence=divergence))[0].backward()
+        amber_loss(Y, heads, dataclasses.replace(OBJECTIVE, divergence=divergence))[0].backward()
         gradients.append(torch.stack([value.grad for value in logits.values()]))
     assert torch.allclose(*gradients, atol=1e-12)

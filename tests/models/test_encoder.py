@@ -1,10 +1,13 @@
 """Encoder and heads against direct computation."""
 
+import dataclasses
+
 import pytest
 import torch
 
-from ambiser.config.schema import Model
-from ambiser.models.encoder import AttentivePooling, IprNetwork, LayerMix, SpeechEncoder, Standardizer
+from ambiser.models.encoder import Architecture, AttentivePooling, IprNetwork, LayerMix, SpeechEncoder, Standardizer
+
+SMALL = Architecture(hidden=8, projection=5, head="mlp", pooling="mean", dropout=0.3)
 
 
 def test_layer_mix_is_a_softmax_sum_of_standardized_layers():
@@ -26,7 +29,7 @@ def test_a_feature_that_never_varies_is_not_blown_up():
 
 @pytest.mark.parametrize("pooling", ["mean", "attentive"])
 def test_padding_does_not_change_the_encoding_of_frames(pooling):
-    encoder = SpeechEncoder(layers=1, dim=4, model=Model(hidden=8, pooling=pooling)).eval()
+    encoder = SpeechEncoder(layers=1, dim=4, architecture=dataclasses.replace(SMALL, pooling=pooling)).eval()
     frames = torch.randn(1, 6, 4, generator=torch.Generator().manual_seed(1))
     alone = encoder(frames, torch.ones(1, 6, dtype=torch.bool))
     padded = torch.cat([frames, torch.full((1, 3, 4), 7.0)], dim=1)
@@ -37,7 +40,7 @@ def test_padding_does_not_change_the_encoding_of_frames(pooling):
 @pytest.mark.parametrize("layers", [1, 3])
 def test_superb_head_on_means_equals_the_head_on_frames(layers):
     # linear - mean - linear needs only the mean over time, which is why pooled features are exact for it
-    encoder = SpeechEncoder(layers=layers, dim=4, model=Model(hidden=8, head="linear"))
+    encoder = SpeechEncoder(layers=layers, dim=4, architecture=dataclasses.replace(SMALL, head="linear"))
     frames = torch.randn(2, layers, 10, 4, generator=torch.Generator().manual_seed(2))
     pooled = encoder(frames.mean(dim=2))
     by_frame = torch.stack([encoder(frames[:, :, t]) for t in range(10)]).mean(0)
@@ -61,7 +64,7 @@ def test_frames_of_all_layers_are_standardized_and_mixed_layer_by_layer():
 
 
 def test_embeddings_are_unit():
-    network = IprNetwork(layers=1, dim=4, classes=3, model=Model(hidden=8, projection=5))
+    network = IprNetwork(layers=1, dim=4, classes=3, architecture=SMALL)
     logits, embeddings = network(torch.randn(6, 1, 4))
     assert logits.shape == (6, 3)
     assert torch.allclose(embeddings.norm(dim=1), torch.ones(6), atol=1e-6)

@@ -228,7 +228,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(finished, make, stage):
     assert not (folder / "best.safetensors").exists()
     done = good(killed.run(*options))
     assert done.stderr.count("done in") == 1
-    assert "continues after epoch" in (killed.exp / TAG / f"logs/{options_stage(stage)}.fold1.log").read_text()
+    assert "resumes after epoch" in (killed.exp / TAG / f"logs/{options_stage(stage)}.fold1.log").read_text()
     pattern = f"{TAG}/fold1/{STAGES[stage]}/*"
     assert contents(killed.exp, pattern) == contents(finished.exp, pattern)
 

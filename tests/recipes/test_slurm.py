@@ -60,7 +60,7 @@ def test_a_run_on_slurm_that_was_warned_ends_in_the_same_bytes(here, make, clust
     log = (recipe.exp / TAG / "logs/contrastive.fold1.log").read_text()
     assert "# stopped by a warning; queued again" in log
     assert "restart 1" in log
-    assert "continues after epoch" in log
+    assert "resumes after epoch" in log
     assert len(contents(here.exp)) == 10
     assert without_commit(contents(recipe.exp)) == without_commit(contents(here.exp))
     for ark in here.dump.rglob("*.ark"):

@@ -6,12 +6,11 @@ import sys
 from pathlib import Path
 
 import torch
-from train.toy import SHAPES, make_part
+from train.toy import make_part, make_task
 
 from ambiser.config import Config
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.launch.ranks import find_place
-from ambiser.train.ipr_tasks import LearnTask
 from ambiser.train.loop import fit
 from ambiser.train.processes import joined
 
@@ -30,7 +29,7 @@ def train(out: Path, killed_at: int = NEVER) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     config = Config.model_validate({"prototypes": {"epochs": 3, "batch": 8}, "model": {"hidden": 12, "projection": 5}})
-    task = LearnTask(config, config.prototypes, SHAPES, make_part(), make_part(20, seed=5), fold=1)
+    task = make_task("prototypes", config, make_part(), make_part(20, seed=5))
     loss, steps = task.loss, iter(range(NEVER))
 
     def counted(*words):

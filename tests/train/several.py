@@ -11,13 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from train.toy import CLASSES, make_waves
+from train.toy import CLASSES, make_task, make_waves
 
 from ambiser.config import Config
 from ambiser.launch.ranks import Place
-from ambiser.train.distill_task import DistillTask
 from ambiser.train.fold_data import Shapes
-from ambiser.train.ipr_tasks import LearnTask, RefineTask
 from ambiser.train.loop import fit
 from ambiser.train.processes import joined
 
@@ -78,18 +76,15 @@ def train(out, speech, text, parts):
     settings = {"seed": 1, "facts": {}, "tensorboard": False}
     config = config_of(speech, text)
     torch.manual_seed(0)
-    first = LearnTask(config, config.prototypes, shapes, *parts, fold=1)
+    first = make_task("prototypes", config, *parts, shapes)
     fit(first, config.prototypes, out / "prototypes", stage="prototypes", **settings)
     torch.manual_seed(1)
-    second = RefineTask(
-        config, config.contrastive, shapes, *parts, fold=1, contrast=True, epochs_before=0, epochs_in_all=2
-    )
-    second.start_from(first.modules.state_dict(), "prototypes")
+    second = make_task("contrastive", config, *parts, shapes, before=("prototypes", first.modules.state_dict()))
     fit(second, config.contrastive, out / "contrastive", stage="contrastive", **settings)
     frames = {"speech_features": {**config.speech_features.model_dump(), "form": "frames", "layer_weights": [1, 2, 3]}}
     config = config_of(speech, text, stages=["distill"], **frames)
     torch.manual_seed(2)
-    task = DistillTask(config, config.distill, shapes, *parts, fold=1)
+    task = make_task("distill", config, *parts, shapes)
     fit(task, config.distill, out / "frames", stage="distill", **settings)
 
 

@@ -33,7 +33,7 @@ def test_a_damaged_or_foreign_file_is_one_line(tmp_path):
     with pytest.raises(DataError, match="remove it and run its stage again"):
         load_best(tmp_path / "best.safetensors")
     (tmp_path / "last.pt").write_bytes(b"nonsense")
-    with pytest.raises(DataError, match="remove it to start the stage afresh"):
+    with pytest.raises(DataError, match="remove it to restart the stage"):
         load_progress(tmp_path / "last.pt")
 
 

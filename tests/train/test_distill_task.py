@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import entropy as scipy_entropy
-from train.toy import CLASSES, SHAPES, make_part, with_tokens
+from train.toy import CLASSES, SHAPES, make_part, make_task, with_tokens
 
 from ambiser.config import Config
 from ambiser.errors import DataError
 from ambiser.models.prototypes import ambiguous_labels
+from ambiser.train.build import build_amber
 from ambiser.train.checkpoint import load_best
 from ambiser.train.dev_scores import forward_amber, forward_ipr, sample_amber
-from ambiser.train.distill_task import DistillTask, build_amber, start_from_ipr
+from ambiser.train.distill_task import start_from_ipr
 from ambiser.train.fold_data import Shapes
-from ambiser.train.ipr_tasks import LearnTask
+from ambiser.train.ipr_checkpoint import IprCheckpoint
 from ambiser.train.loop import fit
 
 
@@ -51,7 +52,7 @@ SPEECH_ONLY = {"student": "A", "guidance": 0, "teacher": 0}
 def test_every_choice_learns_the_toy_fold(choice, tmp_path):
     config, train, dev = _config(**choice), make_part(), make_part(40, seed=5)
     torch.manual_seed(0)
-    task = DistillTask(config, config.distill, SHAPES, train, dev, fold=1)
+    task = make_task("distill", config, train, dev)
     before = task.after_epoch()["dev_jsd"]
     fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
     state, facts = load_best(tmp_path / "best.safetensors")
@@ -79,35 +80,34 @@ def test_superb_head_has_no_nonlinearity():
 def test_majority_target_leaves_out_utterances_without_one():
     train = make_part()
     config = _config(target="majority")
-    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
+    task = make_task("distill", config, train, train)
     assert (train.hard[task.items] >= 0).all()
     assert len(task.items) == int((train.hard >= 0).sum())
     nobody = dataclasses.replace(train, hard=torch.full_like(train.hard, -1))
     with pytest.raises(DataError, match="no training utterance has a majority"):
-        DistillTask(config, config.distill, SHAPES, nobody, train, fold=1)
+        make_task("distill", config, nobody, train)
 
 
 def test_after_ipr_head_a_starts_as_its_classifier_and_sees_its_prototypes():
     stages = ("prototypes", "distill")
     config, train = _config(stages), make_part()
     torch.manual_seed(0)
-    ipr = LearnTask(config, config.prototypes, SHAPES, train, train, fold=1)
+    ipr = make_task("prototypes", config, train, train)
     ipr.after_epoch()
     network = build_amber(config, SHAPES)
-    start_from_ipr(network, ipr.modules.state_dict())
+    start_from_ipr(network, IprCheckpoint(ipr.modules.state_dict()))
     logits, embeddings = forward_ipr(ipr.network, train)
     assert torch.allclose(forward_amber(network, train, config.amber)["A"], logits.softmax(1), atol=1e-5)
     seen = network.tower(train.speech, None)[:, -4:]
     assert torch.allclose(seen, ambiguous_labels(embeddings, ipr.memory.prototypes, 0.1), atol=1e-5)
 
 
-def test_frozen_speech_stays_as_ipr_left_it(tmp_path):
+def test_frozen_speech_keeps_the_weights_of_ipr(tmp_path):
     config, train = _config(("prototypes", "distill"), freeze_speech=True), make_part()
     torch.manual_seed(0)
-    ipr = LearnTask(config, config.prototypes, SHAPES, train, train, fold=1)
+    ipr = make_task("prototypes", config, train, train)
     ipr.after_epoch()
-    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
-    start_from_ipr(task.network, ipr.modules.state_dict())
+    task = make_task("distill", config, train, train, before=("prototypes", ipr.modules.state_dict()))
     fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
     state, _ = load_best(tmp_path / "best.safetensors")
     for name, tensor in ipr.network.state_dict().items():
@@ -117,7 +117,7 @@ def test_frozen_speech_stays_as_ipr_left_it(tmp_path):
 def _train_on_frames(folder, form, shapes):
     speech = Config().speech_features.model_copy(update={"form": form})
     config, train = _config().model_copy(update={"speech_features": speech}), make_part(frames=True)
-    task = DistillTask(config, config.distill, shapes, train, train, fold=1)
+    task = make_task("distill", config, train, train, shapes)
     fit(task, config.distill, folder, stage="distill", seed=1, facts={}, tensorboard=False)
     return folder / "best.safetensors"
 
@@ -137,10 +137,10 @@ def _cross_config(**amber) -> Config:
     return Config.model_validate({**_config().model_dump(), **forms, "amber": {"fusion": "cross_attention", **amber}})
 
 
-def test_cross_attention_learns_and_batches_do_not_change_what_it_says(tmp_path):
+def test_cross_attention_learns_and_predicts_the_same_in_any_batch(tmp_path):
     config, train = _cross_config(modality_dropout=0.3), with_tokens(make_part(frames=True))
     torch.manual_seed(0)
-    task = DistillTask(config, config.distill, Shapes(1, 6, 5, CLASSES), train, train, fold=1)
+    task = make_task("distill", config, train, train, Shapes(1, 6, 5, CLASSES))
     before = task.after_epoch()["dev_jsd"]
     fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
     assert load_best(tmp_path / "best.safetensors")[1]["dev"] < before
@@ -184,10 +184,19 @@ def test_hidden_modalities_change_the_fusion_alone():
     assert changed.tolist() == [True, True, False, True]
 
 
+def test_lambda_and_beta_follow_their_own_schedules():
+    part, names = make_part(), ("guidance", "teacher")
+    for rising, falling in (names, names[::-1]):
+        schedules = {f"{rising}_schedule": "rise", f"{falling}_schedule": "fall"}
+        task = make_task("distill", _config(guidance=0.7, teacher=0.7, **schedules), part, part)
+        weights = [[getattr(task.objective(epoch), name) for name in (rising, falling)] for epoch in (1, 8)]
+        assert weights == [[0, 0.7], [0.7, 0]]
+
+
 def test_modality_dropout_hides_its_share_one_modality_at_a_time():
     train = make_part()
     config = _config(modality_dropout=0.5)
-    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
+    task = make_task("distill", config, train, train)
     hide = task._hide(4000, torch.Generator().manual_seed(0))
     assert 0.47 < hide.any(dim=1).float().mean() < 0.53
     assert not hide.all(dim=1).any()
@@ -209,7 +218,7 @@ def test_head_a_answers_without_words_unless_the_fusion_learned_to(dropout, repl
 
 def test_without_words_and_without_head_a_the_fusion_sees_the_mean_text():
     train, config = make_part(), _config(student="AT", guidance=0, teacher=0)
-    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
+    task = make_task("distill", config, train, train)
     silent = dataclasses.replace(train, text=torch.zeros_like(train.text))
     mean = dataclasses.replace(train, text=train.text.mean(dim=0).expand_as(train.text))
     probs = [forward_amber(task.network, part, config.amber)["AT"] for part in (silent, mean)]
@@ -221,7 +230,7 @@ def test_a_corpus_without_words_trains_on_speech_and_text_alone_is_refused(tmp_p
     train.text.zero_()
     torch.manual_seed(0)
     config = _config()
-    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
+    task = make_task("distill", config, train, train)
     assert "no training utterance has words" in caplog.text
     fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
     probs = forward_amber(task.network, train, config.amber)
@@ -229,7 +238,7 @@ def test_a_corpus_without_words_trains_on_speech_and_text_alone_is_refused(tmp_p
     assert torch.equal(probs["T"], probs["A"])
     text = _config(student="T", guidance=0, teacher=0)
     with pytest.raises(DataError, match="fold 1: no training utterance has words"):
-        DistillTask(text, text.distill, SHAPES, train, train, fold=1)
+        make_task("distill", text, train, train)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +251,7 @@ def test_unanimous_votes_and_single_raters_train(votes, choice, tmp_path):
     train = dataclasses.replace(train, soft=sure, counts=sure * (3 if votes == "one-hot" else 1))
     config = _config(**choice)
     torch.manual_seed(0)
-    task = DistillTask(config, config.distill, SHAPES, train, train, fold=1)
+    task = make_task("distill", config, train, train)
     before = task.after_epoch()["dev_jsd"]
     fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
     state, facts = load_best(tmp_path / "best.safetensors")
@@ -253,7 +262,7 @@ def test_unanimous_votes_and_single_raters_train(votes, choice, tmp_path):
 def test_a_dev_part_without_a_majority_can_choose_by_jsd(tmp_path):
     config, train = _config(), make_part()
     dev = dataclasses.replace(train, hard=torch.full_like(train.hard, -1))
-    task = DistillTask(config, config.distill, SHAPES, train, dev, fold=1)
+    task = make_task("distill", config, train, dev)
     fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
     assert (tmp_path / "best.safetensors").is_file()
 

@@ -4,17 +4,17 @@ import dataclasses
 
 import pytest
 import torch
-from train.toy import CLASSES, make_waves
+from train.toy import CLASSES, make_task, make_waves
 
 from ambiser.config import Config
 from ambiser.features.upstreams.finetune import SpeechFront
 from ambiser.features.upstreams.upstream import load_upstream
+from ambiser.train.build import build_ipr
 from ambiser.train.checkpoint import load_best
 from ambiser.train.dev_scores import forward_amber, forward_ipr
-from ambiser.train.distill_task import DistillTask
 from ambiser.train.encoders import parameter_groups, speech_statistics
 from ambiser.train.fold_data import Shapes
-from ambiser.train.ipr_tasks import LearnTask, RefineTask, build_network
+from ambiser.train.ipr_checkpoint import IprCheckpoint
 from ambiser.train.loop import fit
 
 SHAPES = Shapes(layers=0, dim=0, text_dim=16, classes=CLASSES)
@@ -50,16 +50,14 @@ def make_config(speech_folders, text_folder):
     return make
 
 
-def refine(config, parts):
+def refine(config, parts, before=None):
     torch.manual_seed(1)
-    return RefineTask(
-        config, config.contrastive, SHAPES, *parts, fold=1, contrast=True, epochs_before=0, epochs_in_all=2
-    )
+    return make_task("contrastive", config, *parts, SHAPES, before=before)
 
 
 def learn(config, parts):
     torch.manual_seed(0)
-    return LearnTask(config, config.prototypes, SHAPES, *parts, fold=1)
+    return make_task("prototypes", config, *parts, SHAPES)
 
 
 def train(task, optim, folder, stage):
@@ -79,8 +77,7 @@ def test_ipr_trains_the_encoder_and_its_momentum_copy_but_not_the_convolutions(m
     changed = moved(start, state)
     assert any("front.front.model" in name and "layers.0" in name for name in changed)
     assert not any("feature_extractor" in name for name in changed)
-    task = refine(config, parts)
-    task.start_from(state, "prototypes")
+    task = refine(config, parts, before=("prototypes", state))
     for name, tensor in task.key.state_dict().items():
         assert torch.equal(tensor, state[f"network.{name}"])
     end = train(task, config.contrastive, tmp_path / "b", "contrastive")
@@ -96,7 +93,7 @@ def test_a_training_learns_what_the_pitch_says(make_config, parts, tmp_path):
     config = config.model_copy(update={"distill": longer})
     torch.manual_seed(0)
     shapes, parts = dataclasses.replace(SHAPES, text_dim=0), [dataclasses.replace(part, text=None) for part in parts]
-    task = DistillTask(config, config.distill, shapes, *parts, fold=1)
+    task = make_task("distill", config, *parts, shapes)
     before = task.after_epoch()["dev_jsd"]
     fit(task, config.distill, tmp_path, stage="distill", seed=1, facts={}, tensorboard=False)
     after = task.after_epoch()
@@ -106,7 +103,7 @@ def test_a_training_learns_what_the_pitch_says(make_config, parts, tmp_path):
 def test_amber_trains_both_encoders(make_config, parts, tmp_path):
     config = make_config()
     torch.manual_seed(0)
-    task = DistillTask(config, config.distill, SHAPES, *parts, fold=1)
+    task = make_task("distill", config, *parts, SHAPES)
     start = {name: tensor.clone() for name, tensor in task.modules.state_dict().items()}
     changed = moved(start, train(task, config.distill, tmp_path, "distill"))
     assert any(name.startswith("tower.front.front.model") for name in changed)
@@ -116,7 +113,7 @@ def test_amber_trains_both_encoders(make_config, parts, tmp_path):
 def test_after_ipr_the_heads_train_its_encoder_unless_it_is_kept(make_config, parts):
     for freeze in (False, True):
         config = make_config(stages=["prototypes", "distill"], amber={"freeze_speech": freeze})
-        task = DistillTask(config, config.distill, SHAPES, *parts, fold=1)
+        task = make_task("distill", config, *parts, SHAPES)
         learning = {name for name, p in task.modules.named_parameters() if p.requires_grad}
         assert any("tower.network.encoder.front" in name for name in learning) is not freeze
         assert not any("feature_extractor" in name for name in learning)
@@ -128,9 +125,7 @@ def test_a_training_that_was_stopped_ends_in_the_same_bytes(make_config, parts, 
     state = learn(config, parts).modules.state_dict()
 
     def task():
-        made = refine(config, parts)
-        made.start_from(state, "prototypes")
-        return made
+        return refine(config, parts, before=("prototypes", state))
 
     train(task(), config.contrastive, tmp_path / "whole", "contrastive")
     stopped = task()
@@ -162,9 +157,9 @@ def test_the_best_checkpoint_is_complete(make_config, parts, tmp_path, speech_fo
     spoil(speech_folders["wav2vec2"], other)
     results = []
     for checkpoint in (None, other):
-        network = build_network(make_config(checkpoint, stages=["prototypes"]), SHAPES)
+        network = build_ipr(make_config(checkpoint, stages=["prototypes"]), SHAPES)
         untrained = forward_ipr(network, parts[1])[0]
-        network.load_state_dict({n.removeprefix("network."): t for n, t in state.items() if n.startswith("network.")})
+        network.load_state_dict(IprCheckpoint(state).network())
         results.append(forward_ipr(network, parts[1])[0])
         assert not torch.allclose(untrained, results[-1])
     assert torch.equal(*results)
@@ -215,7 +210,7 @@ def test_frozen_features_are_one_group_in_the_order_of_the_modules():
 
 def test_an_utterance_without_words_is_answered_by_speech(make_config, parts):
     config = make_config()
-    task = DistillTask(config, config.distill, SHAPES, *parts, fold=1)
+    task = make_task("distill", config, *parts, SHAPES)
     assert parts[1].has_text().tolist() == [number % 3 > 0 for number in range(8)]
     heads = forward_amber(task.network, parts[1], config.amber)
     assert torch.equal(heads["T"][0], heads["A"][0]) and not torch.equal(heads["T"][1], heads["A"][1])
@@ -238,6 +233,6 @@ def test_faults_of_a_configuration(tree, message):
 
 
 def test_a_front_is_a_part_of_the_network_that_moves_with_it(make_config):
-    network = build_network(make_config(), SHAPES)
+    network = build_ipr(make_config(), SHAPES)
     assert isinstance(network.encoder.front.front, SpeechFront)
     assert {p.device.type for p in network.to("meta").parameters()} == {"meta"}

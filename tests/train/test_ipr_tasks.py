@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from train.toy import CLASSES, SHAPES, make_part
+from train.toy import CLASSES, SHAPES, make_part, make_task
 
 from ambiser.config import Config
 from ambiser.errors import DataError
@@ -12,7 +12,6 @@ from ambiser.models.prototypes import class_means
 from ambiser.train.checkpoint import load_best
 from ambiser.train.dev_scores import forward_ipr
 from ambiser.train.fold_data import Shapes
-from ambiser.train.ipr_tasks import LearnTask, RefineTask
 from ambiser.train.loop import fit
 
 
@@ -30,27 +29,19 @@ def _config(**ipr) -> Config:
     )
 
 
-def _learned(config: Config, train, dev, shapes=SHAPES) -> dict[str, torch.Tensor]:
+def _refine(config: Config, train, dev, tmp_path, *, shapes=SHAPES) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    task = LearnTask(config, config.prototypes, shapes, train, dev, fold=1)
-    return task.modules.state_dict()
-
-
-def _refine(config: Config, train, dev, tmp_path, *, contrast=True, shapes=SHAPES) -> dict[str, torch.Tensor]:
-    torch.manual_seed(0)
-    first = LearnTask(config, config.prototypes, shapes, train, dev, fold=1)
+    first = make_task("prototypes", config, train, dev, shapes)
     fit(first, config.prototypes, tmp_path / "a", stage="prototypes", seed=1, facts={}, tensorboard=False)
-    task = RefineTask(
-        config, config.contrastive, shapes, train, dev, fold=1, contrast=contrast, epochs_before=0, epochs_in_all=2
-    )
-    task.start_from(load_best(tmp_path / "a" / "best.safetensors")[0], "prototypes")
+    before = "prototypes", load_best(tmp_path / "a" / "best.safetensors")[0]
+    task = make_task("contrastive", config, train, dev, shapes, before=before)
     fit(task, config.contrastive, tmp_path / "b", stage="contrastive", seed=1, facts={}, tensorboard=False)
     return load_best(tmp_path / "b" / "best.safetensors")[0]
 
 
 def test_phase_one_prototypes_are_the_class_means_of_precise_utterances():
     config, train = _config(), make_part()
-    task = LearnTask(config, config.prototypes, SHAPES, train, make_part(20, seed=5), fold=1)
+    task = make_task("prototypes", config, train, make_part(20, seed=5))
     task.after_epoch()
     _, embeddings = forward_ipr(task.network, train)
     precise = train.kind == 0
@@ -127,9 +118,11 @@ def test_only_drawn_ambiguous_targets_move(tmp_path):
 
 def test_targets_momentum_runs_from_first_to_last_over_both_phases():
     config, train, dev = _config(), make_part(), make_part(20, seed=5)
-    task = RefineTask(
-        config, config.update, SHAPES, train, dev, fold=1, contrast=False, epochs_before=2, epochs_in_all=5
-    )
+    longer = config.contrastive.model_copy(update={"epochs": 3})
+    config = config.model_copy(update={"contrastive": longer})
+    task = make_task("update", config, train, dev)
+    assert [round(task.target_momentum(epoch), 6) for epoch in (1, 2)] == [0.9, 0.85]
+    task = make_task("contrastive", config, train, dev)
     assert [round(task.target_momentum(epoch), 6) for epoch in (1, 2, 3)] == [0.8, 0.75, 0.7]
 
 
@@ -138,16 +131,16 @@ def test_a_class_without_a_precise_utterance_is_named():
     kind = torch.where((train.hard == 2) & (train.kind == 0), torch.ones_like(train.kind), train.kind)
     with pytest.raises(DataError, match="fold 3: no precise training utterance for angry; let more count as precise"):
         config = _config()
-        LearnTask(config, config.prototypes, SHAPES, dataclasses.replace(train, kind=kind), train, fold=3)
+        make_task("prototypes", config, dataclasses.replace(train, kind=kind), train, fold=3)
 
 
-def test_a_class_with_few_precise_utterances_is_warned_of(caplog):
+def test_a_class_with_few_precise_utterances_gets_a_warning(caplog):
     config, train = _config(), make_part()
     kept = torch.nonzero((train.hard == 3) & (train.kind == 0)).flatten()[2:]
     few = dataclasses.replace(train, kind=train.kind.index_fill(0, kept, 1))
-    LearnTask(config, config.prototypes, SHAPES, train, train, fold=2)
+    make_task("prototypes", config, train, train, fold=2)
     assert not caplog.records
-    LearnTask(config, config.prototypes, SHAPES, few, train, fold=2)
+    make_task("prototypes", config, few, train, fold=2)
     assert "fold 2: few precise training utterances for sad (2)" in caplog.text
 
 
@@ -156,15 +149,15 @@ def test_features_that_are_not_finite_are_named(tmp_path):
     train.speech[7][1, 2] = float("nan")
     config, shapes = _config(), Shapes(layers=1, dim=6, text_dim=0, classes=CLASSES)
     with pytest.raises(DataError, match="speech features of u007 hold values that are not finite"):
-        LearnTask(config, config.prototypes, shapes, train, dev, fold=1)
+        make_task("prototypes", config, train, dev, shapes)
 
 
-def test_no_ambiguous_utterance_is_said_before_anything_is_trained():
+def test_a_fold_without_ambiguous_utterances_fails_before_training():
     train = make_part()
     none = dataclasses.replace(train, kind=torch.where(train.kind == 1, torch.full_like(train.kind, 2), train.kind))
     config = _config()
     with pytest.raises(DataError, match="fold 1: no ambiguous training utterance; let fewer count as precise"):
-        LearnTask(config, config.prototypes, SHAPES, none, train, fold=1)
+        make_task("prototypes", config, none, train)
     free = _config(ambiguous_share=0.0)
-    task = RefineTask(free, free.update, SHAPES, none, train, fold=1, contrast=False, epochs_before=0, epochs_in_all=2)
+    task = make_task("update", free, none, train)
     assert task._agreement() == {"agreement_classifier": None, "agreement_prototypes": None}

@@ -4,16 +4,14 @@ import json
 
 import pytest
 import torch
-from train.toy import CLASSES, SHAPES, make_part, with_tokens
+from train.toy import CLASSES, make_part, make_task, with_tokens
 
 from ambiser.config import Config
-from ambiser.config.schema import Optimization
+from ambiser.config.training_keys import Optimization
 from ambiser.errors import DataError
 from ambiser.train import loop
 from ambiser.train.checkpoint import load_best
-from ambiser.train.distill_task import DistillTask
 from ambiser.train.fold_data import Shapes
-from ambiser.train.ipr_tasks import LearnTask, RefineTask
 
 
 class _Killed(Exception):
@@ -40,18 +38,14 @@ def _task(kind: str, config: Config):
     torch.manual_seed(0)
     if kind == "distill":
         train, dev = (with_tokens(make_part(count, seed, frames=True)) for count, seed in ((60, 0), (20, 5)))
-        return DistillTask(config, config.distill, Shapes(1, 6, 5, CLASSES), train, dev, fold=1)
+        return make_task("distill", config, train, dev, Shapes(1, 6, 5, CLASSES))
     train, dev = make_part(), make_part(20, seed=5)
-    learn = LearnTask(config, config.prototypes, SHAPES, train, dev, fold=1)
+    learn = make_task("prototypes", config, train, dev)
     if kind == "prototypes":
         return learn
     learn.after_epoch()
     state = {name: tensor.clone() for name, tensor in learn.modules.state_dict().items()}
-    refine = RefineTask(
-        config, config.contrastive, SHAPES, train, dev, fold=1, contrast=True, epochs_before=0, epochs_in_all=4
-    )
-    refine.start_from(state, "prototypes")
-    return refine
+    return make_task("contrastive", config, train, dev, before=("prototypes", state))
 
 
 def _fit(kind: str, folder, monkeypatch=None, die_after: int | None = None) -> None:
@@ -142,14 +136,14 @@ def test_rate_rises_then_falls_to_zero():
     assert loop.rate_factor(0, 100, 0.0) == 1.0
 
 
-def test_a_loss_that_is_not_finite_stops_with_one_line(tmp_path):
+def test_a_loss_that_is_not_finite_is_one_line(tmp_path):
     task = _FixedScores([0.1])
     task.loss = lambda *args: (torch.tensor(float("nan"), requires_grad=True), {})
     with pytest.raises(DataError, match="the loss is nan in epoch 1, step 1; lower x.learning_rate"):
         loop.fit(task, Optimization(epochs=1), tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
 
 
-def test_a_dev_part_without_a_majority_is_said(tmp_path):
+def test_a_dev_part_without_a_majority_is_an_error(tmp_path):
     task = _FixedScores([0.1])
     task.after_epoch = lambda: {"dev_ua": None, "dev_accuracy": None, "dev_jsd": 0.3}
     with pytest.raises(DataError, match="x.select"):

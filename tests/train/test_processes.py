@@ -128,7 +128,7 @@ def test_a_lost_process_ends_all_and_the_same_command_goes_on(tmp_path, capfd, c
     assert "Traceback" not in text
     assert not (tmp_path / "two/best.safetensors").exists()
     status, text = in_two(killed_at=lost.NEVER)
-    assert status == 0 and "continues after epoch " in text
+    assert status == 0 and "resumes after epoch " in text
     for name in ("best.safetensors", "metrics.jsonl"):
         assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
 
@@ -147,9 +147,9 @@ def work(place):
 
 
 def test_processes_that_see_other_files_stop_with_a_line(several):
-    status, text = several("def work(place): check_same(3 + place.rank, 'the epoch that they go on from')")
+    status, text = several("def work(place): check_same(3 + place.rank, 'the resume epoch')")
     assert status == 1
-    assert "UserError: the processes differ in the epoch that they go on from: [3, 4]" in text
+    assert "UserError: the processes differ in the resume epoch: [3, 4]" in text
 
 
 def test_cached_features_are_trained_by_one_process():

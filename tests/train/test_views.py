@@ -2,19 +2,22 @@
 
 import torch
 
-from ambiser.config.schema import Ipr
 from ambiser.models.encoder import LayerMix
 from ambiser.train.views import draw_view, hide_layers
 
 
+def _draw(x, mask, generator, feature_mask=0.0, time_mask=0.0, noise=0.0):
+    return draw_view(x, mask, generator, feature_mask=feature_mask, time_mask=time_mask, noise=noise)
+
+
 def test_zero_shares_change_nothing():
     x = torch.randn(3, 2, 5)
-    assert torch.equal(draw_view(x, None, Ipr(time_mask=0.5, feature_mask=0.0), torch.Generator().manual_seed(0)), x)
+    assert torch.equal(_draw(x, None, torch.Generator().manual_seed(0), time_mask=0.5, feature_mask=0.0), x)
 
 
 def test_feature_mask_replaces_about_its_share_by_the_mean():
     x = torch.randn(40, 1, 100, generator=torch.Generator().manual_seed(1))
-    view = draw_view(x, None, Ipr(time_mask=0.0, feature_mask=0.3), torch.Generator().manual_seed(2))
+    view = _draw(x, None, torch.Generator().manual_seed(2), time_mask=0.0, feature_mask=0.3)
     changed = view != x
     assert 0.27 < changed.float().mean() < 0.33
     assert torch.allclose(view[changed], x.mean(0, keepdim=True).expand_as(x)[changed])
@@ -23,7 +26,7 @@ def test_feature_mask_replaces_about_its_share_by_the_mean():
 def test_time_mask_hides_one_span_of_real_frames():
     x = torch.randn(2, 10, 3, generator=torch.Generator().manual_seed(3))
     mask = torch.arange(10)[None] < torch.tensor([10, 5])[:, None]
-    view = draw_view(x, mask, Ipr(time_mask=0.4, feature_mask=0.0), torch.Generator().manual_seed(4))
+    view = _draw(x, mask, torch.Generator().manual_seed(4), time_mask=0.4, feature_mask=0.0)
     changed = (view != x).any(dim=2)
     assert changed.sum(1).tolist() == [4, 2]
     assert not changed[1, 5:].any()
@@ -54,7 +57,7 @@ def test_hiding_a_feature_after_the_mix_equals_hiding_it_in_all_layers():
     mix.standardizer.set(x.mean(0), x.std(0))
     with torch.no_grad():
         mix.logits.copy_(torch.tensor([0.0, 1.0, -1.0]))
-    after = draw_view(mix(x), None, Ipr(feature_mask=0.4), torch.Generator().manual_seed(10))
+    after = _draw(mix(x), None, torch.Generator().manual_seed(10), feature_mask=0.4)
     hidden = torch.rand(6, 20, generator=torch.Generator().manual_seed(10)) < 0.4
     before = mix(torch.where(hidden[:, None], x.mean(0), x))
     assert torch.allclose(after, before, atol=1e-6)
@@ -64,12 +67,12 @@ def test_noise_on_a_feature_that_never_varies_leaves_gradients_finite():
     x = torch.randn(6, 2, 4, generator=torch.Generator().manual_seed(11))
     x[:, :, 3] = 1.0
     mix = LayerMix(2, 4)
-    draw_view(mix(x), None, Ipr(noise=0.1), torch.Generator().manual_seed(12)).square().sum().backward()
+    _draw(mix(x), None, torch.Generator().manual_seed(12), noise=0.1).square().sum().backward()
     assert torch.isfinite(mix.logits.grad).all()
 
 
 def test_noise_is_in_deviations_of_each_feature():
     scale = torch.tensor([1.0, 10.0])
     x = torch.randn(20000, 1, 2, generator=torch.Generator().manual_seed(7)) * scale
-    view = draw_view(x, None, Ipr(feature_mask=0, noise=0.3), torch.Generator().manual_seed(8))
+    view = _draw(x, None, torch.Generator().manual_seed(8), feature_mask=0, noise=0.3)
     assert torch.allclose((view - x).std(dim=0)[0], 0.3 * scale, rtol=0.05)

@@ -5,8 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from ambiser.config import Config
-from ambiser.train.waveforms import Change, make_waveforms
+from ambiser.train.waveforms import Change, Waveforms
 
 
 def generator(seed=0):
@@ -50,10 +49,9 @@ def test_one_span_is_silenced():
 def waveforms(tmp_path):
     paths = []
     for number in range(5):
-        paths.append(str(tmp_path / f"{number}.wav"))
+        paths.append(tmp_path / f"{number}.wav")
         soundfile.write(paths[-1], np.full((4000 + number, 2), 0.1 * number), 8000, subtype="FLOAT")
-    finetune = {"longest_s": 0.25, "gain_db": 3.0}
-    return make_waveforms(Config.model_validate({"finetune": finetune, "ipr": {"time_mask": 0.1}}), paths)
+    return Waveforms(paths, cut=Change(0.25), view=Change(0.25, gain_db=3.0, time_mask=0.1))
 
 
 def test_whole_waveforms_are_decoded_as_in_stage_2(waveforms):

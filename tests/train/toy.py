@@ -7,8 +7,11 @@ import numpy as np
 import soundfile
 import torch
 
+from ambiser.config import Config
 from ambiser.features.upstreams.finetune import NO_TOKEN
-from ambiser.train.fold_data import Part, Shapes
+from ambiser.train.build import TASKS, StageBefore
+from ambiser.train.fold_data import FoldData, Part, Shapes
+from ambiser.train.loop import TrainingTask
 from ambiser.train.waveforms import Change, Waveforms
 
 CLASSES = ("neutral", "happy", "angry", "sad")
@@ -60,3 +63,17 @@ def with_tokens(part: Part, seed: int = 8) -> Part:
     tokens = [row[None] + rng.normal(size=(1 + i % 4, 5)).astype(np.float32) for i, row in enumerate(part.text.numpy())]
     tokens[3] = np.zeros((1, 5), np.float32)
     return dataclasses.replace(part, tokens=tokens, text=torch.from_numpy(np.stack([t.mean(axis=0) for t in tokens])))
+
+
+def make_task(
+    stage: str,
+    config: Config,
+    train: Part,
+    dev: Part,
+    shapes: Shapes = SHAPES,
+    *,
+    fold: int = 1,
+    before: tuple[str, dict[str, torch.Tensor]] | None = None,
+) -> TrainingTask:
+    """Builds the task of a stage; `before` is the name and the tensors of the stage that it starts from."""
+    return TASKS[stage].make(config, FoldData(fold, train, dev, shapes), StageBefore(*before) if before else None)

@@ -1,4 +1,4 @@
-"""What stage 7 writes beside the predictions: entropies, divergences and weights, against scipy."""
+"""The columns of heads.tsv: entropies, divergences and weights, against scipy."""
 
 import numpy as np
 import torch
@@ -6,9 +6,9 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 from train.toy import CLASSES, make_part
 
-from ambiser.config.schema import Amber
+from ambiser.config.training_keys import Amber
 from ambiser.losses.guidance import teacher_weights
-from ambiser.train.prediction import describe_heads
+from ambiser.train.predictors import describe_heads
 
 
 def _heads(count: int) -> dict[str, torch.Tensor]:

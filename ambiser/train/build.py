@@ -1,0 +1,208 @@
+"""The one place that unpacks a configuration: it builds networks, tasks and predictions of all training stages.
+
+To add a training stage, give it a row in `TASKS`.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from ambiser.config import Config
+from ambiser.features.upstreams.finetune import SpeechFront, TextFront
+from ambiser.io.layout import Layout
+from ambiser.models.encoder import Architecture, IprNetwork
+from ambiser.models.fusion import AmberNetwork, FeatureTower, IprTower
+from ambiser.models.prototypes import PrototypeMemory
+from ambiser.train.device import pick_device
+from ambiser.train.distill_task import DistillTask, start_from_ipr
+from ambiser.train.encoders import feature_sizes
+from ambiser.train.fold_checks import check_ambiguous, check_precise, check_targets, check_words
+from ambiser.train.fold_data import FoldData, Part, PartSources, Shapes
+from ambiser.train.ipr_checkpoint import IprCheckpoint
+from ambiser.train.ipr_learn import LearnTask
+from ambiser.train.ipr_refine import Phase, RefineTask
+from ambiser.train.loop import TrainingTask
+from ambiser.train.predictors import Prediction, predict_amber, predict_ipr
+from ambiser.train.processes import Divided
+from ambiser.train.standardization import standardize_amber, standardize_ipr
+from ambiser.train.waveforms import Change
+
+
+@dataclass(frozen=True)
+class StageBefore:
+    """The name of the stage before, and the tensors of its best.safetensors."""
+
+    name: str
+    tensors: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class TrainingStage:
+    """What a training stage brings.
+
+    Attributes:
+        make: builds the task on the device of the data; starts it from the stage before, if the experiment has one.
+        predict: predicts a part from the tensors of the trained stage; the seed is for random predictions.
+    """
+
+    make: Callable[[Config, FoldData, StageBefore | None], TrainingTask]
+    predict: Callable[[Config, dict[str, Tensor], Part, Shapes, int], Prediction]
+
+
+def part_sources(config: Config, layout: Layout) -> PartSources:
+    """Returns where the inputs of an experiment are and in which form."""
+    speech, text, finetune = config.speech_features, config.text_features, config.finetune
+    reads_speech, reads_text = config.cached()
+    folder = layout.speech_dir(config.ssl, speech.form, speech.storage, speech.prosody)
+    text_scp = layout.text_dir(config.text, text.form) / "feats.scp"
+    trains_text = config.needs_text() and not reads_text
+    return PartSources(
+        labels=config.labels,
+        speech=folder / "feats.scp" if reads_speech else None,
+        speech_form=speech.form,
+        cut=Change(finetune.longest_s),
+        view=Change(finetune.longest_s, finetune.gain_db, config.ipr.noise, config.ipr.time_mask),
+        text=text_scp if reads_text else None,
+        tokenizer=text if trains_text else None,
+        tokens=text_scp if config.reads_tokens() else None,
+    )
+
+
+def build_ipr(config: Config, shapes: Shapes) -> IprNetwork:
+    """Builds the network of IPR with fresh weights from the global generator."""
+    front = _speech_front(config)
+    layers, dim = feature_sizes(front, shapes)
+    return IprNetwork(
+        layers=layers, dim=dim, classes=len(shapes.classes), architecture=_architecture(config), front=front
+    )
+
+
+def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
+    """Builds the network of stage 6 with fresh weights; after IPR its tower holds IPR's network."""
+    settings, architecture, classes = config.amber, _architecture(config), len(shapes.classes)
+    frames, after_ipr = config.speech_features.form != "pooled", "prototypes" in config.stages
+    if after_ipr:
+        memory = PrototypeMemory(classes, architecture.projection, 0)  # prototypes alone, without running targets
+        tower: nn.Module = IprTower(
+            build_ipr(config, shapes),
+            memory,
+            config.ipr.prototype_temperature,
+            settings.use_prototypes,
+            settings.freeze_speech,
+        )
+        width = architecture.hidden + (classes if settings.use_prototypes else 0)
+    else:
+        front = _speech_front(config)
+        layers, dim = feature_sizes(front, shapes)
+        tower = FeatureTower(layers=layers, dim=dim, frames=frames, architecture=architecture, front=front)
+        width = architecture.hidden if frames else dim
+    return AmberNetwork(
+        tower=tower,
+        width=width,
+        encoded=frames or after_ipr,
+        text_dim=shapes.text_dim,
+        heads=settings.heads(),
+        fusion=settings.fusion,
+        classes=classes,
+        architecture=architecture,
+        words=_text_front(config),
+    )
+
+
+def _make_learn(config: Config, data: FoldData, before: StageBefore | None) -> LearnTask:
+    network = _prepare_ipr(config, data)
+    task = LearnTask(network, data.train, data.dev, config.ipr, batch=config.prototypes.batch)
+    task.modules.to(data.train.soft.device)
+    return task
+
+
+def _make_refine(stage: str, config: Config, data: FoldData, before: StageBefore | None) -> RefineTask:
+    network = _prepare_ipr(config, data)
+    epochs = {name: getattr(config, name).epochs for name in ("update", "contrastive") if name in config.stages}
+    contrast = stage == "contrastive"
+    task = RefineTask(
+        network,
+        data.train,
+        data.dev,
+        config.ipr,
+        batch=getattr(config, stage).batch,
+        phase=Phase(contrast, epochs.get("update", 0) if contrast else 0, sum(epochs.values())),
+        key=build_ipr(config, data.shapes) if config.ipr.key_encoder == "momentum" else None,
+    )
+    task.modules.to(data.train.soft.device)
+    if before is not None:
+        task.start_from(IprCheckpoint(before.tensors), learned=before.name == "prototypes")
+    return task
+
+
+def _make_distill(config: Config, data: FoldData, before: StageBefore | None) -> DistillTask:
+    settings = config.amber
+    check_targets(data, settings.target)
+    check_words(data, settings.target, settings.student)
+    network = build_amber(config, data.shapes)
+    if config.model.standardize:
+        standardize_amber(network, data.train, speech="prototypes" not in config.stages)
+    if before is not None:
+        start_from_ipr(network, IprCheckpoint(before.tensors))
+    network.to(data.train.soft.device)
+    return DistillTask(
+        network,
+        data.train,
+        data.dev,
+        settings,
+        batch=config.distill.batch,
+        epochs=config.distill.epochs,
+        smoothing=config.labels.smoothing,
+    )
+
+
+def _prepare_ipr(config: Config, data: FoldData) -> IprNetwork:
+    """Checks the fold and returns a new network with standardized features."""
+    check_precise(data, config.labels.precise)
+    if config.ipr.ambiguous_share > 0 and {"update", "contrastive"} & set(config.stages):
+        check_ambiguous(data, config.labels.precise)  # in stage 3 already, not after an hour of it
+    network = build_ipr(config, data.shapes)
+    if config.model.standardize:
+        standardize_ipr(network, data.train)
+    return network
+
+
+def _predict_ipr(config: Config, tensors: dict[str, Tensor], part: Part, shapes: Shapes, seed: int) -> Prediction:
+    return predict_ipr(build_ipr(config, shapes), IprCheckpoint(tensors), part, config.ipr)
+
+
+def _predict_distill(config: Config, tensors: dict[str, Tensor], part: Part, shapes: Shapes, seed: int) -> Prediction:
+    network = build_amber(config, shapes)
+    network.load_state_dict(tensors)
+    return predict_amber(network, part, config.amber, classes=shapes.classes, seed=seed)
+
+
+def _architecture(config: Config) -> Architecture:
+    model = config.model
+    return Architecture(model.hidden, model.projection, model.head, model.pooling, model.dropout)
+
+
+def _speech_front(config: Config) -> Divided | None:
+    """Returns the speech encoder to train, on its device, or None when it is frozen."""
+    if config.model.encoder == "frozen":
+        return None
+    device = str(pick_device(config.train.device))
+    return Divided(SpeechFront(config.speech_features, config.finetune, device))
+
+
+def _text_front(config: Config) -> Divided | None:
+    """Returns the text encoder to train, or None when it is frozen or no head reads text."""
+    if config.model.text_encoder == "frozen" or not config.needs_text():
+        return None
+    return Divided(TextFront(config.text_features, config.finetune))
+
+
+TASKS = {
+    "prototypes": TrainingStage(_make_learn, _predict_ipr),
+    "update": TrainingStage(functools.partial(_make_refine, "update"), _predict_ipr),
+    "contrastive": TrainingStage(functools.partial(_make_refine, "contrastive"), _predict_ipr),
+    "distill": TrainingStage(_make_distill, _predict_distill),
+}
+"""The training stages by name, one row each; a test compares the names with `ambiser.stages.TRAINING_STAGES`."""

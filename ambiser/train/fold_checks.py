@@ -1,0 +1,87 @@
+"""Checks that the training part of a fold has what a stage needs, before anything is trained."""
+
+import torch
+
+from ambiser.errors import DataError
+from ambiser.io.console import log
+from ambiser.labels.label_view import AMBIGUOUS, PRECISE
+from ambiser.train.fold_data import FoldData
+
+FEW_PRECISE = 5
+"""With fewer precise utterances the mean embedding of a class is a poor prototype, and a warning names the class."""
+
+
+def check_precise(data: FoldData, precise: object) -> None:
+    """Checks that every class has precise training utterances, and warns of classes with few.
+
+    Args:
+        data: the fold.
+        precise: value of `labels.precise`, for the message.
+
+    Raises:
+        DataError: a class has none.
+    """
+    train, classes = data.train, data.shapes.classes
+    chosen = (train.kind == PRECISE) & (train.hard >= 0)  # (N,)
+    found = torch.bincount(train.hard[chosen].cpu(), minlength=len(classes))  # (C,)
+    counts = dict(zip(classes, found.tolist(), strict=True))
+    empty = [name for name, count in counts.items() if count == 0]
+    if empty:
+        raise DataError(
+            f"fold {data.fold}: no precise training utterance for {', '.join(empty)}; "
+            f"let more count as precise (labels.precise is {precise})"
+        )
+    few = [f"{name} ({count})" for name, count in counts.items() if count < FEW_PRECISE]
+    if few:
+        log.warning(
+            f"fold {data.fold}: few precise training utterances for {', '.join(few)}; their prototypes are unreliable"
+        )
+
+
+def check_ambiguous(data: FoldData, precise: object) -> None:
+    """Checks that there are ambiguous training utterances.
+
+    Args:
+        data: the fold.
+        precise: value of `labels.precise`, for the message.
+
+    Raises:
+        DataError: there are none.
+    """
+    if not (data.train.kind == AMBIGUOUS).any():
+        raise DataError(
+            f"fold {data.fold}: no ambiguous training utterance; let fewer count as precise (labels.precise is "
+            f"{precise}), or set ipr.ambiguous_share=0"
+        )
+
+
+def check_targets(data: FoldData, target: str) -> None:
+    """Checks that a training utterance has the label that `amber.target` names.
+
+    Raises:
+        DataError: none has a majority, and the majority is the target.
+    """
+    if target == "majority" and not (data.train.hard >= 0).any():
+        raise DataError(f"fold {data.fold}: no training utterance has a majority; use amber.target=votes")
+
+
+def check_words(data: FoldData, target: str, student: str) -> None:
+    """Checks that a training utterance has words when a head reads text; warns, or refuses a student that needs them.
+
+    Args:
+        data: the fold.
+        target: value of `amber.target`; utterances without a majority are not trained on when it is the target.
+        student: head that is scored.
+
+    Raises:
+        DataError: no utterance has words, and the student reads text alone.
+    """
+    has_text = data.train.has_text()
+    if has_text is None:
+        return
+    if (has_text[data.train.hard >= 0] if target == "majority" else has_text).any():
+        return
+    nothing = f"fold {data.fold}: no training utterance has words"
+    if student == "T":
+        raise DataError(f"{nothing}, and the student reads text alone; use amber.student=A")
+    log.warning("%s: head T learns nothing, and AT hears speech alone", nothing)
