@@ -1,12 +1,12 @@
-"""The errors a user can cause; each is shown as one line and ends the program with exit status 2."""
+"""Errors that a user can fix; a program prints them as one line and ends with exit status 2."""
 
 
 class UserError(Exception):
-    """A fault that the user can mend; the message says what, where, which value and what to do."""
+    """An error that the user can fix; the message gives the place, the value, the fault and what to do."""
 
 
 class ConfigError(UserError):
-    """One or more faults in a configuration; the message has one line for each."""
+    """Faults in a configuration; the message has one line per fault."""
 
 
 class DataError(UserError):
@@ -14,5 +14,5 @@ class DataError(UserError):
 
 
 def first_line(error: BaseException | None) -> str:
-    """Returns the first line of what an error says, or its kind when it says nothing."""
+    """Returns the first line of an error's message, or its type if there is no message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,1 +1,1 @@
-"""Files: atomic writing, Kaldi tables, arks, audio, logging and the record of a run."""
+"""Files and the console: atomic writing, Kaldi tables and arks, audio, paths, logging and provenance."""

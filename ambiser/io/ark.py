@@ -1,8 +1,8 @@
-"""Kaldi arks without Kaldi's risks: binary float matrices only, `path:offset` only, nothing is executed.
+"""Reads and writes Kaldi arks safely: binary float matrices and `path:offset` entries only.
 
-Kaldi's scp files may hold commands (`cmd |`), and arks read by other libraries may hold pickles or audio. None of
-that is accepted here. Uncompressed matrices and vectors, and two-byte ones (CM2), are memory-mapped; Kaldi's other
-compressed matrices (CM, CM3) are decoded by kaldiio after the header was checked.
+In Kaldi an scp may hold commands (`cmd |`), and other libraries read pickles and audio from arks. This module refuses
+all of these. Uncompressed matrices and vectors, and two-byte ones (CM2), are memory-mapped; Kaldi's other
+compressed matrices (CM, CM3) are decoded by kaldiio after a check of the header.
 """
 
 import contextlib
@@ -30,8 +30,9 @@ class ArkWriter:
     """Writes float matrices to an open ark.
 
     Attributes:
-        entries: those of the scp, `file:offset` by key, in the order of writing.
-        errors: with `half`, how far the worst value was off, and the worst matrix, as a share of its own length (norm).
+        entries: the scp entries, `file:offset` by key, in the order of writing.
+        errors: with `half`, the largest absolute error of a value, and the largest relative error of a matrix (norm of
+            the error divided by the norm of the matrix).
     """
 
     def __init__(self, path: Path, stream: IO[bytes], half: bool) -> None:
@@ -40,16 +41,16 @@ class ArkWriter:
         self._path, self._stream, self._half = path, stream, half
 
     def add(self, key: str, matrix: np.ndarray) -> None:
-        """Writes a (rows, columns) array, as float32 unless it is float64, or in two bytes a value.
+        """Writes a (rows, columns) array, as float32 unless it is float64, or with 2 bytes per value.
 
         Raises:
-            DataError: the array has not two dimensions or holds a value that is not finite.
+            DataError: the array does not have two dimensions, is empty, or holds a value that is not finite.
         """
         matrix = np.asarray(matrix)
         if matrix.ndim != 2 or matrix.size == 0:
             raise DataError(f"{self._path}: '{key}' must be a matrix with rows and columns, got shape {matrix.shape}")
         if not np.isfinite(matrix).all():
-            raise DataError(f"{self._path}: '{key}' holds values that are not finite")
+            raise DataError(f"{self._path}: '{key}' holds a value that is not finite")
         self._stream.write(key.encode("utf-8") + b" ")
         self.entries[key] = f"{self._path.name}:{self._stream.tell()}"
         if self._half:
@@ -76,43 +77,35 @@ def open_ark(path: Path, *, half: bool = False) -> Iterator[ArkWriter]:
 
     Args:
         path: the ark.
-        half: store two bytes a value (Kaldi's CM2) instead of four.
+        half: store 2 bytes per value (Kaldi's CM2) instead of 4.
 
     Raises:
-        DataError: it cannot be written, or as `ArkWriter.add`.
+        DataError: the ark cannot be written, or as `ArkWriter.add`.
     """
     with atomic_open(path, "wb") as stream:
         yield ArkWriter(Path(path), stream, half)
 
 
-def write_ark(path: Path, matrices: Iterable[tuple[str, np.ndarray]]) -> dict[str, str]:
-    """Writes pairs of key and matrix to a binary ark (see `ArkWriter.add`), and returns the scp entries."""
-    with open_ark(path) as ark:
-        for key, matrix in matrices:
-            ark.add(key, matrix)
-    return ark.entries
-
-
 def read_matrix(entry: str, key: str = "") -> np.ndarray:
-    """Reads the matrix at a `path:offset` entry; uncompressed ones are read-only views of the mapped file.
+    """Reads the matrix at a `path:offset` entry; an uncompressed one is a read-only view of the mapped file.
 
     Raises:
-        DataError: the entry is a command, has no offset, or does not lead to a whole Kaldi matrix.
+        DataError: the entry is a command, has no offset, or does not point to a complete Kaldi matrix.
     """
     return read_matrices({key: entry}, [key])[0]
 
 
 def read_matrices(entries: Mapping[str, str], keys: Iterable[str]) -> list[np.ndarray]:
-    """Reads many matrices as `read_matrix` does, but maps every ark once; the order is that of the keys."""
+    """Reads many matrices as `read_matrix` does, in the order of the keys; maps every ark once."""
     return [as_array(matrix) for matrix in map_matrices(entries, keys)]
 
 
 def read_alike(entries: Mapping[str, str], keys: Sequence[str], shape: tuple[int, int]) -> np.ndarray | None:
-    """Reads float32 matrices of one shape into one array; all headers of an ark are compared at once.
+    """Reads float32 matrices of one shape into one array, with one comparison for all headers of an ark.
 
     Returns:
-        (N, rows, columns) float32 in the order of the keys, or None where a matrix is of another kind or shape, or
-        damaged; `map_matrices` then tells which.
+        (N, rows, columns) float32 in the order of the keys, or None if a matrix has another type or shape or is
+        damaged; `map_matrices` then handles them, and names the damaged one.
 
     Raises:
         DataError: an entry is a command, has no offset, or its ark cannot be read.
@@ -123,13 +116,14 @@ def read_alike(entries: Mapping[str, str], keys: Sequence[str], shape: tuple[int
     for row, key in enumerate(keys):
         path, offset = _split_entry(entries[key], key)
         by_ark.setdefault(path, []).append((row, offset))
-    stacked = np.empty((len(keys), *shape), np.float32)
-    flat = stacked.reshape(len(keys), -1).view(np.uint8)
+    stacked = np.empty((len(keys), *shape), np.float32)  # (N, rows, columns)
+    flat = stacked.reshape(len(keys), -1).view(np.uint8)  # (N, rows * columns * 4), the same memory as bytes
     for path, places in by_ark.items():
         ark = _map_ark(path)
         offsets = np.array([offset for _, offset in places])
         if offsets.max() + size > len(ark):
             return None
+        # (matrices in this ark, header): one fancy index instead of a Python loop over the headers
         if (ark[offsets[:, None] + np.arange(header)] != np.frombuffer(wanted, np.uint8)).any():
             return None
         for row, offset in places:
@@ -138,12 +132,12 @@ def read_alike(entries: Mapping[str, str], keys: Sequence[str], shape: tuple[int
 
 
 def as_array(matrix: np.ndarray | Compressed) -> np.ndarray:
-    """Returns the values of a mapped matrix, decoded where it is compressed."""
+    """Returns the values of a mapped matrix; decodes a compressed one."""
     return matrix.decode() if isinstance(matrix, Compressed) else matrix
 
 
 def map_matrices(entries: Mapping[str, str], keys: Iterable[str]) -> list[np.ndarray | Compressed]:
-    """Maps many matrices without reading them; two-byte ones are left to be decoded when they are used.
+    """Maps many matrices without reading them; two-byte matrices stay compressed until use.
 
     Raises:
         DataError: as `read_matrix`.
@@ -155,7 +149,7 @@ def map_matrices(entries: Mapping[str, str], keys: Iterable[str]) -> list[np.nda
         if path not in arks:
             arks[path] = _map_ark(path)
         ark = arks[path]
-        head = ark[offset : offset + _LONGEST_HEADER].tobytes()
+        head = ark[offset : offset + _LONGEST_HEADER].tobytes()  # shorter at the end of the ark; checked below
         where = f"{path}:{offset}" + (f" ({key})" if key else "")
         if head[:2] == b"\0B" and head[2:5] in _OTHERS:
             matrices.append(_decode_other(path, offset, where))
@@ -175,19 +169,19 @@ def _map_ark(path: str) -> np.ndarray:
 def _map_matrix(ark: np.ndarray, offset: int, head: bytes, where: str) -> np.ndarray | Compressed:
     token = head[2:5]
     if head[:2] != b"\0B":
-        raise DataError(f"{where}: no binary Kaldi matrix stands here; extract the features again (stage 2)")
+        raise DataError(f"{where}: there is no binary Kaldi matrix here; extract the features again (stage 2)")
     if token == _HALF:
         return _map_half(ark, offset, head, where)
     dtype = _DTYPES.get(token)
     if dtype is None:
-        raise DataError(f"{where}: {token!r} is no matrix type that is read here (FM, DM, FV, DV, CM)")
+        raise DataError(f"{where}: {token!r} is not a supported matrix type (FM, DM, FV, DV, CM)")
     is_vector = token[1:2] == b"V"
     header = 5 + (5 if is_vector else 10)
     if len(head) < header:
         raise DataError(f"{where}: the ark ends inside a header; extract the features again (stage 2)")
     sizes = struct.unpack("<bi", head[5:10]) if is_vector else struct.unpack("<bibi", head[5:15])
-    if any(mark != 4 for mark in sizes[::2]):
-        raise DataError(f"{where}: the sizes in the header make no sense; extract the features again (stage 2)")
+    if any(mark != 4 for mark in sizes[::2]):  # Kaldi writes the width of the integer, 4, before each size
+        raise DataError(f"{where}: the sizes in the header are invalid; extract the features again (stage 2)")
     return _view(ark, offset + header, sizes[1::2], dtype, where)
 
 
@@ -209,15 +203,18 @@ def _decode_other(path: str, offset: int, where: str) -> np.ndarray:
 
 def _view(ark: np.ndarray, start: int, shape: tuple[int, ...], dtype: np.dtype, where: str) -> np.ndarray:
     if min(shape) < 0:
-        raise DataError(f"{where}: the sizes in the header make no sense; extract the features again (stage 2)")
+        raise DataError(f"{where}: the sizes in the header are invalid; extract the features again (stage 2)")
     end = start + math.prod(shape) * dtype.itemsize
     if end > len(ark):
-        raise DataError(f"{where}: the ark is cut off: {end} bytes needed, {len(ark)} there")
+        raise DataError(
+            f"{where}: the ark is truncated: it has {len(ark)} bytes, the matrix ends at {end}; "
+            "extract the features again (stage 2)"
+        )
     return ark[start:end].view(dtype).reshape(shape)
 
 
 def read_scp(path: Path) -> dict[str, str]:
-    """Reads feats.scp and checks that every entry is `path:offset`; relative paths count from the scp's folder.
+    """Reads feats.scp and checks that every entry is `path:offset`; relative paths start at the scp's folder.
 
     Raises:
         DataError: an entry is a command or lacks an offset.
@@ -236,5 +233,5 @@ def _split_entry(entry: str, key: str, scp: Path | None = None) -> tuple[str, in
     path, colon, offset = entry.rpartition(":")
     if not colon or not offset.isdecimal() or path.lstrip().startswith("|"):
         where = f"{scp}: {key}" if scp else key
-        raise DataError(f"{where}: {entry!r} is not of the form path:offset; commands and ranges are not run")
+        raise DataError(f"{where}: {entry!r} must have the form path:offset; commands and ranges are not supported")
     return path, int(offset)

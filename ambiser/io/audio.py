@@ -1,4 +1,4 @@
-"""Audio read with soundfile: mono float32 at the wanted rate, or a clear error."""
+"""Reads audio with soundfile as mono float32 at the requested sample rate, or reports a clear error."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ _BLOCK = 2**20  # samples
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What the header of an audio file says."""
+    """The header of an audio file."""
 
     sample_rate_hz: int
     channels: int
@@ -39,12 +39,12 @@ def read_info(path: Path) -> AudioInfo:
     if path.stat().st_size == 0:
         raise DataError(f"{path}: is empty (0 bytes)")
     try:
-        with open(path, "rb"):  # soundfile calls every fault of the system a "System error"
+        with open(path, "rb"):  # first, because soundfile reports every system error as "System error"
             info = soundfile.info(str(path))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (soundfile.SoundFileError, RuntimeError) as error:
-        raise DataError(f"{path}: is no readable audio: {error}") from error
+        raise DataError(f"{path}: is not readable audio: {error}") from error
     if info.frames == 0:
         raise DataError(f"{path}: holds no samples")
     if info.format in ("WAV", "WAVEX"):
@@ -53,9 +53,9 @@ def read_info(path: Path) -> AudioInfo:
 
 
 def read_audio(path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """Reads audio as mono float32 at the wanted sample rate.
+    """Reads audio as mono float32 at the requested sample rate.
 
-    Channels are averaged and other rates resampled with soxr (high quality).
+    Averages the channels and resamples other rates with soxr (high quality).
 
     Returns:
         (samples,) in [-1, 1].
@@ -67,16 +67,16 @@ def read_audio(path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
 
 
 def load_audio(path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[np.ndarray, AudioInfo]:
-    """Reads audio as `read_audio` does, and returns beside it what its header says."""
+    """Reads audio as `read_audio` does, and returns it with its header."""
     info = read_info(path)
     try:
-        # In blocks, so that of a long recording only one channel is ever held as a whole.
+        # In blocks, so that a long recording is in memory with one channel only.
         blocks = [_mix(block) for block in soundfile.blocks(str(path), _BLOCK, dtype="float32", always_2d=True)]
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise DataError(f"{path}: cannot be decoded: {error}") from error
     mono = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     if len(mono) != info.samples:
-        raise DataError(f"{path}: {len(mono)} samples could be read where the header promises {info.samples}")
+        raise DataError(f"{path}: {len(mono)} samples are readable, but the header promises {info.samples}")
     if not np.isfinite(mono).all():
         raise DataError(f"{path}: holds samples that are not finite (NaN or infinite)")
     if info.sample_rate_hz != sample_rate_hz:
@@ -85,11 +85,12 @@ def load_audio(path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[np.nda
 
 
 def _mix(samples: np.ndarray) -> np.ndarray:
+    """Averages the channels: (samples, channels) to (samples,)."""
     return samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
 
 
 def _check_wav_length(path: Path) -> None:
-    """Compares the length that a RIFF data chunk claims with what the file holds (libsndfile reads on in silence)."""
+    """Checks the length of the RIFF data chunk against the file size, which libsndfile does not."""
     size = path.stat().st_size
     with open(path, "rb") as stream:
         if stream.read(4) != b"RIFF":
@@ -98,10 +99,11 @@ def _check_wav_length(path: Path) -> None:
         while len(head := stream.read(8)) == 8:
             length = int.from_bytes(head[4:], "little")
             if head[:4] == b"data":
+                # 0 and 0xFFFFFFFF: written by a program that streamed and did not know the length.
                 if length not in (0, 0xFFFFFFFF) and stream.tell() + length > size:
                     there = size - stream.tell()
                     raise DataError(
-                        f"{path}: is truncated: the header promises {length} bytes of audio, {there} are there"
+                        f"{path}: is truncated: the header promises {length} bytes of audio, the file has {there}"
                     )
                 return
-            stream.seek(length + length % 2, 1)
+            stream.seek(length + length % 2, 1)  # chunks are padded to an even length

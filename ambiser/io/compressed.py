@@ -1,7 +1,7 @@
 """Kaldi's two-byte matrices (CM2): half the size of float32, with one scale for a whole matrix.
 
-A value is stored as its place among 65,536 equal steps from the smallest to the largest value of its matrix, so it is
-off by at most half a step.
+A value is stored as one of 65,536 equal steps from the smallest to the largest value of its matrix, so its error is at
+most half a step.
 """
 
 import struct
@@ -16,7 +16,7 @@ HEADER_BYTES = _HEADER.size
 
 @dataclass(frozen=True)
 class Compressed:
-    """A compressed matrix that is decoded when it is asked for.
+    """A compressed matrix, decoded on demand.
 
     Attributes:
         codes: (rows, columns) uint16, the steps.
@@ -42,14 +42,16 @@ class Compressed:
         return values
 
     def header(self) -> bytes:
-        """Returns what stands before the codes in an ark."""
+        """Returns the bytes before the codes in an ark."""
         return b"\0BCM2 " + struct.pack("<ffii", self.minimum, self.span, *self.shape)
 
 
 def compress(matrix: np.ndarray) -> Compressed:
     """Returns the two-byte form of a finite (rows, columns) matrix."""
     minimum, largest = float(np.float32(matrix.min())), float(matrix.max())
+    # A constant matrix has no range; Kaldi writes any positive one, and code 0 decodes to the minimum exactly.
     span = float(np.float32(largest - minimum if largest > minimum else 1.0 + abs(minimum)))
+    # In float64: in float32 the rounding error would reach a step.
     steps = np.rint((matrix.astype(np.float64) - minimum) * (_STEPS / span))
     return Compressed(np.clip(steps, 0, _STEPS).astype("<u2"), minimum, span)
 

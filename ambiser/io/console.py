@@ -1,10 +1,11 @@
-"""What a person sees: log lines, progress bars on a terminal, and one line with exit 2 for a user's fault."""
+"""Logging, progress of long work, and the exit of a program: one line and status 2 for an error of the user."""
 
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,12 +14,12 @@ from tqdm import tqdm
 from ambiser.errors import UserError
 
 log = logging.getLogger("ambiser")
+PROGRESS_EVERY_S = 60.0
 T = TypeVar("T")
-R = TypeVar("R")
 
 
 def set_up_logging(path: Path | None = None) -> None:
-    """Sends log lines to standard error, and to the end of a file when one is given."""
+    """Sends log lines to standard error, and appends them to a file if one is given."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,13 +33,53 @@ def set_up_logging(path: Path | None = None) -> None:
         log.addHandler(handler)
 
 
-def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
-    """Shows a progress bar while the items are used; shows nothing when standard error is no terminal."""
-    return tqdm(items, desc=description, total=total, disable=not sys.stderr.isatty(), leave=False, dynamic_ncols=True)
+def progress(
+    items: Iterable[T], description: str, total: int | None = None, *, clock: Callable[[], float] = time.monotonic
+) -> Iterable[T]:
+    """Yields the items and shows progress: a bar on a terminal, else a log line at most once per minute.
+
+    Args:
+        items: the items to work on.
+        description: the name of the work.
+        total: the number of items, if `len(items)` does not give it.
+        clock: the time in seconds.
+    """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    if sys.stderr.isatty():
+        return tqdm(items, desc=description, total=total, leave=False, dynamic_ncols=True)
+    return _log_progress(items, description, total, clock)
+
+
+def _log_progress(items: Iterable[T], description: str, total: int | None, clock: Callable[[], float]) -> Iterator[T]:
+    started = last = clock()
+    for done, item in enumerate(items, start=1):
+        yield item
+        # After the yield, so that the caller has finished this item.
+        now = clock()
+        if now - last >= PROGRESS_EVERY_S and done != total:
+            last = now
+            log.info("%s", describe_progress(description, done, total, now - started))
+
+
+def describe_progress(description: str, done: int, total: int | None, seconds: float) -> str:
+    """Returns a progress line: items done, rate, and time left at this rate if the total is known."""
+    rate = done / seconds
+    of = "" if total is None else f"/{total}"
+    unit, size = next(pair for pair in (("s", 1), ("min", 60), ("h", 3600)) if rate * pair[1] >= 1 or pair[0] == "h")
+    left = "" if total is None else f", about {_duration((total - done) / rate)} left"
+    return f"{description}: {done}{of}, {rate * size:.1f} per {unit}{left}"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def run_main(main: Callable[[], int | None]) -> None:
-    """Runs a program and exits: 0 or what it returns, 2 with one line for a user's fault, 130 for Ctrl-C.
+    """Runs a program and exits: 0 or its result, 2 with one line for an error of the user, 130 for Ctrl-C or SIGTERM.
 
     Any other exception is a bug and keeps its traceback.
     """
@@ -51,7 +92,7 @@ def run_main(main: Callable[[], int | None]) -> None:
     except KeyboardInterrupt:
         print(f"{Path(sys.argv[0]).stem}: stopped; run the same command again to continue", file=sys.stderr)
         status = 130
-    except BrokenPipeError:
+    except BrokenPipeError:  # as in `status | head`; Python would fail again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 141
     finally:
@@ -64,4 +105,4 @@ def _stop(signum: int, frame: object) -> None:
 
 
 def _end_already(signum: int, frame: object) -> None:
-    """Hears a signal that comes while Python shuts down, where an exception would only be a traceback."""
+    """Ignores a signal while Python shuts down, where an exception would print a traceback."""

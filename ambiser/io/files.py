@@ -1,4 +1,4 @@
-"""Writing that is all or nothing: a file appears under its name only when it is complete."""
+"""Writes files atomically: a file appears under its name only when it is complete."""
 
 import contextlib
 import hashlib
@@ -13,10 +13,10 @@ from ambiser.errors import DataError
 
 @contextlib.contextmanager
 def atomic_open(path: Path, mode: str = "w") -> Iterator[IO]:
-    """Opens a temporary file that takes the place of `path` when the block ends without an error.
+    """Opens a temporary file that replaces `path` when the block ends without an error.
 
     Args:
-        path: the final name; its folder is made when it is missing.
+        path: the final name; its folder is created if needed.
         mode: "w" for UTF-8 text with "\\n" line ends, "wb" for bytes.
 
     Raises:
@@ -30,7 +30,7 @@ def atomic_open(path: Path, mode: str = "w") -> Iterator[IO]:
         with open(temporary, mode, **text) as stream:
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
+            os.fsync(stream.fileno())  # before the rename: after a power cut the name must not point to an empty file
         os.replace(temporary, path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -54,20 +54,21 @@ def read_json(path: Path) -> object:
     """Reads a JSON file.
 
     Raises:
-        DataError: it is missing or no JSON, with the place.
+        DataError: it is missing or is not JSON, with line and column.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise DataError(f"{path}: no valid JSON: {error}; remove it and run its stage again") from error
+        raise DataError(f"{path}: is not valid JSON: {error}; remove it and run its stage again") from error
 
 
 def digest(*parts: bytes | str) -> str:
-    """Returns the SHA-256 of the parts as 64 hexadecimal digits; the lengths count, so parts do not run together."""
+    """Returns the SHA-256 of the parts as 64 hexadecimal digits."""
     total = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8") if isinstance(part, str) else part
+        # The length too: ("ab", "c") and ("a", "bc") must differ.
         total.update(str(len(data)).encode() + b":" + data)
     return total.hexdigest()

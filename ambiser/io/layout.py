@@ -1,4 +1,4 @@
-"""Where every file of a recipe stands, and which stage writes it; the only place that knows."""
+"""Gives the path of every file of a recipe; no other module builds these paths."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from ambiser.stages import find_stage
 
 @dataclass(frozen=True)
 class Layout:
-    """The three folders that a run writes under."""
+    """The three folders that a run writes to."""
 
     data_dir: Path
     dump_dir: Path
@@ -20,11 +20,11 @@ class Layout:
         return self.data_dir / "all" / name
 
     def corpus_record(self) -> Path:
-        """Last file of stage 1: corpus, protocol, folds and counts."""
+        """The last file of stage 1: corpus, protocol, folds and counts."""
         return self.data_dir / "corpus.json"
 
     def fold_list(self, fold: int, part: str) -> Path:
-        """The sorted utterances of "train", "dev" or "test"."""
+        """The sorted utterance list of a part: "train", "dev" or "test"."""
         return self.data_dir / f"fold{fold}" / part
 
     def speech_dir(self, ssl: str, form: str, storage: str, prosody: bool) -> Path:
@@ -45,37 +45,37 @@ class Layout:
         return self.exp_dir / tag / f"fold{fold}" / stage
 
     def best(self, tag: str, fold: int, stage: str) -> Path:
-        """Last file of a training stage."""
+        """The last file of a training stage."""
         return self.training(tag, fold, stage) / "best.safetensors"
 
     def predictions(self, tag: str, fold: int, part: str = "test") -> Path:
-        """Class probabilities of every utterance of a part."""
+        """The class probabilities of every utterance of a part."""
         name = "predictions.tsv" if part == "test" else f"predictions_{part}.tsv"
         return self.exp_dir / tag / f"fold{fold}" / name
 
     def heads(self, tag: str, fold: int) -> Path:
-        """Probabilities of every head and teacher weights, beside the test predictions (stage 6)."""
+        """The probabilities of every head and the teacher weights, for the test part (stage 6)."""
         return self.exp_dir / tag / f"fold{fold}" / "heads.tsv"
 
     def embeddings(self, tag: str, fold: int) -> Path:
-        """Embeddings of the test utterances and the prototypes, beside the test predictions (stages 3 to 5)."""
+        """The embeddings of the test part and the prototypes (stages 3 to 5)."""
         return self.exp_dir / tag / f"fold{fold}" / "embeddings.safetensors"
 
     def results(self, tag: str) -> Path:
-        """Last file of stage 7."""
+        """The last file of stage 7."""
         return self.exp_dir / tag / "results.json"
 
 
 def experiment_tag(config_name: str, ssl: str, seed: int, suffix: str = "") -> str:
-    """Returns CONFIG-SSL-sSEED, with a suffix where the user wants one."""
+    """Returns CONFIG-SSL-sSEED, or CONFIG-SSL-sSEED-SUFFIX."""
     return "-".join(part for part in (config_name, ssl, f"s{seed}", suffix) if part)
 
 
 def require(path: Path, stage: str) -> Path:
-    """Returns the path when the file is there.
+    """Returns the path if the file exists.
 
     Raises:
-        DataError: it is missing; the message names the stage and the command that write it.
+        DataError: it is missing; the message names the stage that writes it and the command.
     """
     if not Path(path).is_file():
         number = find_stage(stage).number

@@ -1,4 +1,4 @@
-"""What made a result: the command, the state of the git checkout and the versions of what was used."""
+"""Records the origin of a result: the command, the git commit and the software versions."""
 
 import importlib.metadata
 import platform
@@ -11,14 +11,14 @@ PACKAGES = ("ambiser", "torch", "torchaudio", "s3prl", "transformers", "numpy", 
 
 
 def describe_run() -> dict[str, object]:
-    """Returns the command, git state and versions, ready for `write_json`."""
+    """Returns the command, git state and versions, for `write_json`."""
     return {"command": shlex.join(sys.orig_argv), "git": git_state(), "versions": versions()}
 
 
 def git_state() -> str:
-    """Returns the short commit of the checkout that holds the package, with "-dirty" when files differ from it.
+    """Returns the short commit of the checkout that holds the package, with "-dirty" after local changes.
 
-    Outside a git checkout it returns "unknown".
+    Returns "unknown" outside a git checkout.
     """
     root = Path(__file__).resolve().parents[2]
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
@@ -30,7 +30,7 @@ def git_state() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Returns the version of Python and of each package that bears on a result."""
+    """Returns the versions of Python and of the packages that affect results."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Kaldi tables: sorted `key value` lines, and TSV tables with a header."""
+"""Reads and writes Kaldi tables (sorted `key value` lines) and TSV tables with a header."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,8 +11,8 @@ def read_table(path: Path, allow_empty_value: bool = False) -> dict[str, str]:
     """Reads a Kaldi table and checks that its keys are unique, sorted bytewise and have a value.
 
     Args:
-        path: one `key value` line each; the value is all that follows the first blank.
-        allow_empty_value: accept keys without a value (an empty transcript).
+        path: one `key value` line per entry; the value is everything after the first space.
+        allow_empty_value: accept keys without a value, such as an utterance with an empty transcript.
 
     Returns:
         The values by key, in the order of the file.
@@ -27,12 +27,12 @@ def read_table(path: Path, allow_empty_value: bool = False) -> dict[str, str]:
         key, _, value = line.partition(" ")
         value = value.strip()
         if not key or "\t" in key:
-            raise DataError(f"{path}:{number}: a line is 'key value' with one blank between; got {line[:60]!r}")
+            raise DataError(f"{path}:{number}: a line must be 'key value' with one space between; got {line[:60]!r}")
         if not value and not allow_empty_value:
             raise DataError(f"{path}:{number}: '{key}' has no value")
         encoded = key.encode("utf-8")
         if key in table:
-            raise DataError(f"{path}:{number}: '{key}' stands twice; remove one line")
+            raise DataError(f"{path}:{number}: '{key}' appears twice; remove one line")
         if encoded < previous:
             raise DataError(f"{path}:{number}: '{key}' is not in bytewise order; sort the file with LC_ALL=C")
         table[key], previous = value, encoded
@@ -43,47 +43,47 @@ def write_table(path: Path, table: Mapping[str, object]) -> None:
     """Writes a Kaldi table sorted bytewise, by rename.
 
     Raises:
-        DataError: a key is empty or holds a blank, or a value holds a line end.
+        DataError: a key is empty or holds white space, or a value holds a line break.
     """
     lines = []
     for key in sorted(table, key=lambda k: k.encode("utf-8")):
         value = str(table[key])
         if not key or key.split() != [key]:
-            raise DataError(f"{path}: {key!r} cannot be a key of a Kaldi table; it is empty or holds a blank")
+            raise DataError(f"{path}: {key!r} cannot be a key of a Kaldi table; it is empty or holds white space")
         if "\n" in value or "\r" in value:
-            raise DataError(f"{path}: the value of '{key}' holds a line end")
+            raise DataError(f"{path}: the value of '{key}' holds a line break")
         lines.append(f"{key} {value}".rstrip() + "\n")
     write_text(path, "".join(lines))
 
 
 def read_list(path: Path) -> list[str]:
-    """Reads a sorted list of unique keys, one a line (a table without values)."""
+    """Reads a sorted list of unique keys, one per line (a table without values)."""
     return list(read_table(path, allow_empty_value=True))
 
 
 def write_list(path: Path, keys: Iterable[str]) -> None:
-    """Writes a sorted list of keys, one a line, by rename."""
+    """Writes a sorted list of keys, one per line, by rename."""
     write_table(path, dict.fromkeys(keys, ""))
 
 
 def read_tsv(path: Path, columns: Iterable[str] = ()) -> list[dict[str, str]]:
-    """Reads a tab-separated table with a header; fields hold no quotes and no escapes.
+    """Reads a tab-separated table with a header; quotes and backslashes have no special meaning.
 
     Args:
         path: the file.
-        columns: names that the header must hold.
+        columns: names that the header must contain.
 
     Raises:
-        DataError: a column is missing, or a line has another number of fields than the header.
+        DataError: a column is missing, or a line and the header differ in the number of fields.
     """
     path = Path(path)
     rows = list(_lines(path))
     if not rows:
-        raise DataError(f"{path}: is empty; a header line was expected")
+        raise DataError(f"{path}: is empty; it needs a header line")
     header = rows[0].split("\t")
     missing = [name for name in columns if name not in header]
     if missing:
-        raise DataError(f"{path}:1: the header lacks {', '.join(missing)}; it holds {', '.join(header)}")
+        raise DataError(f"{path}:1: the header lacks {', '.join(missing)}; it has {', '.join(header)}")
     table = []
     for number, line in enumerate(rows[1:], start=2):
         fields = line.split("\t")
@@ -94,7 +94,7 @@ def read_tsv(path: Path, columns: Iterable[str] = ()) -> list[dict[str, str]]:
 
 
 def write_tsv(path: Path, columns: list[str], rows: Iterable[Iterable[object]]) -> None:
-    """Writes a tab-separated table with a header, by rename; the order of the rows is the caller's."""
+    """Writes a tab-separated table with a header, by rename, in the order of the rows."""
     with atomic_open(path) as stream:
         stream.write("\t".join(columns) + "\n")
         for row in rows:
@@ -115,5 +115,5 @@ def _lines(path: Path) -> Iterable[str]:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 (byte {error.start})") from error
     if text and not text.endswith("\n"):
-        raise DataError(f"{path}: the last line has no end; the file is cut off, write it again")
+        raise DataError(f"{path}: the last line has no line break; the file is truncated, write it again")
     return text.split("\n")[:-1]

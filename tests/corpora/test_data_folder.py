@@ -160,7 +160,7 @@ def damage_nan(path):
         (damage_truncated, r"its audio is truncated: the header promises \d+ bytes"),
         (damage_empty, r"its audio is empty \(0 bytes\)"),
         (damage_header_only, "its audio holds no samples"),
-        (damage_text, "its audio is no readable audio"),
+        (damage_text, "its audio is not readable audio"),
         (damage_nan, r"its audio holds samples that are not finite \(NaN"),
     ],
 )

@@ -5,9 +5,10 @@ import struct
 import kaldiio
 import numpy as np
 import pytest
+from make_arks import write_ark
 
 from ambiser.errors import DataError
-from ambiser.io.ark import map_matrices, open_ark, read_alike, read_matrices, read_matrix, read_scp, write_ark
+from ambiser.io.ark import map_matrices, open_ark, read_alike, read_matrices, read_matrix, read_scp
 from ambiser.io.tables import write_table
 
 
@@ -21,7 +22,7 @@ def matrices():
     }
 
 
-def test_kaldiio_reads_what_we_write(tmp_path, matrices):
+def test_kaldiio_reads_our_arks(tmp_path, matrices):
     entries = write_ark(tmp_path / "feats.ark", iter(matrices.items()))
     for key, expected in matrices.items():
         read = kaldiio.load_mat(str(tmp_path / entries[key]))
@@ -30,7 +31,7 @@ def test_kaldiio_reads_what_we_write(tmp_path, matrices):
     assert [key for key, _ in kaldiio.load_ark(str(tmp_path / "feats.ark"))] == list(matrices)
 
 
-def test_we_read_what_kaldiio_writes(tmp_path, matrices):
+def test_we_read_arks_of_kaldiio(tmp_path, matrices):
     kaldiio.save_ark(str(tmp_path / "k.ark"), matrices | {"v": np.arange(4.0)}, scp=str(tmp_path / "k.scp"))
     entries = dict(line.split() for line in (tmp_path / "k.scp").read_text().splitlines())
     for key, expected in matrices.items():
@@ -62,7 +63,7 @@ def test_matrices_of_one_shape_are_read_into_one_array(tmp_path):
 
 
 @pytest.mark.parametrize("matrix", [np.ones((2, 3)), np.ones((3, 2), np.float32)], ids=["double", "shape"])
-def test_matrices_of_other_kinds_are_left_to_others(tmp_path, matrix):
+def test_matrices_of_another_type_or_shape_are_not_stacked(tmp_path, matrix):
     written = write_ark(tmp_path / "x.ark", iter({"a": np.ones((2, 3), np.float32), "b": matrix}.items()))
     entries = {key: str(tmp_path / entry) for key, entry in written.items()}
     assert read_alike(entries, ["a", "b"], (2, 3)) is None
@@ -85,7 +86,7 @@ def test_compressed_matrices_are_read(tmp_path, matrices, method):
 
 
 @pytest.mark.parametrize("method", [2, 3])
-def test_a_cut_compressed_matrix_is_an_error(tmp_path, method):
+def test_a_truncated_compressed_matrix_is_an_error(tmp_path, method):
     path = tmp_path / "c.ark"
     kaldiio.save_ark(str(path), {"x": np.random.default_rng(0).standard_normal((30, 10))}, compression_method=method)
     whole = path.read_bytes()
@@ -102,7 +103,7 @@ def write_half(path, matrices):
     return ark
 
 
-def test_kaldiio_reads_the_two_byte_matrices_that_we_write(tmp_path, matrices):
+def test_kaldiio_reads_our_two_byte_matrices(tmp_path, matrices):
     matrices |= {"constant": np.full((2, 3), -7.25), "large": 1e6 * matrices["utt_a"], "one": np.array([[3.5]])}
     ark = write_half(tmp_path / "half.ark", matrices)
     sizes = [matrix.size * 2 + len(key.encode()) + 1 + 22 for key, matrix in matrices.items()]
@@ -120,7 +121,7 @@ def test_kaldiio_reads_the_two_byte_matrices_that_we_write(tmp_path, matrices):
     assert ark.errors[1] == pytest.approx(max(shares), rel=1e-4) and write_half(tmp_path / "e.ark", {}).errors == (0, 0)
 
 
-def test_two_byte_matrices_are_no_worse_than_those_of_kaldiio(tmp_path, matrices):
+def test_two_byte_matrices_are_as_exact_as_those_of_kaldiio(tmp_path, matrices):
     kaldiio.save_ark(str(tmp_path / "k.ark"), matrices, scp=str(tmp_path / "k.scp"), compression_method=3)
     theirs = dict(line.split() for line in (tmp_path / "k.scp").read_text().splitlines())
     ours = write_half(tmp_path / "half.ark", matrices).entries
@@ -129,7 +130,7 @@ def test_two_byte_matrices_are_no_worse_than_those_of_kaldiio(tmp_path, matrices
         assert error <= 1.01 * np.abs(kaldiio.load_mat(theirs[key]) - matrix).max() + 1e-7
 
 
-def test_two_byte_matrices_are_decoded_when_they_are_used(tmp_path, matrices):
+def test_two_byte_matrices_are_decoded_on_use(tmp_path, matrices):
     entries = {key: str(tmp_path / entry) for key, entry in write_half(tmp_path / "h.ark", matrices).entries.items()}
     mapped = map_matrices(entries, ["x", "utt_a"])
     assert [matrix.shape for matrix in mapped] == [(20, 2), (7, 5)]
@@ -137,7 +138,7 @@ def test_two_byte_matrices_are_decoded_when_they_are_used(tmp_path, matrices):
     np.testing.assert_array_equal(mapped[0].decode(), read_matrix(entries["x"], "x"))
 
 
-def test_a_cut_ark_is_an_error_at_every_length(tmp_path, matrices):
+def test_an_ark_truncated_at_any_length_is_an_error(tmp_path, matrices):
     entries = write_ark(tmp_path / "feats.ark", iter([("x", matrices["x"])]))
     whole = (tmp_path / "feats.ark").read_bytes()
     for length in range(len(whole)):
@@ -151,11 +152,11 @@ def test_commands_are_not_run(tmp_path):
     trace = tmp_path / "trace"
     for entry in (f"touch {trace} |", f"| touch {trace}", f"|touch {trace}:12", f"cat x | touch {trace}|"):
         write_table(tmp_path / "feats.scp", {"u": entry})
-        with pytest.raises(DataError, match="not of the form path:offset"):
+        with pytest.raises(DataError, match="must have the form path:offset"):
             read_scp(tmp_path / "feats.scp")
-        with pytest.raises(DataError, match="not of the form path:offset"):
+        with pytest.raises(DataError, match="must have the form path:offset"):
             read_matrix(entry)
-        with pytest.raises(DataError, match="not of the form path:offset"):
+        with pytest.raises(DataError, match="must have the form path:offset"):
             read_matrices({"u": entry}, ["u"])
     assert not trace.exists()
 
@@ -185,7 +186,7 @@ def test_pickles_and_other_content_are_not_read(tmp_path, prefix):
 
 
 @pytest.mark.parametrize("shape", [(-1, 4), (2**31 - 1, 2**31 - 1), (4, -(2**31))])
-def test_sizes_that_make_no_sense_are_an_error(tmp_path, shape):
+def test_invalid_sizes_are_an_error(tmp_path, shape):
     path = tmp_path / "x.ark"
     path.write_bytes(b"u \0BFM " + struct.pack("<bibi", 4, shape[0], 4, shape[1]) + b"\0" * 64)
     with pytest.raises(DataError, match="x.ark:2"):
@@ -201,13 +202,13 @@ def test_sizes_that_make_no_sense_are_an_error(tmp_path, shape):
         (np.array([[np.inf]]), "not finite"),
     ],
 )
-def test_what_is_no_sound_matrix_is_not_written(tmp_path, matrix, message):
+def test_an_invalid_matrix_is_not_written(tmp_path, matrix, message):
     with pytest.raises(DataError, match=message):
         write_ark(tmp_path / "x.ark", iter([("good", np.ones((1, 1))), ("bad", matrix)]))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_relative_entries_count_from_the_scp(tmp_path, matrices, monkeypatch):
+def test_relative_entries_start_at_the_folder_of_the_scp(tmp_path, matrices, monkeypatch):
     folder = tmp_path / "dump"
     write_table(folder / "feats.scp", write_ark(folder / "feats.ark", iter(matrices.items())))
     monkeypatch.chdir(tmp_path)

@@ -11,7 +11,7 @@ def tone(rate, seconds=0.5, hz=440.0):
     return (0.4 * np.sin(2 * np.pi * hz * np.arange(int(rate * seconds)) / rate)).astype(np.float32)
 
 
-def test_mono_at_the_wanted_rate_is_read_as_it_is(tmp_path):
+def test_mono_at_the_requested_rate_is_read_unchanged(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone(16000), 16000, subtype="FLOAT")
     np.testing.assert_array_equal(read_audio(tmp_path / "a.wav"), tone(16000))
     info = read_info(tmp_path / "a.wav")
@@ -47,7 +47,7 @@ def broken(tmp_path, kind):
         path.write_bytes(b"")
     elif kind == "truncated":
         path.write_bytes(whole[:2000])
-    elif kind == "no readable audio":
+    elif kind == "not readable audio":
         path.write_bytes(b"this is text\n" * 100)
     elif kind == "no samples":
         soundfile.write(path, np.zeros(0), 16000)
@@ -59,7 +59,7 @@ def broken(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    "kind", ["missing", "0 bytes", "truncated", "no readable audio", "no samples", "not finite", "infinite"]
+    "kind", ["missing", "0 bytes", "truncated", "not readable audio", "no samples", "not finite", "infinite"]
 )
 def test_unusable_audio_is_named_with_its_fault(tmp_path, kind):
     path = broken(tmp_path, kind)
@@ -68,7 +68,7 @@ def test_unusable_audio_is_named_with_its_fault(tmp_path, kind):
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
-def test_a_file_that_may_not_be_read_is_said_in_the_words_of_the_system(tmp_path, monkeypatch):
+def test_a_file_without_permission_is_reported_with_the_systems_reason(tmp_path, monkeypatch):
     def refuse(path, mode):
         raise PermissionError(13, "Permission denied", str(path))
 
@@ -87,7 +87,7 @@ def test_long_audio_is_read_in_blocks_to_the_same_samples(tmp_path, monkeypatch)
     assert (info.sample_rate_hz, info.channels) == (44100, 2)
 
 
-def test_every_cut_of_a_wav_is_seen(tmp_path):
+def test_a_wav_truncated_at_any_length_is_an_error(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, tone(16000, 0.02), 16000, subtype="PCM_16")
     whole = path.read_bytes()
@@ -97,7 +97,7 @@ def test_every_cut_of_a_wav_is_seen(tmp_path):
             read_audio(path)
 
 
-def test_a_cut_float_wav_is_seen(tmp_path):
+def test_a_truncated_float_wav_is_an_error(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, tone(16000), 16000, subtype="FLOAT")
     path.write_bytes(path.read_bytes()[:20000])

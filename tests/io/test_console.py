@@ -1,9 +1,11 @@
-"""How a program ends when it is told to stop."""
+"""Progress without a terminal, and the end of a program that gets a signal."""
 
 import subprocess
 import sys
 
 import pytest
+
+from ambiser.io import console
 
 SELF = "os.kill(os.getpid(), signal.SIGTERM)"
 
@@ -14,9 +16,68 @@ SELF = "os.kill(os.getpid(), signal.SIGTERM)"
         (f"run_main(lambda: {SELF})", 130, "stopped; run the same command again to continue"),
         (f"atexit.register(lambda: {SELF}); run_main(lambda: 3)", 3, ""),
     ],
-    ids=["at work", "while Python shuts down"],
+    ids=["while it works", "while Python shuts down"],
 )
-def test_a_signal_is_no_traceback(environment, code, status, text):
+def test_a_signal_causes_no_traceback(environment, code, status, text):
     code = f"import atexit, os, signal; from ambiser.io.console import run_main; {code}"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr.strip().removeprefix("-c: ")) == (status, text)
+
+
+class _Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def lines(caplog, monkeypatch):
+    """The log lines so far."""
+    monkeypatch.setattr(console.log, "propagate", True)
+    caplog.set_level("INFO", logger="ambiser")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def _work(items, seconds, **options):
+    """Spends these seconds on each item."""
+    clock = _Clock()
+    for item in console.progress(items, "work", clock=clock, **options):
+        yield item
+        clock.now += seconds
+
+
+def test_progress_without_a_terminal_is_at_most_a_line_per_minute(lines):
+    assert list(_work(range(10), 25.0)) == list(range(10))
+    assert lines() == [
+        "work: 3/10, 2.4 per min, about 2.9 min left",
+        "work: 6/10, 2.4 per min, about 1.7 min left",
+        "work: 9/10, 2.4 per min, about 25 s left",
+    ]
+
+
+def test_short_work_logs_no_progress(lines):
+    list(_work(range(100), 0.5))
+    assert lines() == []
+
+
+@pytest.mark.parametrize(
+    ("total", "seconds", "line"),
+    [
+        (None, 60.0, "work: 1, 1.0 per min"),
+        (3, 7200.0, "work: 1/3, 0.5 per h, about 4.0 h left"),
+    ],
+)
+def test_progress_of_a_stream_needs_no_total(lines, total, seconds, line):
+    list(_work(iter("abc"), seconds, total=total))
+    assert lines()[0] == line
+
+
+def test_progress_on_a_terminal_is_a_bar(lines, monkeypatch, capsys):
+    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True, raising=False)
+    assert list(console.progress([1, 2], "work", clock=_Clock())) == [1, 2]
+    assert "work" in capsys.readouterr().err
+    assert lines() == []

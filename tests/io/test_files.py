@@ -6,7 +6,7 @@ from ambiser.errors import DataError
 from ambiser.io.files import atomic_open, digest, read_json, write_json, write_text
 
 
-def test_a_file_appears_only_when_it_is_whole(tmp_path):
+def test_a_file_appears_only_when_it_is_complete(tmp_path):
     path = tmp_path / "new" / "file"
     with atomic_open(path) as stream:
         stream.write("é\n")
@@ -66,7 +66,7 @@ def test_json_is_sorted_and_refuses_nan(tmp_path):
 
 def test_bad_json_is_named(tmp_path):
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(DataError, match=r"a.json: no valid JSON: .*line 1"):
+    with pytest.raises(DataError, match=r"a.json: is not valid JSON: .*line 1"):
         read_json(tmp_path / "a.json")
     with pytest.raises(DataError, match="b.json: cannot be read"):
         read_json(tmp_path / "b.json")

@@ -4,7 +4,7 @@ from ambiser.errors import DataError
 from ambiser.io.tables import read_list, read_table, read_tsv, write_list, write_table, write_tsv
 
 
-def test_tables_are_sorted_bytewise_and_come_back(tmp_path):
+def test_tables_are_sorted_bytewise_and_read_back(tmp_path):
     table = {"b": "2 words", "B": 1, "é": "x", "a_1": "y", "a": ""}
     write_table(tmp_path / "t", table)
     assert (tmp_path / "t").read_text().splitlines() == ["B 1", "a", "a_1 y", "b 2 words", "é x"]
@@ -16,12 +16,12 @@ def test_tables_are_sorted_bytewise_and_come_back(tmp_path):
     ("content", "message"),
     [
         (b"b 1\na 2\n", ":2: 'a' is not in bytewise order"),
-        (b"a 1\na 2\n", ":2: 'a' stands twice"),
+        (b"a 1\na 2\n", ":2: 'a' appears twice"),
         (b"a 1\nb\n", ":2: 'b' has no value"),
-        (b"a 1\n\n", ":2: a line is"),
-        (b"a\t1\n", ":1: a line is"),
-        (b" a 1\n", ":1: a line is"),
-        (b"a 1\nb 2", "the last line has no end"),
+        (b"a 1\n\n", ":2: a line must be"),
+        (b"a\t1\n", ":1: a line must be"),
+        (b" a 1\n", ":1: a line must be"),
+        (b"a 1\nb 2", "the last line has no line break"),
         (b"a \xff\n", r"not UTF-8 \(byte 2\)"),
     ],
 )
@@ -37,13 +37,13 @@ def test_a_missing_table_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("table", [{"a b": 1}, {"": 1}, {"a\n": 1}, {"a": "x\ny"}, {"a": "x\ry"}])
-def test_what_would_not_come_back_is_not_written(tmp_path, table):
+def test_a_table_that_cannot_be_read_back_is_not_written(tmp_path, table):
     with pytest.raises(DataError):
         write_table(tmp_path / "t", table)
     assert not (tmp_path / "t").exists()
 
 
-def test_lists(tmp_path):
+def test_lists_are_sorted_and_read_back(tmp_path):
     write_list(tmp_path / "l", ["b", "a"])
     assert (tmp_path / "l").read_bytes() == b"a\nb\n"
     assert read_list(tmp_path / "l") == ["a", "b"]
@@ -51,7 +51,7 @@ def test_lists(tmp_path):
     assert read_list(tmp_path / "l") == []
 
 
-def test_tsv_comes_back(tmp_path):
+def test_a_tsv_is_read_back(tmp_path):
     write_tsv(tmp_path / "t", ["utt", "label"], [("u2", 'say "x"'), ("u1", "")])
     assert (tmp_path / "t").read_text() == 'utt\tlabel\nu2\tsay "x"\nu1\t\n'
     assert read_tsv(tmp_path / "t", ["label"]) == [{"utt": "u2", "label": 'say "x"'}, {"utt": "u1", "label": ""}]
@@ -60,8 +60,8 @@ def test_tsv_comes_back(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "is empty; a header"),
-        ("utt\n", ":1: the header lacks label; it holds utt"),
+        ("", "is empty; it needs a header"),
+        ("utt\n", ":1: the header lacks label; it has utt"),
         ("utt\tlabel\nu1\n", ":2: 1 fields where the header has 2"),
     ],
 )

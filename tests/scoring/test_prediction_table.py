@@ -33,7 +33,7 @@ def test_rows_come_in_the_order_asked_for_and_sum_to_one(tmp_path):
         ("b\t", "a\t", ":3: 'a' stands twice (first in line 2)"),
         ("b\t", "c\t", ":3: 'c' is no utterance"),
         ("b\t1.00000000\t0.00000000\n", "", ":2: 1 of 2 utterances are missing, first 'b'"),
-        ("0.00000000\n", "0.00000000", "cut off"),
+        ("0.00000000\n", "0.00000000", "truncated"),
     ],
 )
 def test_every_fault_is_one_line_with_file_and_line(tmp_path, old, new, expected):

@@ -7,11 +7,12 @@ import kaldiio
 import numpy as np
 import pytest
 import torch
+from make_arks import write_ark
 from train.toy import CLASSES
 
 from ambiser.config import Config
 from ambiser.errors import DataError
-from ambiser.io.ark import read_matrix, write_ark
+from ambiser.io.ark import read_matrix
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table, read_tsv, write_list, write_table, write_tsv
 from ambiser.labels.vote_table import COLUMNS

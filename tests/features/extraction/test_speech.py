@@ -181,7 +181,7 @@ def spoil(wavs):
     paths["utt005"].unlink()
     paths["utt005"].mkdir()
     paths["utt006"].write_bytes(np.zeros(9000, np.int16).tobytes())
-    faults = ("truncated", "empty", "NaN", "no readable audio", "missing", "missing", "no readable audio")
+    faults = ("truncated", "empty", "NaN", "not readable audio", "missing", "missing", "not readable audio")
     return dict(zip(sorted(wavs), faults, strict=False))
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from make_arks import write_ark
 
 from ambiser.errors import DataError
 from ambiser.features.extraction.stored import load_frames, load_pooled, load_text
-from ambiser.io.ark import write_ark
 from ambiser.io.tables import write_table
 
 
