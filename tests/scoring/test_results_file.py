@@ -50,7 +50,7 @@ def test_missing_unknown_and_wrong_values_are_refused_in_one_line(tmp_path, make
         ("[]", "is no results file"),
         ("{}", "is no results file"),
         (json.dumps({"format": 9}), f"has format 9, this program writes {FORMAT}"),
-        ("{", "no valid JSON"),
+        ("{", "not valid JSON"),
     ],
 )
 def test_other_files_are_refused_in_one_line(tmp_path, content, expected):
