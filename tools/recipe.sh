@@ -33,7 +33,7 @@
 #   --exp_dir DIR       models and results (default exp)
 #   --predictions LIST  class probabilities by other toolkits (TSV files), to be scored and put in the same table
 #   --ensemble BOOL     true: also score the mean over the seeds of each experiment (a deep ensemble)
-#   --publish BOOL      true: stage 8 also copies the results to results/ and RESULTS.md of the recipe
+#   --publish BOOL      true: stage 8 also adds the results to results/ and RESULTS.md of the recipe
 #   --dry_run BOOL      true: print the commands and run nothing
 #   --status BOOL       true: print what is done and what is missing
 #   --help              this text

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ambiser.bin.compare import compare_systems
 from ambiser.io.console import log, progress, run_main, set_up_logging
 from ambiser.io.files import write_text
 from ambiser.io.layout import require
 from ambiser.recipe.arguments import Parser, add_experiment
+from ambiser.recipe.comparisons import compare_systems
 from ambiser.recipe.detail_files import load_detail, load_words_and_audio
 from ambiser.recipe.experiments import load_experiments
 from ambiser.recipe.scored_systems import load_scored
@@ -20,7 +20,7 @@ def main() -> None:
     add_experiment(parser, several=True)
     add_predictions(parser)
     parser.add_argument(
-        "--publish", type=Path, nargs="?", const=Path("."), metavar="DIR", help="also copy the results to DIR/results"
+        "--publish", type=Path, nargs="?", const=Path("."), metavar="DIR", help="also put the results into DIR/results"
     )
     args = parser.parse_args()
     set_up_logging()
@@ -28,6 +28,7 @@ def main() -> None:
     layout = systems[0].experiment.layout
     paths = [require(layout.results(system.tag), "score") for system in systems]
     from ambiser.report.comparable import make_tables
+    from ambiser.report.comparison_tables import render_comparison
     from ambiser.report.markdown import render_markdown
     from ambiser.report.publish import publish
     from ambiser.report.results_page import render_report
@@ -36,11 +37,13 @@ def main() -> None:
 
     results = [read_results(path) for path in paths]
     print(render_terminal(results), end="")
-    write_text(layout.exp_dir / "RESULTS.md", render_markdown(results))
+    differences = []
     if len({system.name for system in systems}) > 1 and len(make_tables(results)) == 1:
-        write_text(layout.exp_dir / "COMPARE.md", compare_systems(systems, args, "markdown"))
-    else:  # one of an earlier stage 8 would speak of other experiments
+        contenders, differences = compare_systems(systems, args)
+        write_text(layout.exp_dir / "COMPARE.md", render_comparison(contenders, differences, "markdown"))
+    else:  # a file of an earlier stage 8 would compare other experiments
         (layout.exp_dir / "COMPARE.md").unlink(missing_ok=True)
+    write_text(layout.exp_dir / "RESULTS.md", render_markdown(results, differences))
     details, listing = load_details(systems, results)
     page = render_report(
         results,
@@ -52,7 +55,7 @@ def main() -> None:
     write_text(layout.exp_dir / "report.html", page)
     log.info("wrote %s", layout.exp_dir / "report.html")
     if args.publish is not None:
-        log.info("published in %s", publish(args.publish, results))
+        log.info("published in %s", publish(args.publish, results, differences))
 
 
 def load_details(systems: list[System], results: list) -> tuple[dict, dict | None]:

@@ -1,43 +1,37 @@
-"""The committed results of a corpus: egs/X/results/TAG.json, and RESULTS.md made from them."""
+"""Publishes results of a recipe: tables in egs/X/results, and RESULTS.md made from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ambiser.errors import DataError
 from ambiser.io.files import write_text
 from ambiser.report.markdown import render_markdown
-from ambiser.scoring.results import Results
-from ambiser.scoring.results_file import read_results, write_results
+from ambiser.report.published_differences import merge_differences, read_differences, write_differences
+from ambiser.report.published_tables import read_summaries, write_summaries
+from ambiser.scoring.comparison import Difference
+from ambiser.scoring.results import Summary
 
 
-def read_folder(folder: Path) -> list[Results]:
-    """Reads all published results of a folder, sorted by name.
-
-    Raises:
-        DataError: a file is no results file, or is not named by its tag.
-    """
-    found = []
-    for path in sorted(Path(folder).glob("*.json")):
-        results = read_results(path)
-        if results.tag != path.stem:
-            raise DataError(f"{path}: holds the results of {results.tag}; name it {results.tag}.json")
-        found.append(results)
-    return found
-
-
-def publish(folder: Path, results: Iterable[Results]) -> Path:
-    """Writes results/TAG.json into a corpus' folder and makes its RESULTS.md anew from all that are there.
+def publish(folder: Path, results: Iterable[Summary], differences: Sequence[Difference] = ()) -> Path:
+    """Puts results into the tables of a recipe and makes its RESULTS.md anew from all that are there.
 
     Args:
         folder: egs/X.
-        results: of the experiments to publish.
+        results: of the experiments to publish; they replace those of the same tag, others stay.
+        differences: of a comparison of these experiments; they replace those of the same two systems.
 
     Returns:
         The path of RESULTS.md.
     """
-    folder = Path(folder)
-    for one in results:
-        write_results(folder / "results" / f"{one.tag}.json", one)
-    path = folder / "RESULTS.md"
-    write_text(path, render_markdown(read_folder(folder / "results")))
+    tables, path = Path(folder) / "results", Path(folder) / "RESULTS.md"
+    by_tag = {one.tag: one for one in (*read_summaries(tables), *results)}
+    write_summaries(tables, by_tag.values())
+    merged = merge_differences(read_differences(tables / "differences.tsv"), differences)
+    write_differences(tables / "differences.tsv", merged)
+    write_text(path, render_published(folder))
     return path
+
+
+def render_published(folder: Path) -> str:
+    """Returns the RESULTS.md of a recipe, made from its tables."""
+    tables = Path(folder) / "results"
+    return render_markdown(read_summaries(tables), read_differences(tables / "differences.tsv"))

@@ -16,6 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ambiser.report.published_tables import read_summaries
+from ambiser.scoring.results_file import read_results
+
 STAGES = {3: "prototypes", 4: "update", 5: "contrastive", 6: "distill"}
 SMALL = [
     "data.mini_utterances=120",
@@ -284,12 +287,13 @@ def test_published_results_are_those_of_the_run(finished, make, copy_checkout, t
     checkout = copy_checkout(tmp_path / "checkout")
     recipe = make(finished, "data", "dump", "exp")
     recipe.script = checkout / "egs/mini/run.sh"
-    committed = {path.name for path in (checkout / "egs/mini/results").glob("*.json")}
+    committed = {one.tag: one for one in read_summaries(checkout / "egs/mini/results")}
     good(recipe.only(8, "--publish", "true"))
-    published = {path.name: path.read_bytes() for path in (checkout / "egs/mini/results").glob("*.json")}
-    results = {f"{path.parent.name}.json": path.read_bytes() for path in finished.exp.glob("*/results.json")}
-    assert results.items() <= published.items()
-    assert set(published) == committed | set(results)
+    published = {one.tag: one for one in read_summaries(checkout / "egs/mini/results")}
+    results = {path.parent.name: read_results(path) for path in finished.exp.glob("*/results.json")}
+    assert results.keys() <= published.keys() == committed.keys() | results.keys()
+    assert all(published[tag].stamp == one.stamp for tag, one in results.items())
+    assert all(published[tag] == one for tag, one in committed.items() if tag not in results)
     assert (checkout / "egs/mini/RESULTS.md").is_file()
 
 

@@ -8,13 +8,11 @@ from ambiser.errors import DataError
 from ambiser.report.comparable import Cell, describe_folds, make_tables, named, pooled
 from ambiser.report.markdown import render_markdown
 from ambiser.report.page_tables import calibration_block
-from ambiser.report.publish import publish, read_folder
 from ambiser.report.results_page import render_report
 from ambiser.report.table_facts import STAMP_HEADER, stamp_rows
 from ambiser.report.terminal import render_terminal
 from ambiser.report.text_table import markdown_table
 from ambiser.scoring.results import FittedCalibration, Human
-from ambiser.scoring.results_file import write_results
 
 
 @pytest.fixture
@@ -144,21 +142,6 @@ def test_the_terminal_s_table_has_a_row_for_each_experiment_and_floor(results):
         "majority class",
     ]
     assert "[" not in lines[2]
-
-
-def test_publishing_makes_results_md_from_all_published_results(tmp_path, results):
-    publish(tmp_path, [results("ipr-fbank")])
-    path = publish(tmp_path, [results("ce-fbank")])
-    assert sorted(p.name for p in (tmp_path / "results").iterdir()) == ["ce-fbank-s1.json", "ipr-fbank-s1.json"]
-    assert path.read_text() == render_markdown(read_folder(tmp_path / "results"))
-    assert "| ipr-fbank " in path.read_text() and "| ce-fbank " in path.read_text()
-    assert path.read_text() == render_markdown([results("ce-fbank"), results("ipr-fbank")]), "JSON loses nothing"
-
-
-def test_a_published_file_must_have_the_name_of_its_results(tmp_path, results):
-    write_results(tmp_path / "other.json", results())
-    with pytest.raises(DataError, match=r"other\.json: holds the results of ce-fbank-s1; name it ce-fbank-s1\.json"):
-        read_folder(tmp_path)
 
 
 def test_what_stands_in_several_parts_is_named(results):
