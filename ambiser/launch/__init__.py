@@ -1,3 +1,3 @@
-"""Jobs: what one is, what the machine has for them, and running many of them at a time."""
+"""Runs jobs: on this machine as memory and GPUs allow, or as arrays of Slurm."""
 
 LAUNCHERS = ("local", "slurm")

@@ -1,7 +1,7 @@
-"""Becomes another program that the system kills when its launcher dies: `guard.py LAUNCHER_PID PROGRAM ARGUMENTS...`.
+"""Replaces itself by a program that dies with its launcher: `guard.py LAUNCHER_PID PROGRAM ARGUMENTS...`.
 
-It runs as a file of its own, without the package, between fork and the real program. A launcher that is killed
-outright cannot stop its jobs; on Linux the system does it (PR_SET_PDEATHSIG, which survives exec).
+It runs without the package, between fork and the program. A launcher killed by SIGKILL cannot stop its jobs; on Linux
+the kernel kills them (PR_SET_PDEATHSIG, which survives exec).
 """
 
 import os
@@ -12,15 +12,15 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Arms the death signal and becomes the program."""
+    """Sets the parent-death signal and executes the program."""
     launcher, argv = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != launcher:  # it died before the signal was armed
+        if os.getppid() != launcher:  # the launcher died before the signal was set
             sys.exit(1)
-    # A shell that starts a program in the background makes it ignore Ctrl-C, which Python would not undo.
+    # A shell makes its background programs ignore Ctrl-C, and children inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         os.execvp(argv[0], argv)

@@ -1,4 +1,4 @@
-"""A job: one command with its own log, which is done when a certain file is there."""
+"""A job: one command with its own log, done when its last file exists."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ class Job:
     """One job.
 
     Attributes:
-        name: what people read, for example "ce-fbank-s1 fold 2".
-        argv: the command as an argument vector; no shell ever sees it.
-        log: gets what the command prints, between a header and a footer.
+        name: for logs and messages, for example "ce-fbank-s1 fold 2".
+        argv: the command as an argument vector; it never passes through a shell.
+        log: the output of the command, between a header and a footer.
         done: the last file that the command writes.
-        divisible: several processes that Slurm starts can do it together.
+        divisible: can run as several processes that Slurm starts together.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Job:
 
 
 def split_done(jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
-    """Returns the jobs whose last file is there, and those still to run."""
+    """Returns the jobs whose last file exists, and the jobs to run."""
     done: list[Job] = []
     left: list[Job] = []
     for job in jobs:

@@ -1,4 +1,4 @@
-"""Runs tasks on this machine, no more at a time than cores and memory allow, each with its own log."""
+"""Runs jobs on this machine, as many at a time as cores and memory allow, each with its own log."""
 
 import contextlib
 import os
@@ -30,10 +30,10 @@ POLL_S = 0.05
 
 
 @dataclass
-class _Job:
-    """A task that runs or ran."""
+class _Process:
+    """The process of a job, while it runs and after its end."""
 
-    task: Job
+    job: Job
     process: subprocess.Popen
     stream: IO[bytes]
     log_start: int
@@ -48,121 +48,122 @@ class _Job:
             return 0
 
 
-def run_jobs(tasks: Sequence[Job], *, slots: Sequence[str | None], memory_bytes: int, description: str) -> int:
-    """Runs the tasks and says which failed.
+def run_jobs(jobs: Sequence[Job], *, slots: Sequence[str | None], memory_bytes: int, description: str) -> int:
+    """Runs the jobs and reports the failed ones.
 
-    After a failure no new task starts; those that run are waited for. Ctrl-C and SIGTERM (as KeyboardInterrupt) stop
-    all of them. A task that ends well without its last file counts as failed.
+    After a failure no new job starts, and the running ones finish. Ctrl-C and SIGTERM (as KeyboardInterrupt) stop all
+    of them. A job that exits with 0 without writing its last file has failed.
 
     Args:
-        tasks: what to run, in this order.
-        slots: the GPU of each task that may run at the same time, or None (see `device_slots`).
-        memory_bytes: what one task needs at its peak; fewer tasks run when less is available, but at least one.
-        description: what progress is shown of.
+        jobs: in the order in which they start.
+        slots: one entry per job that can run at the same time: its GPU, or None (see `device_slots`).
+        memory_bytes: the peak memory of one job; fewer jobs run if less is available, but at least one.
+        description: the name of the work, for log lines.
 
     Returns:
-        0; 2 when each failed task ended with 2 (a fault of the user); else 1.
+        0; 2 if all failed jobs have status 2 (errors of the user); else 1.
     """
-    running: list[_Job] = []
-    failed: list[_Job] = []
+    running: list[_Process] = []
+    failed: list[_Process] = []
     ended = 0
     try:
-        for job in progress(_run_pool(tasks, running, failed, deque(slots), memory_bytes), description, len(tasks)):
+        for one in progress(_run_pool(jobs, running, failed, deque(slots), memory_bytes), description, len(jobs)):
             ended += 1
-            seconds = time.monotonic() - job.started
+            seconds = time.monotonic() - one.started
             if not sys.stderr.isatty():
-                outcome = "failed" if job.status else "done"
-                log.info("%s %d/%d  %s: %s in %.1f s", description, ended, len(tasks), job.task.name, outcome, seconds)
+                outcome = "failed" if one.status else "done"
+                log.info("%s %d/%d  %s: %s in %.1f s", description, ended, len(jobs), one.job.name, outcome, seconds)
     finally:
         _stop(running)
     if failed:
-        failures = [Failure(job.task.name, job.status, job.task.log, job.log_start) for job in failed]
-        print(describe_failures(failures, len(tasks), len(tasks) - ended), file=sys.stderr)
+        failures = [Failure(one.job.name, one.status, one.job.log, one.log_start) for one in failed]
+        print(describe_failures(failures, len(jobs), len(jobs) - ended), file=sys.stderr)
         return exit_status(failures)
     return 0
 
 
 def _run_pool(
-    tasks: Sequence[Job], running: list[_Job], failed: list[_Job], slots: deque, memory_bytes: int
-) -> Iterator[_Job]:
-    """Yields each job when it has ended."""
-    waiting = deque(tasks)
+    jobs: Sequence[Job], running: list[_Process], failed: list[_Process], slots: deque, memory_bytes: int
+) -> Iterator[_Process]:
+    """Yields each process after its end; keeps `running` and `failed` up to date for the caller."""
+    waiting = deque(jobs)
     while running or (waiting and not failed):
         while waiting and slots and not failed and _fits(running, memory_bytes):
             running.append(_start(waiting.popleft(), slots.popleft()))
-        ended = [job for job in running if job.process.poll() is not None]
-        for job in ended:
-            running.remove(job)
-            slots.append(job.device)
-            _finish(job)
-            if job.status:
-                failed.append(job)
-            yield job
+        ended = [one for one in running if one.process.poll() is not None]
+        for one in ended:
+            running.remove(one)
+            slots.append(one.device)
+            _finish(one)
+            if one.status:
+                failed.append(one)
+            yield one
         if not ended:
             time.sleep(POLL_S)
 
 
-def _fits(running: Sequence[_Job], memory_bytes: int) -> bool:
-    """Whether one more task fits beside what the running ones have not taken yet."""
-    promised = sum(max(0, memory_bytes - job.memory_bytes()) for job in running)
-    return not running or available_memory_bytes() - promised >= memory_bytes
+def _fits(running: Sequence[_Process], memory_bytes: int) -> bool:
+    """Whether the free memory, less the growth still expected of the running jobs, holds one more job."""
+    expected = sum(max(0, memory_bytes - one.memory_bytes()) for one in running)
+    return not running or available_memory_bytes() - expected >= memory_bytes
 
 
-def _start(task: Job, device: str | None) -> _Job:
-    lines = [f"# command: {shlex.join(task.argv)}", f"# host: {socket.gethostname()}", f"# start: {_now()}", ""]
+def _start(job: Job, device: str | None) -> _Process:
+    lines = [f"# command: {shlex.join(job.argv)}", f"# host: {socket.gethostname()}", f"# start: {_now()}", ""]
     try:
-        task.log.parent.mkdir(parents=True, exist_ok=True)
-        # Without a buffer: what Python keeps back would come after what the job writes.
-        stream = task.log.open("ab", buffering=0)
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        # Unbuffered: the job writes to the same file, and our lines must come in order.
+        stream = job.log.open("ab", buffering=0)
         log_start = stream.tell()
         stream.write("\n".join(lines).encode())
     except OSError as error:
-        raise DataError(f"{task.log}: cannot be written: {error.strerror}") from error
+        raise DataError(f"{job.log}: cannot be written: {error.strerror}") from error
     environment = THREADS | os.environ
     if device is not None:
         environment["CUDA_VISIBLE_DEVICES"] = device
-    # -I -S: the guard needs nothing but the standard library, and starts in a fifth of the time.
-    command = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), *task.argv]
+    # -I -S: the guard needs the standard library only, and starts five times as fast.
+    command = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), *job.argv]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, start_new_session=True
     )
-    return _Job(task, process, stream, log_start, device, time.monotonic())
+    return _Process(job, process, stream, log_start, device, time.monotonic())
 
 
-def _finish(job: _Job) -> None:
-    job.status = job.process.returncode
+def _finish(one: _Process) -> None:
+    """Sets the status, and writes the end of the log."""
+    one.status = one.process.returncode
     lines = []
-    if job.status == 0 and not job.task.done.is_file():
-        lines.append(f"ended well, but {job.task.done} is not there")
-        job.status = 1
-    seconds = time.monotonic() - job.started
-    lines += [f"# end: {_now()}", f"# seconds: {seconds:.1f}", f"# exit: {exit_text(job.status)}", ""]
-    with job.stream, contextlib.suppress(OSError):  # a full disk: the job itself has failed of it, and says so
-        job.stream.write("\n".join(lines).encode())
+    if one.status == 0 and not one.job.done.is_file():
+        lines.append(f"exit status 0, but {one.job.done} is missing")
+        one.status = 1
+    seconds = time.monotonic() - one.started
+    lines += [f"# end: {_now()}", f"# seconds: {seconds:.1f}", f"# exit: {exit_text(one.status)}", ""]
+    with one.stream, contextlib.suppress(OSError):  # a full disk makes the job itself fail, with a message
+        one.stream.write("\n".join(lines).encode())
 
 
-def _stop(running: Sequence[_Job]) -> None:
-    """Ends the jobs with all their children: politely, then by force (at once on a second Ctrl-C)."""
+def _stop(running: Sequence[_Process]) -> None:
+    """Stops the jobs with all their children by SIGTERM, then by SIGKILL (at once on a second Ctrl-C)."""
     if not running:
         return
     deadline = time.monotonic() + GRACE_S
     try:
         _signal(running, signal.SIGTERM)
-        while any(job.process.poll() is None for job in running) and time.monotonic() < deadline:
+        while any(one.process.poll() is None for one in running) and time.monotonic() < deadline:
             time.sleep(POLL_S)
     except KeyboardInterrupt:
         pass
     finally:
         _signal(running, signal.SIGKILL)
-        for job in running:
-            job.process.wait()
-            _finish(job)
+        for one in running:
+            one.process.wait()
+            _finish(one)
 
 
-def _signal(running: Sequence[_Job], signum: int) -> None:
-    for job in running:
+def _signal(running: Sequence[_Process], signum: int) -> None:
+    for one in running:
         try:
-            os.killpg(job.process.pid, signum)
+            os.killpg(one.process.pid, signum)
         except ProcessLookupError:
             continue
 

@@ -1,7 +1,7 @@
-"""One training as several processes: which of them this one is, and starting them all on this machine.
+"""Trains in several processes: finds the rank of this process, and starts all ranks on this machine.
 
-torchrun and srun start processes themselves and say in the environment which is which; without them a program starts
-copies of itself.
+torchrun and srun start the processes and set their ranks in the environment; without them a program starts copies of
+itself (`run_ranks`).
 """
 
 import os
@@ -22,19 +22,19 @@ from ambiser.launch.failures import exit_text
 GUARD = Path(__file__).with_name("guard.py")
 GRACE_S = 10.0
 POLL_S = 0.05
-_FIRST_PORT, _PORTS = 10000, 20000  # below the ports that systems hand out by themselves
+_FIRST_PORT, _PORTS = 10000, 20000  # below the ephemeral ports of common systems
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a process stands among those of one training.
+    """The place of a process in a training of several processes.
 
     Attributes:
-        rank: its number, 0..size-1; 0 is the one that writes.
-        size: how many there are.
-        local_rank: its number on its machine.
-        host: the machine of rank 0.
-        port: where rank 0 listens.
+        rank: 0..size-1; only rank 0 writes files.
+        size: the number of processes.
+        local_rank: the rank among the processes of its machine.
+        host: the address of rank 0.
+        port: the port of rank 0.
     """
 
     rank: int = 0
@@ -45,17 +45,17 @@ class Place:
 
 
 def find_place(environment: Mapping[str, str]) -> Place:
-    """Returns the place of this process by what torchrun, srun or `run_ranks` say in the environment.
+    """Returns the place of this process, from the variables that torchrun, srun or `run_ranks` set.
 
     Raises:
-        UserError: Slurm does not tell where the first process is.
+        UserError: Slurm does not give the address of the first node.
     """
     if int(environment.get("WORLD_SIZE", "1")) > 1:
         rank, local = int(environment["RANK"]), int(environment["LOCAL_RANK"])
         return Place(
             rank, int(environment["WORLD_SIZE"]), local, environment["MASTER_ADDR"], int(environment["MASTER_PORT"])
         )
-    # In a batch script Slurm speaks of the tasks of the whole job; only in a step of srun are these processes.
+    # SLURM_NTASKS counts the tasks of the whole job, in a batch script too; this one counts the processes of a step.
     size = int(environment.get("SLURM_STEP_NUM_TASKS", "1"))
     if size == 1:
         return Place()
@@ -67,12 +67,12 @@ def find_place(environment: Mapping[str, str]) -> Place:
 
 
 def run_ranks(argv: Sequence[str], count: int) -> int:
-    """Runs so many processes of one training on this machine, and ends all of them when one fails.
+    """Runs `count` processes of one training on this machine, and stops all of them when one fails.
 
-    The first one writes where this process does. Of the others only the one that fails first is heard.
+    Rank 0 shares the output of this process. The output of the other ranks is shown only if one of them fails first.
 
     Returns:
-        0; 2 when the first failure was a fault of the user; else 1.
+        0; 2 if the first failure was an error of the user; else 1.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -108,12 +108,12 @@ def run_ranks(argv: Sequence[str], count: int) -> int:
 
 
 def _wait(processes: Sequence[subprocess.Popen]) -> int | None:
-    """Returns the number of the first process that failed, or None when all have ended well."""
+    """Waits, and returns the rank of the first process that failed, or None if all succeeded."""
     while True:
         codes = [process.poll() for process in processes]
         failed = [rank for rank, code in enumerate(codes) if code]
         if failed:
-            # One that lost another ends with 1: whatever else ended at the same time is the cause.
+            # A rank that lost its peers exits with 1, so another status at the same time is the cause.
             return min(failed, key=lambda rank: codes[rank] == 1)
         if all(code == 0 for code in codes):
             return None
@@ -121,7 +121,7 @@ def _wait(processes: Sequence[subprocess.Popen]) -> int | None:
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:
-    """Ends what still runs: politely, then by force (a process that waits for a lost one hears no signal)."""
+    """Stops the running processes by SIGTERM, then by SIGKILL: a rank that waits for a lost peer ignores SIGTERM."""
     deadline = time.monotonic() + GRACE_S
     for process in processes:
         if process.poll() is None:
@@ -135,7 +135,7 @@ def _stop(processes: Sequence[subprocess.Popen]) -> None:
 
 
 def _address_of_first(nodes: str) -> str:
-    """Returns the address by which Slurm itself reaches the first of some nodes."""
+    """Returns the address that Slurm uses for the first node of a list."""
     name = _scontrol("hostnames", nodes).split()[0]
     fields = dict(field.split("=", 1) for field in _scontrol("node", name, "-o").split() if "=" in field)
     return fields.get("NodeAddr", name)

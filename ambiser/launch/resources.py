@@ -1,4 +1,4 @@
-"""What this machine has left for jobs: memory, GPUs and disk."""
+"""Measures the free memory, GPUs and disk of this machine."""
 
 import os
 import shutil
@@ -8,14 +8,14 @@ from pathlib import Path
 import psutil
 
 GPU_BYTES_PER_JOB = 2 * 2**30
-_CGROUPS = (  # limit, use, name of the reclaimable part in memory.stat: version 2, then version 1
+_CGROUPS = (  # limit, usage, name of the reclaimable part in memory.stat; cgroup v2, then v1
     ("memory.max", "memory.current", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
 )
 
 
 def available_memory_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Returns how much memory new jobs can take: of the machine, or of the container when that has less left."""
+    """Returns the free memory of the machine, or of the container if that is less."""
     available = psutil.virtual_memory().available
     for limit_name, use_name, reclaimable_name in _CGROUPS:
         try:
@@ -30,11 +30,15 @@ def available_memory_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def device_slots(jobs: int, use_gpus: bool = True, own: int = 0) -> list[str | None]:
-    """Returns the devices of each job that may run at the same time, at most `jobs` entries.
+    """Returns one entry per job that can run at the same time: its GPUs, or None to keep CUDA_VISIBLE_DEVICES.
 
-    Jobs go to the GPUs in turn, as many to each as its free memory holds (at least one); or, with `own`, each has so
-    many GPUs to itself (all, where there are fewer). Only where there are several GPUs is a job told which to use;
-    None leaves CUDA_VISIBLE_DEVICES as it is.
+    Jobs share GPUs in turn, as many per GPU as its free memory holds (at least one). On a machine with one GPU, or
+    none, all entries are None.
+
+    Args:
+        jobs: the maximum number of entries.
+        use_gpus: whether jobs use GPUs.
+        own: the number of GPUs that each job has to itself (all GPUs if there are fewer); 0: jobs share them.
     """
     gpus = free_gpus() if use_gpus else []
     if not gpus:
@@ -44,13 +48,13 @@ def device_slots(jobs: int, use_gpus: bool = True, own: int = 0) -> list[str | N
         groups = [names[first : first + own] for first in range(0, max(len(gpus) - own, 0) + 1, own)]
         return [",".join(group) if len(gpus) > 1 else None for group in groups][:jobs]
     rounds = []
-    for place, (_, free) in enumerate(gpus):
+    for place, (_, free) in enumerate(gpus):  # sorted by turn: every GPU gets a first job before any gets a second
         rounds += [(turn, place) for turn in range(max(1, free // GPU_BYTES_PER_JOB))]
     return [gpus[place][0] if len(gpus) > 1 else None for _, place in sorted(rounds)][:jobs]
 
 
 def free_gpus() -> list[tuple[str, int]]:
-    """Returns identifier and free bytes of each GPU that this process may use; empty without nvidia-smi."""
+    """Returns the identifier and free bytes of each GPU that this process may use; empty without nvidia-smi."""
     command = ["nvidia-smi", "--query-gpu=index,uuid,memory.free", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
@@ -66,6 +70,6 @@ def free_gpus() -> list[tuple[str, int]]:
 
 
 def disk_of(folder: Path) -> tuple[Path, int]:
-    """Returns what there is of a folder's path so far, and how many bytes are free on its disk."""
+    """Returns the nearest existing parent of a folder, or the folder itself, and the free bytes of its disk."""
     place = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     return place, shutil.disk_usage(place).free

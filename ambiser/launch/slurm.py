@@ -1,7 +1,7 @@
-"""Runs tasks as arrays of Slurm, each with its own log, and says truly what became of them.
+"""Runs jobs as tasks of Slurm arrays, each with its own log, and reports their outcome.
 
-Tasks of an earlier launch that are still in the queue are taken over and not submitted again. Every submission is
-written down before and after sbatch; one whose answer was lost is looked up by its name.
+Jobs of an earlier launch that are still in the queue are taken over, not submitted again. Every submission is recorded
+before and after sbatch; if the answer of sbatch was lost, the submission is looked up by its name.
 """
 
 import shlex
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 def run_jobs(
-    tasks: Sequence[Job],
+    jobs: Sequence[Job],
     *,
     folder: Path,
     slurm: Slurm,
@@ -46,66 +46,70 @@ def run_jobs(
     wait: bool = True,
     after: Sequence[Path] = (),
 ) -> int:
-    """Runs the tasks and says which failed.
+    """Runs the jobs and reports the failed ones.
 
-    Failed tasks are submitted again, `slurm.retries` times, except those that a user's fault (exit status 2) or a
-    person (scancel) ended. Ctrl-C and SIGTERM (as KeyboardInterrupt) cancel all.
+    Failed jobs are retried `slurm.retries` times, unless an error of the user (exit status 2) or scancel ended them.
+    Ctrl-C and SIGTERM (as KeyboardInterrupt) cancel all jobs.
 
     Args:
-        tasks: what to run.
-        folder: where submissions are recorded, one folder for each kind of work.
-        slurm: the site.
-        request: what these jobs ask for.
-        description: what progress is shown of.
+        jobs: the jobs; each becomes one task of an array.
+        folder: where submissions are recorded; one folder per stage.
+        slurm: the settings of the site.
+        request: the resources of one job.
+        description: the name of the work, for log lines.
         wait: false: submit and return.
-        after: folders of submissions; what of them is still in the queue must end well first.
+        after: folders of submissions that must succeed first.
 
     Returns:
-        0; 2 when each failed task ended with 2 (a fault of the user); else 1.
+        0; 2 if all failed jobs have status 2 (errors of the user); else 1.
 
     Raises:
-        UserError: Slurm refused the submission, with its own message, or does not answer.
+        UserError: Slurm refuses the submission (with Slurm's message) or does not answer.
     """
     slurm_client.require_commands()
-    arrays = _patiently(lambda: take_over(folder, tasks))
+    arrays = _patiently(lambda: take_over(folder, jobs))
     before = _patiently(lambda: [array.job for place in after for array in find_living(place)])
-    taken = {array.digests[index] for array in arrays for index in array.watched}
-    new = [task for task in tasks if task_digest(task.argv) not in taken]
-    if len(new) < len(tasks):
-        log.info("%s: %d of %d jobs are in the queue already", description, len(tasks) - len(new), len(tasks))
-    failed: list[Failure] = []
+    queued = {array.digests[index] for array in arrays for index in array.watched}
+    new = [job for job in jobs if task_digest(job.argv) not in queued]
+    if len(new) < len(jobs):
+        log.info("%s: %d of %d jobs are in the queue already", description, len(jobs) - len(new), len(jobs))
     try:
         _submit(new, arrays, folder=folder, slurm=slurm, request=request, after=before)
         if not wait:
             log.info("%s: %d jobs submitted: %s", description, len(new), " ".join(a.job for a in arrays))
             return 0
-        ended = _with_retries(arrays, folder, slurm, request)
-        for number, (task, failure) in enumerate(progress(ended, description, len(tasks)), start=1):
-            failed += [failure] if failure else []
-            if not sys.stderr.isatty():
-                outcome = "failed" if failure else "done"
-                log.info("%s %d/%d  %s: %s", description, number, len(tasks), task.name, outcome)
+        return _wait(_with_retries(arrays, folder, slurm, request), description, len(jobs))
     except KeyboardInterrupt:
         _cancel(arrays)
         raise
+
+
+def _wait(ended: Iterator[tuple[Job, Failure | None]], description: str, total: int) -> int:
+    """Waits for all jobs, logs each, prints the failures, and returns the exit status."""
+    failed: list[Failure] = []
+    for number, (job, failure) in enumerate(progress(ended, description, total), start=1):
+        failed += [failure] if failure else []
+        if not sys.stderr.isatty():
+            outcome = "failed" if failure else "done"
+            log.info("%s %d/%d  %s: %s", description, number, total, job.name, outcome)
     if failed:
-        print(describe_failures(failed, len(tasks)), file=sys.stderr)
+        print(describe_failures(failed, total), file=sys.stderr)
     return exit_status(failed)
 
 
-def describe_submission(tasks: Sequence[Job], *, folder: Path, slurm: Slurm, request: JobRequest) -> str:
-    """Returns what a dry run prints: the script, the line of sbatch, and the commands of the tasks."""
-    array = Array(folder.absolute() / "NNNN-RUN", "RUN", list(tasks), [])
+def describe_submission(jobs: Sequence[Job], *, folder: Path, slurm: Slurm, request: JobRequest) -> str:
+    """Returns the text of a dry run: the script, the sbatch command, and the commands of the tasks."""
+    array = Array(folder.absolute() / "NNNN-RUN", "RUN", list(jobs), [])
     line = shlex.join(["sbatch", *sbatch_options(array, request, slurm), "script.sh"])
-    commands = [f"# {index}: {shlex.join(command_of(task, request))}" for index, task in enumerate(tasks)]
+    commands = [f"# {index}: {shlex.join(command_of(job, request))}" for index, job in enumerate(jobs)]
     return "\n".join(["# script.sh:", script(array.folder, request), line, *commands])
 
 
 def refusals(slurm: Slurm, kinds: Sequence[str]) -> list[str]:
-    """Returns a line for each kind of job (of `Slurm`) that Slurm would not take, with its own message.
+    """Returns one line per kind of job (a key of `Slurm`) that Slurm would refuse, with Slurm's message.
 
     Raises:
-        UserError: there is no Slurm, or it does not answer.
+        UserError: Slurm's commands are missing, or Slurm does not answer.
     """
     slurm_client.require_commands()
     lines = []
@@ -121,14 +125,14 @@ def refusals(slurm: Slurm, kinds: Sequence[str]) -> list[str]:
     return lines
 
 
-def take_over(folder: Path, tasks: Sequence[Job]) -> list[Array]:
-    """Returns earlier submissions that have some of the tasks in the queue, and closes those that have ended.
+def take_over(folder: Path, jobs: Sequence[Job]) -> list[Array]:
+    """Returns earlier submissions that have some of these jobs in the queue, and closes those that have ended.
 
-    What of them has ended is no longer their business: it is done, or it is submitted again.
+    Their ended tasks are not watched: such a job is done, or it is submitted again.
     """
     arrays = find_arrays(folder)
     alive = living(arrays)
-    wanted = {task_digest(task.argv) for task in tasks}
+    wanted = {task_digest(job.argv) for job in jobs}
     kept = []
     for array in arrays:
         indices = {index for job, index in alive if job == array.job}
@@ -140,7 +144,7 @@ def take_over(folder: Path, tasks: Sequence[Job]) -> list[Array]:
 
 
 def find_living(folder: Path) -> list[Array]:
-    """Returns earlier submissions that have a task in the queue."""
+    """Returns earlier submissions with a task in the queue."""
     arrays = find_arrays(folder)
     jobs = {job for job, _ in living(arrays)}
     return [array for array in arrays if array.job in jobs]
@@ -155,7 +159,7 @@ def _submit(
     request: JobRequest,
     after: Sequence[str] = (),
 ) -> None:
-    """Submits tasks, in several arrays when the site allows no larger ones, and adds these to `arrays`."""
+    """Submits jobs, in several arrays if the site limits their size, and appends these to `arrays`."""
     size = _patiently(slurm_client.max_array_size) if tasks else 1
     for first in range(0, len(tasks), size):
         array = prepare(folder, tasks[first : first + size], request, slurm.requeues)
@@ -167,13 +171,13 @@ def _submit(
             array.record("closed")
             arrays.remove(array)
             if first:
-                log.warning("%d jobs that were submitted before go on; the same command takes them over", first)
+                log.warning("%d jobs were submitted before this and continue; the same command takes them over", first)
             raise
         array.record("submitted")
 
 
 def _submit_once(array: Array, options: Sequence[str]) -> str:
-    """Submits, unless an attempt whose answer was lost had been taken all the same."""
+    """Submits, unless Slurm accepted an earlier attempt whose answer was lost."""
     asked = array.folder / "asked"
     if asked.exists() and (found := find_submitted(array)):
         return found
@@ -184,12 +188,12 @@ def _submit_once(array: Array, options: Sequence[str]) -> str:
 def _with_retries(
     arrays: list[Array], folder: Path, slurm: Slurm, request: JobRequest
 ) -> Iterator[tuple[Job, Failure | None]]:
-    """Yields every watched task with what became of it in the end."""
+    """Yields every watched job after its last attempt, with its failure or None."""
     for left in range(slurm.retries, -1, -1):
         again = []
         for task, failure in outcomes(arrays, poll_s=slurm.poll_s, late_s=slurm.late_s):
             if failure and left and failure.can_be_retried():
-                log.info("%s: %s; it will be submitted again", task.name, failure.what())
+                log.info("%s: %s; retrying", task.name, failure.what())
                 again.append(task)
             else:
                 yield task, failure
@@ -203,6 +207,7 @@ def _with_retries(
 
 
 def _cancel(arrays: Sequence[Array]) -> None:
+    """Cancels all jobs, by name where sbatch has not answered."""
     jobs = [array.job for array in arrays if array.job]
     if jobs:
         log.info("cancelling jobs %s", " ".join(jobs))
@@ -215,16 +220,16 @@ def _cancel(arrays: Sequence[Array]) -> None:
 
 
 def _patiently(call: Callable[[], T]) -> T:
-    """Calls until Slurm's controller answers, for ten minutes."""
+    """Calls until Slurm's controller answers, for at most PATIENCE_S."""
     deadline = time.monotonic() + PATIENCE_S
-    told = False
+    warned = False
     while True:
         try:
             return call()
         except Unreachable as error:
             if time.monotonic() > deadline:
-                raise UserError(f"{error}; nothing can be submitted") from error
-            if not told:
+                raise UserError(f"{error}; gave up after {PATIENCE_S / 60:.0f} minutes") from error
+            if not warned:
                 log.warning("waiting for Slurm: %s", error)
-                told = True
+                warned = True
             time.sleep(RETRY_PAUSE_S)

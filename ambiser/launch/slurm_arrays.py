@@ -1,7 +1,7 @@
-"""Arrays of tasks on disk: what was submitted, as which job, and what became of every task.
+"""Records Slurm arrays on disk: the commands, the job number, and the status of every task.
 
-FOLDER/NNNN-RUN/ of a submission holds tasks.json (the commands), job.json (written before and after sbatch, so that a
-submission is never made twice and never forgotten), script.sh, status/INDEX.json and what Slurm itself had to say.
+FOLDER/NNNN-RUN/ of a submission holds tasks.json (the commands), job.json (written before and after sbatch, so that no
+submission is made twice or lost), script.sh, status/INDEX.json and the output of Slurm itself.
 """
 
 import contextlib
@@ -27,7 +27,16 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 @dataclass
 class Array:
-    """One submission: some tasks, the number of their job once Slurm has given one, and which tasks are waited for."""
+    """One submission.
+
+    Attributes:
+        folder: its record.
+        run: its random name.
+        tasks: the jobs, by index in the array.
+        digests: the digests of their commands.
+        job: the job number of Slurm, once it has given one.
+        watched: the indices to wait for.
+    """
 
     folder: Path
     run: str
@@ -39,7 +48,7 @@ class Array:
 
     @property
     def name(self) -> str:
-        """The name of the job, by which it is found again."""
+        """The name of the Slurm job."""
         return f"ambiser-{self.run}"
 
     def record(self, state: str) -> None:
@@ -47,7 +56,7 @@ class Array:
         write_json(self.folder / "job.json", {"state": state, "job": self.job, "name": self.name})
 
     def statuses(self) -> dict[int, dict]:
-        """Returns the status of every task that has one of this submission; only files that changed are read."""
+        """Returns the status of every task that has written one; reads changed files only."""
         files = {}
         with contextlib.suppress(OSError), os.scandir(self.folder / "status") as entries:
             files = {entry.name: entry.stat() for entry in entries if entry.name[0].isdigit()}
@@ -55,14 +64,14 @@ class Array:
             index, stamp = int(name.partition(".")[0]), (stat.st_mtime_ns, stat.st_ino)
             if self._seen.get(index, (None,))[0] == stamp:
                 continue
-            with contextlib.suppress(OSError, ValueError):  # a file system that shows it later
+            with contextlib.suppress(OSError, ValueError):  # another node wrote it, and it is not visible yet
                 status = json.loads((self.folder / "status" / name).read_text())
                 if status["run"] == self.run and status["digest"] == self.digests[index]:
                     self._seen[index] = (stamp, status)
         return {index: status for index, (_, status) in self._seen.items()}
 
     def said(self, index: int) -> str:
-        """Returns the last error before or around the command, such as a memory limit; mostly there is none."""
+        """Returns the last error message of Slurm or of the script, such as a memory limit, or ""."""
         with contextlib.suppress(OSError):
             text = (self.folder / f"slurm-{index}.out").read_text(errors="replace")
             errors = re.findall(r"^(?:slurmstepd\S*: error: |ambiser: |(?=/))(?!\*)(.+)", text, re.MULTILINE)
@@ -76,7 +85,7 @@ def task_digest(argv: Sequence[str]) -> str:
 
 
 def prepare(folder: Path, tasks: Sequence[Job], request: JobRequest, requeues: int) -> Array:
-    """Writes the folder of a submission; nothing is submitted yet."""
+    """Writes the record of a submission, before it is submitted."""
     run = secrets.token_hex(6)
     number = 1 + max((int(p.name[:4]) for p in folder.glob("[0-9][0-9][0-9][0-9]-*")), default=0)
     digests = [task_digest(task.argv) for task in tasks]
@@ -109,7 +118,7 @@ def prepare(folder: Path, tasks: Sequence[Job], request: JobRequest, requeues: i
 
 
 def command_of(task: Job, request: JobRequest) -> list[str]:
-    """Returns the command of a task, in its container; where several processes do it, srun starts them on all nodes."""
+    """Returns the command of a job, in its container; srun starts it on all nodes if several processes share it."""
     count = request.nodes * request.tasks
     together = [
         "srun",
@@ -133,7 +142,7 @@ def script(folder: Path, request: JobRequest) -> str:
 
 
 def sbatch_options(array: Array, request: JobRequest, slurm: Slurm, after: Sequence[str] = ()) -> list[str]:
-    """Returns the options of sbatch for an array; jobs in `after` must end well before it begins."""
+    """Returns the sbatch options of an array, which starts after the jobs in `after` have succeeded."""
     throttle = f"%{request.throttle}" if request.throttle else ""
     output = str(array.folder).replace("%", "%%") + "/slurm-%a.out"
     options = [
@@ -166,10 +175,10 @@ def sbatch_options(array: Array, request: JobRequest, slurm: Slurm, after: Seque
 
 
 def find_arrays(folder: Path) -> list[Array]:
-    """Returns the submissions that are not closed and have a job; the others of the folder are closed.
+    """Returns the open submissions that Slurm accepted, and closes those that it did not.
 
     Raises:
-        Unreachable: Slurm does not answer, so that a half-made submission cannot be looked up.
+        Unreachable: Slurm does not answer, so a submission without a job number cannot be looked up.
     """
     arrays = []
     for place in sorted(folder.absolute().glob("[0-9][0-9][0-9][0-9]-*")):
@@ -193,14 +202,14 @@ def load(place: Path) -> Array:
 
 
 def find_submitted(array: Array) -> str | None:
-    """Returns the job of a submission whose answer was lost: a task has told its number, or Slurm knows the name."""
+    """Returns the job number of a submission without an answer: from a task's status, or from Slurm by name."""
     for status in array.statuses().values():
         return status["slurm"]
     return slurm_client.find_job(array.name)
 
 
 def living(arrays: Iterable[Array]) -> dict[tuple[str, int], tuple[str, str]]:
-    """Returns state and reason of the tasks that may still run, by job and index."""
+    """Returns state and reason of the tasks that can still run, by job number and index."""
     jobs = [array.job for array in arrays]
     states = slurm_client.squeue(jobs) if jobs else {}
     return {key: value for key, value in states.items() if not slurm_client.fate(*value)}

@@ -1,4 +1,4 @@
-"""Slurm's commands: each call, and what its answer means; Slurm's own message is what the user is told."""
+"""Calls Slurm's commands and reads their answers; errors carry Slurm's own message."""
 
 import os
 import re
@@ -39,32 +39,36 @@ HOPELESS = {
 }
 
 
+FORGOTTEN = "no longer knows the job"
+"""The state of a task that squeue does not list."""
+
+
 class Unreachable(Exception):
-    """Slurm's controller does not answer; nothing can be said of any job."""
+    """Slurm's controller does not answer, so the state of all jobs is unknown."""
 
 
 def require_commands() -> None:
-    """Checks that Slurm's commands can be run.
+    """Checks that Slurm's commands are installed.
 
     Raises:
-        UserError: there is no sbatch.
+        UserError: sbatch is missing.
     """
     if not shutil.which("sbatch"):
-        raise UserError("sbatch is not there; --launcher slurm needs Slurm's commands in PATH, on a login node")
+        raise UserError("sbatch is missing; --launcher slurm needs Slurm's commands in PATH, on a login node")
 
 
 def sbatch(options: Sequence[str], script: str) -> str:
-    """Submits a script and returns the number of the job.
+    """Submits a script and returns the job number.
 
     Raises:
-        Unreachable: the controller did not answer; the job may have been taken all the same.
+        Unreachable: the controller did not answer; it may have accepted the job.
         UserError: Slurm refused it.
     """
     return ask(["sbatch", "--parsable", *options, script]).strip().partition(";")[0]
 
 
 def squeue(jobs: Sequence[str]) -> dict[tuple[str, int], tuple[str, str]]:
-    """Returns state and reason of every task that Slurm still knows, by job and index; one call for all.
+    """Returns state and reason of every task that Slurm still lists, by job number and index, with one call.
 
     Raises:
         Unreachable: the controller did not answer.
@@ -84,7 +88,7 @@ def squeue(jobs: Sequence[str]) -> dict[tuple[str, int], tuple[str, str]]:
 
 
 def find_job(name: str) -> str | None:
-    """Returns the number of the job with this name, or None when Slurm knows of none.
+    """Returns the number of the job with this name, or None.
 
     Raises:
         Unreachable: the controller did not answer.
@@ -94,37 +98,37 @@ def find_job(name: str) -> str | None:
 
 
 def scancel(jobs: Sequence[str]) -> None:
-    """Cancels jobs, or tasks (JOB_INDEX); those that have ended are no fault."""
-    # In a session of its own, so that a second Ctrl-C does not end it.
+    """Cancels jobs or tasks (JOB_INDEX); ended ones are ignored."""
+    # In its own session, so that a second Ctrl-C does not stop it.
     subprocess.run(
         ["scancel", *jobs], capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True, timeout=60
     )
 
 
 def max_array_size() -> int:
-    """Returns how many tasks an array may have."""
+    """Returns the maximum number of tasks of an array."""
     match = re.search(r"^MaxArraySize\s*=\s*(\d+)", ask(["scontrol", "show", "config"]), re.MULTILINE)
     return max(1, int(match.group(1))) if match else 1000
 
 
 def fate(state: str, reason: str) -> str:
-    """Returns "" while a task may still run, else why it never will (again)."""
+    """Returns "" while a task can still run, else the reason why it cannot."""
     if state not in LIVE:
         return f"Slurm: {state}"
-    # "(launch failed requeued held)" is what a node that cannot start anything leaves behind.
+    # A node that cannot start jobs leaves them as "(launch failed requeued held)".
     if state == "PENDING" and (reason in HOPELESS or re.search(r"held|hold", reason, re.IGNORECASE)):
         return f"Slurm: {reason}"
     return ""
 
 
 def ask(command: list[str]) -> str:
-    """Runs a command of Slurm and returns what it prints.
+    """Runs a Slurm command and returns its output.
 
     Raises:
         Unreachable: the controller did not answer.
-        UserError: it failed, with Slurm's own message as one line.
+        UserError: it failed; the message is Slurm's, in one line.
     """
-    # A launcher inside a job must not hand that job's variables on; SLURM_CONF says which Slurm it is.
+    # A launcher inside a job must not pass on that job's variables; SLURM_CONF selects the cluster and stays.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_", "SQUEUE_"))}
     environment |= {k: v for k, v in os.environ.items() if k == "SLURM_CONF"}
     try:
@@ -132,7 +136,7 @@ def ask(command: list[str]) -> str:
             command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, timeout=120
         )
     except FileNotFoundError as error:
-        raise UserError(f"{command[0]} is not there; --launcher slurm needs Slurm's commands in PATH") from error
+        raise UserError(f"{command[0]} is missing; --launcher slurm needs Slurm's commands in PATH") from error
     except subprocess.TimeoutExpired as error:
         raise Unreachable(f"{command[0]} did not answer in 120 s") from error
     if done.returncode == 0:

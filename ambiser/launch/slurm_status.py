@@ -1,4 +1,4 @@
-"""What has become of all tasks that were ever submitted: for people, and without changing anything."""
+"""Lists the state of all submitted tasks, without changing anything."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ambiser.io.files import read_json
 from ambiser.launch import slurm_client
 from ambiser.launch.failures import exit_text
 from ambiser.launch.slurm_arrays import Array, load
-from ambiser.launch.slurm_client import Unreachable, fate
+from ambiser.launch.slurm_client import FORGOTTEN, Unreachable, fate
 
 UNKNOWN = ("unknown", "")
 
@@ -26,9 +26,9 @@ class Row:
 
 
 def survey(folders: Iterable[Path]) -> tuple[dict[str, list[Row]], str]:
-    """Returns the tasks of each folder of submissions, and why Slurm could not be asked (or nothing).
+    """Returns the tasks of each folder of submissions, and why Slurm did not answer, or "".
 
-    A task that was submitted several times stands once, as it is by its last submission.
+    A task that was submitted several times is listed once, with the state of its last submission.
     """
     arrays = {folder.name: _load_all(folder) for folder in folders}
     jobs = [array.job for group in arrays.values() for array in group if array.job and _is_open(array)]
@@ -59,14 +59,14 @@ def _row(array: Array, index: int, status: dict | None, states: dict | None) -> 
 def _state(array: Array, index: int, status: dict | None, states: dict | None) -> tuple[str, str]:
     task = array.tasks[index]
     if status and status["state"] == "ended":
-        if status["exit"] == 0:  # its last file may be gone again, as that of a part of the features
+        if status["exit"] == 0:  # its last file may be gone: merging the features removes their parts
             return "done", ""
         return "failed", status["reason"] or f"exit status {exit_text(status['exit'] or 1)}"
     if not _is_open(array):
         return ("done", "") if task.done.is_file() else ("stopped", "")
     if states is None:
         return UNKNOWN
-    state, reason = states.get((array.job, index), ("no longer knows the job", ""))
+    state, reason = states.get((array.job, index), (FORGOTTEN, ""))
     why = fate(state, reason)
     if why:
         return "failed", why

@@ -1,4 +1,4 @@
-"""Waits for the tasks of arrays: the truth is the status file that a task wrote; Slurm tells when none will come."""
+"""Waits for the tasks of arrays: a task's status file decides; squeue tells when there will be none."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -9,25 +9,25 @@ from ambiser.launch import slurm_client
 from ambiser.launch.failures import Failure
 from ambiser.launch.job import Job
 from ambiser.launch.slurm_arrays import Array
-from ambiser.launch.slurm_client import Unreachable, fate
+from ambiser.launch.slurm_client import FORGOTTEN, Unreachable, fate
 
 LEAST_PAUSE_S, LEAST_POLL_S = 0.2, 1.0
-SETTLED_S = 3.0  # how long a task that Slurm has killed may still be expected to have ended by itself
+SETTLED_S = 3.0  # wait for the status file of a task that Slurm reports as killed: it may have ended by itself
 SETTLED = ("CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "NODE_FAIL", "BOOT_FAIL")
 Key = tuple[str, int]
 
 
 def outcomes(arrays: Sequence[Array], *, poll_s: float, late_s: float) -> Iterator[tuple[Job, Failure | None]]:
-    """Yields each watched task of arrays when it has ended, with its failure or None.
+    """Yields each watched job after its end, with its failure or None.
 
     Args:
-        arrays: submissions that have a job.
-        poll_s: most seconds between two looks at the queue; one call of squeue is made for all arrays.
-        late_s: seconds after which a file that another machine wrote must be visible.
+        arrays: submissions with a job number.
+        poll_s: longest pause (s) between two squeue calls; one call asks for all arrays.
+        late_s: longest wait (s) for a file written on another node.
     """
     unfinished = {(array.job, index): array for array in arrays for index in sorted(array.watched)}
     queue = _Queue(poll_s)
-    doubts: dict[Key, float] = {}  # since when a task has ended without what shows how
+    doubts: dict[Key, float] = {}  # when each ended task was first seen without its expected file
     started = time.monotonic()
     while unfinished:
         queue.look(unfinished)
@@ -43,7 +43,7 @@ def outcomes(arrays: Sequence[Array], *, poll_s: float, late_s: float) -> Iterat
                 continue
             del unfinished[key]
             if failure and failure.reason and queue.may_run(key):
-                slurm_client.scancel([f"{job}_{index}"])  # it is held and would wait for ever
+                slurm_client.scancel([f"{job}_{index}"])  # it is held and would wait forever
             if failure and failure.reason.startswith("Slurm: "):
                 failure = replace(failure, said=array.said(index))
             yield task, failure
@@ -53,14 +53,14 @@ def outcomes(arrays: Sequence[Array], *, poll_s: float, late_s: float) -> Iterat
 def _judge(
     task: Job, status: dict | None, state: tuple[str, str] | None, *, late_s: float
 ) -> tuple[Failure | None, float] | None:
-    """Returns None while a task may still do something, else its failure or None, and how long that must last."""
+    """Returns None while a task can still run, else its failure or None, and the wait (s) before that is final."""
     if status and status["state"] == "ended":
         if status["exit"] == 0:
             if task.done.is_file():
                 return None, 0.0
-            return _failure(task, status, f"{task.done} is not there"), late_s
+            return _failure(task, status, f"{task.done} is missing"), late_s
         return _failure(task, status, status["reason"]), 0.0
-    if state is None:  # nobody has looked yet
+    if state is None:  # squeue was not called yet
         return None
     why = fate(*state)
     if not why:
@@ -76,14 +76,14 @@ def _failure(task: Job, status: dict | None, reason: str) -> Failure:
 
 
 class _Queue:
-    """What squeue said last, asked no more often than it needs to be."""
+    """The last answer of squeue, which is called as rarely as possible."""
 
     def __init__(self, poll_s: float) -> None:
         self.states: dict[Key, tuple[str, str]] = {}
-        self._poll_s, self._started, self._last, self._told = poll_s, time.monotonic(), time.monotonic(), False
+        self._poll_s, self._started, self._last, self._warned = poll_s, time.monotonic(), time.monotonic(), False
 
     def look(self, unfinished: dict[Key, Array]) -> None:
-        """Asks Slurm when it is time to; while its controller does not answer, what it said before stands."""
+        """Calls squeue if it is due; while the controller does not answer, all states are unknown."""
         now = time.monotonic()
         if now - self._last < min(self._poll_s, max(LEAST_POLL_S, (now - self._started) / 10)):
             return
@@ -91,17 +91,17 @@ class _Queue:
         try:
             answer = slurm_client.squeue(sorted({job for job, _ in unfinished}))
         except Unreachable as error:
-            if not self._told:
+            if not self._warned:
                 log.warning("waiting for Slurm: %s", error)
-            self._told = True
-            # What was said before must not condemn anything that has not ended since.
+            self._warned = True
+            # An old answer must not make a task fail that has ended well since.
             self.states = {}
             return
-        if self._told:
+        if self._warned:
             log.info("Slurm answers again")
-        self._told = False
-        self.states = {key: answer.get(key, ("no longer knows the job", "")) for key in unfinished}
+        self._warned = False
+        self.states = {key: answer.get(key, (FORGOTTEN, "")) for key in unfinished}
 
     def may_run(self, key: Key) -> bool:
-        """Whether Slurm still has the task in its queue."""
+        """Whether the task is still in the queue."""
         return self.states.get(key, ("", ""))[0] in slurm_client.LIVE

@@ -152,7 +152,7 @@ def test_a_killed_job_is_named_with_its_signal(tmp_path, capsys):
 def test_a_job_that_ends_well_without_its_file_has_failed(tmp_path, capsys):
     task = python("t", tmp_path, "pass")
     assert run([task]) == 1
-    assert f"{task.done} is not there" in capsys.readouterr().err
+    assert f"{task.done} is missing" in capsys.readouterr().err
 
 
 def test_a_program_that_is_not_there_has_failed(tmp_path, capsys):

@@ -170,7 +170,7 @@ def test_a_fault_of_the_user_is_not_tried_again(tmp_path, capsys):
 
 def test_a_job_that_ends_well_without_its_file_has_failed(tmp_path, capsys):
     assert run([python("t", tmp_path, "pass")], tmp_path) == 1
-    assert "t.done is not there" in capsys.readouterr().err
+    assert "t.done is missing" in capsys.readouterr().err
 
 
 def test_a_task_with_a_gpu_sees_it(tmp_path):
@@ -209,7 +209,7 @@ def test_scancel_is_a_failure_and_the_others_go_on(tmp_path, launch, cluster):
     status, text = end(process, 20)
     assert status == 1
     assert "t1, Slurm: CANCELLED" in text
-    assert "submitted again" not in text
+    assert "retrying" not in text
 
 
 def test_a_held_task_is_a_failure(tmp_path, launch, cluster):
@@ -293,7 +293,7 @@ def test_a_warned_task_is_queued_again_and_ends_well(tmp_path, launch, cluster):
     assert status == 0, text
     assert (tmp_path / "t0.done.runs").read_text() == "xx"
     log = (tmp_path / "logs/t0.log").read_text()
-    assert "# stopped by a warning; queued again" in log
+    assert "# stopped by the warning before the time limit; requeued" in log
     assert "restart 1" in log
 
 
@@ -305,7 +305,7 @@ def test_a_task_that_is_warned_too_often_fails(tmp_path, launch, cluster):
     cluster.client("scancel", "--batch", "--signal=USR1", f"{job}_0")
     status, text = end(process)
     assert status == 1
-    assert "t0, stopped before the time limit for the 1. time; give it more time" in text
+    assert "t0, reached the time limit in attempt 1; request more time in conf/slurm.yaml" in text
 
 
 def test_the_controller_killed_just_after_a_submit_changes_nothing(tmp_path, launch, fresh_cluster):

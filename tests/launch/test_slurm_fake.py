@@ -159,7 +159,7 @@ def test_what_would_be_refused_is_known_before_anything_runs(fake):
 
 def test_without_slurm_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="sbatch is not there"):
+    with pytest.raises(UserError, match="sbatch is missing"):
         run(tmp_path)
 
 
@@ -283,7 +283,7 @@ def test_a_file_that_another_machine_shows_late_is_waited_for(fake, tmp_path):
 def test_a_file_that_never_shows_is_a_failure(fake, tmp_path):
     assert run(tmp_path, 1, wait=False) == 0
     finish(tmp_path, 0)
-    assert watch(tmp_path, 1)["t0"].reason == f"{tmp_path}/t0.done is not there"
+    assert watch(tmp_path, 1)["t0"].reason == f"{tmp_path}/t0.done is missing"
 
 
 def test_the_survey_tells_every_state_with_its_reason(fake, tmp_path):

@@ -82,4 +82,4 @@ if place.rank == 0: done.write_text("well")
     status, text, log = run(tmp_path, code)
     assert (status, text) == (0, "well"), log
     assert [(tmp_path / f"runs{rank}").read_text() for rank in (0, 1)] == ["xx", "xx"]
-    assert "# stopped by a warning; queued again" in log
+    assert "# stopped by the warning before the time limit; requeued" in log

@@ -58,7 +58,7 @@ def test_a_run_on_slurm_that_was_warned_ends_in_the_same_bytes(here, make, clust
     text, _ = process.communicate(timeout=120)
     assert process.returncode == 0, text
     log = (recipe.exp / TAG / "logs/contrastive.fold1.log").read_text()
-    assert "# stopped by a warning; queued again" in log
+    assert "# stopped by the warning before the time limit; requeued" in log
     assert "restart 1" in log
     assert "resumes after epoch" in log
     assert len(contents(here.exp)) == 10
