@@ -1,4 +1,4 @@
-"""The pool of jobs: how many run at a time, what their logs say, what failures and signals do."""
+"""Local jobs: how many run at a time, their logs, failures and signals."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ambiser.launch import local, resources
+from ambiser.launch import local
 from ambiser.launch.job import Job, split_done
 from ambiser.launch.local import run_jobs
 
@@ -33,27 +33,27 @@ def most_at_a_time(tasks) -> int:
     return max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
 
 
-def test_all_tasks_run_so_many_at_a_time(tmp_path):
+def test_all_jobs_run_and_no_more_at_a_time_than_there_are_slots(tmp_path):
     tasks = [python(f"t{i}", tmp_path) for i in range(5)]
     assert run(tasks, slots=(None,) * 3) == 0
     assert 2 <= most_at_a_time(tasks) <= 3
 
 
-def test_one_at_a_time_where_memory_holds_no_more(tmp_path, monkeypatch):
+def test_jobs_run_one_at_a_time_if_memory_holds_one(tmp_path, monkeypatch):
     monkeypatch.setattr(local, "available_memory_bytes", lambda: int(1.5 * GIB))
     tasks = [python(f"t{i}", tmp_path) for i in range(3)]
     assert run(tasks, slots=(None,) * 3, memory_bytes=GIB) == 0
     assert most_at_a_time(tasks) == 1
 
 
-def test_what_running_tasks_have_not_taken_yet_is_promised_to_them(tmp_path, monkeypatch):
+def test_memory_that_running_jobs_still_need_is_reserved(tmp_path, monkeypatch):
     monkeypatch.setattr(local, "available_memory_bytes", lambda: int(2.5 * GIB))
     tasks = [python(f"t{i}", tmp_path) for i in range(4)]
     assert run(tasks, slots=(None,) * 4, memory_bytes=GIB) == 0
     assert most_at_a_time(tasks) == 2
 
 
-def test_a_task_runs_even_where_memory_holds_none(tmp_path, monkeypatch):
+def test_one_job_runs_even_if_memory_holds_none(tmp_path, monkeypatch):
     monkeypatch.setattr(local, "available_memory_bytes", lambda: 0)
     assert run([python("t", tmp_path)], memory_bytes=1000) == 0
 
@@ -75,7 +75,7 @@ def test_the_log_has_command_host_start_end_seconds_and_exit(tmp_path):
         assert line in log
 
 
-def test_a_second_attempt_is_added_to_the_log(tmp_path):
+def test_a_second_attempt_is_appended_to_the_log(tmp_path):
     task = python("t", tmp_path)
     run([task])
     run([task])
@@ -85,7 +85,7 @@ def test_a_second_attempt_is_added_to_the_log(tmp_path):
 ODD = ["a b", "$HOME", "`id`", "x;y", "JOB", "MYJOBS_dir", "it's", '"', ">out", "*", "", "ä\n", "--x=$(id)"]
 
 
-def test_odd_arguments_and_paths_arrive_as_they_are(tmp_path):
+def test_unusual_arguments_and_paths_arrive_unchanged(tmp_path):
     folder = tmp_path / "a folder; with $signs"
     code = NOTE + "p.write_text(repr(sys.argv[2:]))"
     task = python("t", folder, code, *ODD)
@@ -93,7 +93,7 @@ def test_odd_arguments_and_paths_arrive_as_they_are(tmp_path):
     assert task.done.read_text() == repr(ODD)
 
 
-def test_jobs_get_one_thread_and_the_user_may_give_more(tmp_path, monkeypatch):
+def test_jobs_get_one_thread_unless_the_user_sets_more(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("MKL_NUM_THREADS", "3")
     code = NOTE + "import os; p.write_text(os.environ['OMP_NUM_THREADS'] + os.environ['MKL_NUM_THREADS'])"
@@ -102,14 +102,14 @@ def test_jobs_get_one_thread_and_the_user_may_give_more(tmp_path, monkeypatch):
     assert task.done.read_text() == "13"
 
 
-def test_devices_are_given_in_turn_and_given_back(tmp_path):
+def test_devices_are_assigned_in_turn_and_reused(tmp_path):
     code = NOTE + "import os, time; time.sleep(0.3); p.write_text(os.environ['CUDA_VISIBLE_DEVICES'])"
     tasks = [python(f"t{i}", tmp_path, code) for i in range(4)]
     assert run(tasks, slots=("GPU-a", "GPU-b")) == 0
     assert sorted(task.done.read_text() for task in tasks) == ["GPU-a", "GPU-a", "GPU-b", "GPU-b"]
 
 
-def test_a_failure_shows_the_end_of_the_first_log_and_starts_nothing_more(tmp_path, capsys):
+def test_a_failure_shows_the_end_of_the_first_log_and_starts_no_more_jobs(tmp_path, capsys):
     bad = python("bad", tmp_path, "print('\\n'.join(f'line {i}' for i in range(40))); 1 / 0")
     slow = python("slow", tmp_path)
     after = python("after", tmp_path)
@@ -134,34 +134,34 @@ def test_only_the_last_attempt_is_shown(tmp_path, capsys):
 USER_FAULT = "import sys; print('learning'); print('prog: error: a.yaml:3: no', file=sys.stderr); sys.exit(2)"
 
 
-def test_a_fault_of_the_user_shows_its_line_and_ends_with_2(tmp_path, capsys):
+def test_an_error_of_the_user_shows_its_line_and_exits_with_2(tmp_path, capsys):
     assert run([python("t", tmp_path, USER_FAULT)]) == 2
     shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("  | ")]
     assert shown == ["  | prog: error: a.yaml:3: no"]
 
 
-def test_a_bug_beside_a_fault_of_the_user_ends_with_1(tmp_path):
+def test_a_bug_beside_an_error_of_the_user_exits_with_1(tmp_path):
     assert run([python("t", tmp_path, USER_FAULT), python("u", tmp_path, "1 / 0")]) == 1
 
 
-def test_a_killed_job_is_named_with_its_signal(tmp_path, capsys):
+def test_a_killed_job_is_reported_with_its_signal(tmp_path, capsys):
     assert run([python("t", tmp_path, "import os; os.kill(os.getpid(), 9)")]) == 1
     assert "exit status 137 (SIGKILL; out of memory?)" in capsys.readouterr().err
 
 
-def test_a_job_that_ends_well_without_its_file_has_failed(tmp_path, capsys):
+def test_a_job_that_exits_with_0_without_its_last_file_has_failed(tmp_path, capsys):
     task = python("t", tmp_path, "pass")
     assert run([task]) == 1
     assert f"{task.done} is missing" in capsys.readouterr().err
 
 
-def test_a_program_that_is_not_there_has_failed(tmp_path, capsys):
+def test_a_missing_program_is_a_failure(tmp_path, capsys):
     task = Job("t", ("no-such-program",), tmp_path / "t.log", tmp_path / "t.done")
     assert run([task]) == 1
     assert "no-such-program: cannot be run: No such file" in capsys.readouterr().err
 
 
-def test_done_tasks_are_told_from_those_to_run(tmp_path):
+def test_done_jobs_are_split_from_those_to_run(tmp_path):
     tasks = [python("a", tmp_path), python("b", tmp_path)]
     tasks[1].done.touch()
     assert split_done(tasks) == ([tasks[1]], [tasks[0]])
@@ -236,7 +236,7 @@ def test_stopping_the_launcher_leaves_no_job_and_no_child_of_a_job(launcher, tmp
     assert "# exit: 143 (SIGTERM)" in (tmp_path / "a.log").read_text()
 
 
-def test_a_second_ctrl_c_ends_jobs_that_do_not_listen(launcher):
+def test_a_second_ctrl_c_kills_jobs_that_ignore_the_first(launcher):
     process, pids = launcher("deaf")
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)
@@ -257,77 +257,3 @@ def test_jobs_die_with_a_launcher_that_is_killed(launcher):
     for pid in pids[1::2]:
         if not is_gone(pid):
             os.kill(pid, signal.SIGKILL)
-
-
-def test_gpus_are_shared_in_turn_by_their_free_memory(monkeypatch):
-    big, small = 5 * GIB, GIB
-    monkeypatch.setattr(resources, "free_gpus", lambda: [("a", big), ("b", small)])
-    assert resources.device_slots(10) == ["a", "b", "a"]
-    assert resources.device_slots(2) == ["a", "b"]
-    assert resources.device_slots(3, use_gpus=False) == [None, None, None]
-    monkeypatch.setattr(resources, "free_gpus", lambda: [("a", big)])
-    assert resources.device_slots(10) == [None, None]
-    monkeypatch.setattr(resources, "free_gpus", lambda: [])
-    assert resources.device_slots(3) == [None, None, None]
-
-
-def test_jobs_with_gpus_of_their_own(monkeypatch):
-    monkeypatch.setattr(resources, "free_gpus", lambda: [(name, 80 * GIB) for name in "abcde"])
-    assert resources.device_slots(10, own=1) == ["a", "b", "c", "d", "e"]
-    assert resources.device_slots(10, own=2) == ["a,b", "c,d"]
-    assert resources.device_slots(1, own=2) == ["a,b"]
-    assert resources.device_slots(10, own=8) == ["a,b,c,d,e"]
-    monkeypatch.setattr(resources, "free_gpus", lambda: [("a", 80 * GIB)])
-    assert resources.device_slots(10, own=2) == [None]
-    monkeypatch.setattr(resources, "free_gpus", lambda: [])
-    assert resources.device_slots(5, own=2) == [None, None]
-
-
-@pytest.mark.parametrize(
-    ("visible", "expected"),
-    [
-        (None, ["GPU-1111", "GPU-2222"]),
-        ("1", ["GPU-2222"]),
-        ("GPU-11", ["GPU-1111"]),
-        ("0,1", ["GPU-1111", "GPU-2222"]),
-        ("", []),
-        ("-1", []),
-    ],
-)
-def test_gpus_are_those_that_the_user_made_visible(monkeypatch, tmp_path, visible, expected):
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho '0, GPU-1111, 1000'; echo '1, GPU-2222, 3000'\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if visible is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert [name for name, _ in resources.free_gpus()] == expected
-    if visible == "1":
-        assert resources.free_gpus()[0][1] == 3000 * 2**20
-
-
-@pytest.mark.parametrize("script", ["exit 9", "echo nonsense", "echo '0, GPU-1, [N/A]'"])
-def test_no_gpu_where_nvidia_smi_fails(monkeypatch, tmp_path, script):
-    program = tmp_path / "nvidia-smi"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert resources.free_gpus() == []
-
-
-def test_memory_is_what_the_container_has_left(tmp_path):
-    whole = resources.available_memory_bytes(tmp_path)
-    assert whole == pytest.approx(psutil.virtual_memory().available, rel=0.2)
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("700\n")
-    (tmp_path / "memory.stat").write_text("anon 600\ninactive_file 100\nfile 5\n")
-    assert resources.available_memory_bytes(tmp_path) == 400
-    (tmp_path / "memory.max").write_text("max\n")
-    assert resources.available_memory_bytes(tmp_path) == pytest.approx(whole, rel=0.2)
-
-
-def test_the_disk_of_a_folder_that_is_not_there_yet_is_that_of_its_nearest_parent(tmp_path):
-    place, free = resources.disk_of(tmp_path / "a" / "b")
-    assert place == tmp_path
-    assert free > 0

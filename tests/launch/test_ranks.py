@@ -15,12 +15,12 @@ from ambiser.launch import ranks
 from ambiser.launch.ranks import Place, find_place, run_ranks
 
 
-def test_one_process_is_the_first_of_one():
+def test_a_single_process_is_rank_0_of_1():
     assert find_place({}) == Place(rank=0, size=1)
     assert find_place({"WORLD_SIZE": "1", "RANK": "0"}).size == 1
 
 
-def test_torchrun_says_where_a_process_stands():
+def test_torchrun_sets_the_rank():
     environment = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "n1", "MASTER_PORT": "29500"}
     assert find_place(environment) == Place(3, 4, 1, "n1", 29500)
 
@@ -47,7 +47,7 @@ def scontrol(tmp_path, monkeypatch):
     return make
 
 
-def test_srun_says_where_a_process_stands(scontrol):
+def test_srun_sets_the_rank(scontrol):
     scontrol('if [ "$2" = hostnames ]; then echo n1; echo n2; else echo "NodeName=$3 NodeAddr=10.0.0.7 State=IDLE"; fi')
     place = find_place(STEP)
     assert (place.rank, place.size, place.local_rank, place.host) == (3, 4, 1, "10.0.0.7")
@@ -60,7 +60,7 @@ def test_a_batch_script_of_a_larger_job_is_one_process():
     assert find_place({"SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_JOB_ID": "712"}).size == 1
 
 
-def test_a_slurm_that_does_not_answer_is_one_line(scontrol):
+def test_an_unreachable_slurm_is_one_line(scontrol):
     scontrol("echo 'slurm_load_node error: Unable to contact' >&2; exit 1")
     with pytest.raises(UserError, match=r"^scontrol show hostnames: slurm_load_node error: Unable to contact$"):
         find_place(STEP)
@@ -70,7 +70,7 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-S", "-c", "import os, signal, sys, time; rank = int(os.environ['RANK']); " + code]
 
 
-def test_all_processes_run_with_their_places(tmp_path):
+def test_all_ranks_run_with_their_places(tmp_path):
     wanted = "('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')"
     code = f"import json; json.dump({{n: os.environ[n] for n in {wanted}}}, open(sys.argv[1] + str(rank), 'w'))"
     assert run_ranks([*python(code), str(tmp_path / "r")], 3) == 0
@@ -88,7 +88,7 @@ def test_all_processes_run_with_their_places(tmp_path):
     ],
 )
 @pytest.mark.parametrize("failing", [0, 1])
-def test_one_that_fails_ends_them_all(capfd, caplog, tmp_path, code, status, ending, failing):
+def test_a_failing_rank_stops_all(capfd, caplog, tmp_path, code, status, ending, failing):
     start = time.monotonic()
     rest = f"print('heard', rank, file=sys.stderr, flush=True)\nif rank == {failing}: {code}\ntime.sleep(60)"
     assert run_ranks(python("pass\n" + rest), 2) == status
@@ -96,7 +96,7 @@ def test_one_that_fails_ends_them_all(capfd, caplog, tmp_path, code, status, end
     assert f"heard {failing}" in capfd.readouterr().err
 
 
-def test_a_process_that_does_not_heed_is_killed(monkeypatch):
+def test_a_rank_that_ignores_sigterm_is_killed(monkeypatch):
     monkeypatch.setattr(ranks, "GRACE_S", 0.5)
     deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nif rank == 1: time.sleep(1); sys.exit(1)\ntime.sleep(60)"
     start = time.monotonic()
@@ -104,7 +104,7 @@ def test_a_process_that_does_not_heed_is_killed(monkeypatch):
     assert time.monotonic() - start < 20
 
 
-def test_processes_die_with_the_one_that_started_them(environment):
+def test_ranks_die_with_their_launcher(environment):
     code = (
         "import sys; from ambiser.launch.ranks import run_ranks; "
         "run_ranks([sys.executable, '-S', '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(60)'], 1)"

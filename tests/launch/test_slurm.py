@@ -140,7 +140,7 @@ def time_limit(cluster, tmp_path_factory):
     process.communicate()
 
 
-def test_all_tasks_run_and_paths_may_be_odd(time_limit, tmp_path):
+def test_all_jobs_run_with_unusual_paths(time_limit, tmp_path):
     folder = tmp_path / "a folder; with $signs %j and 'quotes'"
     tasks = [python(f"t{i}", folder) for i in range(4)]
     assert run(tasks, folder) == 0
@@ -151,7 +151,7 @@ def test_all_tasks_run_and_paths_may_be_odd(time_limit, tmp_path):
     assert json.loads(record.read_text())["state"] == "closed"
 
 
-def test_only_the_failing_member_is_submitted_again(tmp_path, capsys):
+def test_only_the_failed_task_is_retried(tmp_path, capsys):
     tasks = [python("good", tmp_path, TICK + WRITE), python("bad", tmp_path, TICK + "print('oops'); sys.exit(6)")]
     assert run(tasks, tmp_path, SITE.model_copy(update={"retries": 1})) == 1
     text = capsys.readouterr().err
@@ -161,14 +161,14 @@ def test_only_the_failing_member_is_submitted_again(tmp_path, capsys):
     assert tasks[1].log.read_text().count("# exit: 6") == 2
 
 
-def test_a_fault_of_the_user_is_not_tried_again(tmp_path, capsys):
+def test_an_error_of_the_user_is_not_retried(tmp_path, capsys):
     task = python("t", tmp_path, TICK + "print('prog: error: a.yaml:3: no'); sys.exit(2)")
     assert run([task], tmp_path, SITE.model_copy(update={"retries": 3})) == 2
     assert "  | prog: error: a.yaml:3: no" in capsys.readouterr().err
     assert Path(f"{task.done}.runs").read_text() == "x"
 
 
-def test_a_job_that_ends_well_without_its_file_has_failed(tmp_path, capsys):
+def test_a_job_that_exits_with_0_without_its_last_file_has_failed(tmp_path, capsys):
     assert run([python("t", tmp_path, "pass")], tmp_path) == 1
     assert "t.done is missing" in capsys.readouterr().err
 
@@ -179,7 +179,7 @@ def test_a_task_with_a_gpu_sees_it(tmp_path):
     assert task.done.read_text() in ("0", "1")
 
 
-def test_more_tasks_than_an_array_holds_are_split(tmp_path, monkeypatch):
+def test_jobs_beyond_the_array_limit_go_into_several_arrays(tmp_path, monkeypatch):
     monkeypatch.setattr(slurm_client, "max_array_size", lambda: 2)
     tasks = [python(f"t{i}", tmp_path) for i in range(5)]
     assert run(tasks, tmp_path) == 0
@@ -194,14 +194,14 @@ def test_more_tasks_than_an_array_holds_are_split(tmp_path, monkeypatch):
         (JobRequest(extra=["--no-such-option"]), "unrecognized option"),
     ],
 )
-def test_a_refused_submission_is_slurms_own_line(tmp_path, job, message):
+def test_a_refused_submission_shows_slurms_message(tmp_path, job, message):
     with pytest.raises(UserError, match=message) as caught:
         run([python("t", tmp_path)], tmp_path, job=job)
     assert "\n" not in str(caught.value)
     assert slurm.find_arrays(tmp_path / "jobs") == []
 
 
-def test_scancel_is_a_failure_and_the_others_go_on(tmp_path, launch, cluster):
+def test_scancel_is_a_failure_and_the_other_tasks_continue(tmp_path, launch, cluster):
     process = launch(f"time.sleep(0 if done.endswith('t0.done') else 100); {WRITE}", site={"retries": 2})
     job = job_of(tmp_path)
     wait_until((tmp_path / "t0.done").exists)
@@ -222,7 +222,7 @@ def test_a_held_task_is_a_failure(tmp_path, launch, cluster):
     assert queue(cluster, job) == []
 
 
-def test_too_much_memory_is_a_failure(tmp_path, capsys):
+def test_exceeding_the_memory_is_a_failure(tmp_path, capsys):
     task = python("t", tmp_path, f"x = b'1' * 900_000_000; time.sleep(30); {WRITE}")
     assert run([task], tmp_path, job=JobRequest(memory="100M")) == 1
     text = capsys.readouterr().err
@@ -251,7 +251,7 @@ def test_ctrl_c_cancels_the_array(tmp_path, launch, cluster, signum):
     wait_until(lambda: queue(cluster, job) == [])
 
 
-def test_a_killed_launcher_is_followed_by_one_that_submits_nothing_again(tmp_path, launch):
+def test_after_a_killed_launcher_the_next_takes_its_jobs_over(tmp_path, launch):
     code = TICK + f"time.sleep(3); {WRITE}"
     first = launch(code)
     job = job_of(tmp_path)
@@ -263,7 +263,7 @@ def test_a_killed_launcher_is_followed_by_one_that_submits_nothing_again(tmp_pat
     assert [(tmp_path / f"t{i}.done.runs").read_text() for i in (0, 1)] == ["x", "x"]
 
 
-def test_a_submission_whose_answer_was_lost_is_found_again(tmp_path, launch):
+def test_a_submission_with_a_lost_answer_is_found(tmp_path, launch):
     code = TICK + f"time.sleep(3); {WRITE}"
     first = launch(code)
     job_of(tmp_path)
@@ -274,7 +274,7 @@ def test_a_submission_whose_answer_was_lost_is_found_again(tmp_path, launch):
     assert [(tmp_path / f"t{i}.done.runs").read_text() for i in (0, 1)] == ["x", "x"]
 
 
-def test_a_folder_that_vanishes_is_a_failure_and_no_hang(tmp_path, launch):
+def test_a_removed_folder_is_a_failure_without_a_hang(tmp_path, launch):
     process = launch(f"time.sleep(2); {WRITE}", 1)
     job_of(tmp_path)
     shutil.rmtree(tmp_path / "jobs")
@@ -283,7 +283,7 @@ def test_a_folder_that_vanishes_is_a_failure_and_no_hang(tmp_path, launch):
     assert "1 of 1 jobs failed" in text
 
 
-def test_a_warned_task_is_queued_again_and_ends_well(tmp_path, launch, cluster):
+def test_a_task_near_its_time_limit_is_requeued_and_succeeds(tmp_path, launch, cluster):
     process = launch(STOPPABLE, 1)
     job = job_of(tmp_path)
     wait_until((tmp_path / "t0.done.runs").exists)
@@ -297,7 +297,7 @@ def test_a_warned_task_is_queued_again_and_ends_well(tmp_path, launch, cluster):
     assert "restart 1" in log
 
 
-def test_a_task_that_is_warned_too_often_fails(tmp_path, launch, cluster):
+def test_a_task_that_is_requeued_too_often_fails(tmp_path, launch, cluster):
     process = launch(STOPPABLE, 1, site={"requeues": 0})
     job = job_of(tmp_path)
     wait_until((tmp_path / "t0.done.runs").exists)
@@ -362,7 +362,7 @@ def test_modules_are_loaded_and_the_container_goes_before_the_command(tmp_path, 
     assert task.done.read_text() == "cuda/12.4 in a container"
 
 
-def test_a_module_that_is_not_there_is_named(tmp_path, modules, capsys):
+def test_a_missing_module_is_named(tmp_path, modules, capsys):
     assert run([python("t0", tmp_path)], tmp_path, job=JOB.model_copy(update={"modules": ["cuda/13"]})) == 1
     assert "module load cuda/13 failed" in capsys.readouterr().err
 

@@ -90,7 +90,7 @@ def test_every_key_becomes_an_option_of_sbatch(fake, tmp_path):
         assert f" {option} " in line
 
 
-def test_srun_starts_the_processes_of_what_can_be_divided():
+def test_srun_starts_the_processes_of_a_divisible_job():
     task = Job("t", ("train", "it"), Path("log"), Path("done"), divisible=True)
     job = JobRequest(nodes=2, tasks=4, cpus=3, container=["box"])
     assert command_of(task, job) == [
@@ -108,19 +108,19 @@ def test_srun_starts_the_processes_of_what_can_be_divided():
     assert command_of(replace(task, divisible=False), job) == ["box", "train", "it"]
 
 
-def test_a_warning_never_comes_in_the_first_part_of_a_short_limit(fake, tmp_path):
+def test_the_warning_comes_in_the_last_quarter_of_a_short_time_limit(fake, tmp_path):
     run(tmp_path, job=JobRequest(time="2"), wait=False)
     assert "--signal=B:USR1@30 " in calls(fake, "sbatch")[0]
 
 
-def test_what_the_user_does_not_set_is_left_to_the_site(fake, tmp_path):
+def test_keys_that_are_not_set_are_left_to_the_site(fake, tmp_path):
     run(tmp_path, wait=False)
     line = calls(fake, "sbatch")[0]
     for option in ("--partition", "--account", "--qos", "--time", "--mem", "--constraint", "--gres", "--dependency"):
         assert option not in line
 
 
-def test_a_dry_run_shows_script_and_line_and_submits_nothing(fake, tmp_path):
+def test_a_dry_run_shows_script_and_command_and_submits_nothing(fake, tmp_path):
     job = JobRequest(modules=["cuda/12"], container=["apptainer", "exec", "a b.sif"], memory="1G")
     text = describe_submission(tasks_of(tmp_path), folder=tmp_path / "jobs", slurm=SITE, request=job)
     assert "#!/bin/bash\nmodule load cuda/12 || { " in text
@@ -149,7 +149,7 @@ def test_a_refusal_is_one_line_and_leaves_nothing_open(fake, tmp_path, message):
     assert slurm.find_arrays(tmp_path / "jobs") == []
 
 
-def test_what_would_be_refused_is_known_before_anything_runs(fake):
+def test_refusals_are_known_before_submission(fake):
     (fake / "sbatch.sh").write_text(f'case "$*" in *=bad*) {REFUSE.format("invalid partition: bad")};; esac')
     lines = slurm.refusals(Slurm(cpu=JobRequest(partition="good"), train=JobRequest(partition="bad")), ("cpu", "train"))
     assert len(lines) == 1
@@ -157,13 +157,13 @@ def test_what_would_be_refused_is_known_before_anything_runs(fake):
     assert all(" --test-only " in line for line in calls(fake, "sbatch"))
 
 
-def test_without_slurm_it_says_so(tmp_path, monkeypatch):
+def test_missing_slurm_commands_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="sbatch is missing"):
         run(tmp_path)
 
 
-def test_a_lost_answer_is_looked_up_and_not_submitted_again(fake, tmp_path):
+def test_a_job_with_a_lost_answer_is_looked_up_and_not_submitted_again(fake, tmp_path):
     (fake / "sbatch.sh").write_text("echo 'sbatch: error: Unable to contact slurm controller' >&2; exit 1")
     (fake / "squeue.sh").write_text('case "$*" in *--name*) echo 55;; esac')
     assert run(tmp_path, wait=False) == 0
@@ -172,7 +172,7 @@ def test_a_lost_answer_is_looked_up_and_not_submitted_again(fake, tmp_path):
     assert json.loads(record.read_text())["job"] == "55"
 
 
-def test_a_submission_that_was_not_taken_is_made_again(fake, tmp_path):
+def test_a_submission_that_slurm_did_not_accept_is_repeated(fake, tmp_path):
     (fake / "sbatch.sh").write_text(
         "if [ -f once ]; then echo 56; else touch once; echo 'Socket timed out on send/recv' >&2; exit 1; fi"
     )
@@ -180,7 +180,7 @@ def test_a_submission_that_was_not_taken_is_made_again(fake, tmp_path):
     assert len(calls(fake, "sbatch")) == 2
 
 
-def test_a_controller_that_never_answers_is_given_up(fake, tmp_path, monkeypatch):
+def test_launching_gives_up_if_the_controller_never_answers(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(slurm, "PATIENCE_S", 0.3)
     (fake / "scontrol.sh").write_text("echo 'Unable to contact slurm controller' >&2; exit 1")
     with pytest.raises(UserError, match="Unable to contact slurm controller"):
@@ -188,7 +188,7 @@ def test_a_controller_that_never_answers_is_given_up(fake, tmp_path, monkeypatch
     assert calls(fake, "sbatch") == []
 
 
-def test_a_part_that_is_refused_leaves_the_parts_before_in_the_queue(fake, tmp_path, monkeypatch):
+def test_a_refused_array_leaves_earlier_arrays_in_the_queue(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(slurm_client, "max_array_size", lambda: 2)
     (fake / "sbatch.sh").write_text(f"if [ -f once ]; then {REFUSE.format('QOSMaxSubmit')}; fi; touch once; echo 57")
     (fake / "squeue.sh").write_text("echo '57|0|PENDING|None'; echo '57|1|PENDING|None'")
@@ -199,7 +199,7 @@ def test_a_part_that_is_refused_leaves_the_parts_before_in_the_queue(fake, tmp_p
     assert "--array=0-0 " in calls(fake, "sbatch")[-1]
 
 
-def test_what_has_ended_of_an_earlier_submission_is_submitted_again(fake, tmp_path):
+def test_ended_tasks_of_an_earlier_submission_are_submitted_again(fake, tmp_path):
     assert run(tmp_path, 2, wait=False) == 0
     finish(tmp_path, 0, exit=1)
     (fake / "squeue.sh").write_text("echo '77|0|FAILED|None'; echo '77|1|RUNNING|None'")
@@ -235,7 +235,7 @@ def watch(folder: Path, count: int) -> dict[str, object]:
     return {task.name: failure for task, failure in ended}
 
 
-def test_a_thousand_tasks_are_watched_with_one_call_an_interval(fake, tmp_path):
+def test_a_thousand_tasks_need_one_squeue_call_per_interval(fake, tmp_path):
     lines = "".join(f"77|{i}|FAILED|None\n" for i in range(1000))
     (fake / "answer").write_text(lines)
     (fake / "squeue.sh").write_text("cat answer")
@@ -247,7 +247,7 @@ def test_a_thousand_tasks_are_watched_with_one_call_an_interval(fake, tmp_path):
     assert len(calls(fake, "squeue")) - before <= 12
 
 
-def test_nothing_but_its_own_status_makes_a_task_end_well(fake, tmp_path):
+def test_only_its_own_status_makes_a_task_succeed(fake, tmp_path):
     (fake / "squeue.sh").write_text('for i in 0 1 2 3; do echo "77|$i|COMPLETED|None"; done')
     assert run(tmp_path, 4, wait=False) == 0
     for i in range(4):
@@ -260,7 +260,7 @@ def test_nothing_but_its_own_status_makes_a_task_end_well(fake, tmp_path):
     assert [failed[f"t{i}"].reason for i in (1, 2, 3)] == ["Slurm: COMPLETED"] * 3
 
 
-def test_a_status_is_believed_though_slurm_has_forgotten_the_job(fake, tmp_path):
+def test_a_status_counts_even_if_slurm_has_forgotten_the_job(fake, tmp_path):
     (fake / "squeue.sh").write_text("echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
     assert run(tmp_path, 2, wait=False) == 0
     (tmp_path / "t0.done").touch()
@@ -271,7 +271,7 @@ def test_a_status_is_believed_though_slurm_has_forgotten_the_job(fake, tmp_path)
     assert failed["t1"].status == 6
 
 
-def test_a_file_that_another_machine_shows_late_is_waited_for(fake, tmp_path):
+def test_watching_waits_for_a_file_that_appears_late(fake, tmp_path):
     (fake / "squeue.sh").write_text("echo '77|0|COMPLETED|None'")
     assert run(tmp_path, 1, wait=False) == 0
     finish(tmp_path, 0)
@@ -280,13 +280,13 @@ def test_a_file_that_another_machine_shows_late_is_waited_for(fake, tmp_path):
     process.wait()
 
 
-def test_a_file_that_never_shows_is_a_failure(fake, tmp_path):
+def test_a_file_that_never_appears_is_a_failure(fake, tmp_path):
     assert run(tmp_path, 1, wait=False) == 0
     finish(tmp_path, 0)
     assert watch(tmp_path, 1)["t0"].reason == f"{tmp_path}/t0.done is missing"
 
 
-def test_the_survey_tells_every_state_with_its_reason(fake, tmp_path):
+def test_the_survey_lists_every_state_with_its_reason(fake, tmp_path):
     assert run(tmp_path, 5, wait=False) == 0
     finish(tmp_path, 0)
     finish(tmp_path, 1, exit=6)
@@ -324,11 +324,11 @@ def test_the_survey_tells_every_state_with_its_reason(fake, tmp_path):
         ("OUT_OF_MEMORY", "None", "Slurm: OUT_OF_MEMORY"),
     ],
 )
-def test_what_slurm_says_of_a_task(state, reason, expected):
+def test_the_fate_of_a_task_by_state_and_reason(state, reason, expected):
     assert fate(state, reason) == expected
 
 
-def test_a_job_of_a_job_does_not_hand_its_variables_on(fake, monkeypatch):
+def test_slurm_variables_of_the_launchers_own_job_are_not_passed_on(fake, monkeypatch):
     monkeypatch.setenv("SLURM_MEM_PER_CPU", "1")
     monkeypatch.setenv("SBATCH_PARTITION", "p")
     monkeypatch.setenv("SLURM_CONF", "c")
@@ -336,7 +336,7 @@ def test_a_job_of_a_job_does_not_hand_its_variables_on(fake, monkeypatch):
     assert slurm_client.sbatch([], "x") == "||c"
 
 
-def test_an_answer_of_squeue_that_does_not_come_is_no_answer(fake):
+def test_a_squeue_without_an_answer_is_unreachable(fake):
     (fake / "squeue.sh").write_text("echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
     with pytest.raises(Unreachable):
         slurm_client.squeue(["1"])
@@ -354,7 +354,7 @@ def work(folder: Path, code: str, restarts: int = 0, **more: str) -> tuple[int, 
     return done.returncode, json.loads((place / "status/0.json").read_text())
 
 
-def test_the_worker_tells_how_a_command_ended(tmp_path):
+def test_the_worker_records_how_a_command_ended(tmp_path):
     status, fields = work(tmp_path, "import sys; open(sys.argv[1], 'w'); print('x')")
     assert status == 0
     assert {k: fields[k] for k in ("state", "exit", "slurm", "restarts")} == {
@@ -370,19 +370,19 @@ def test_the_worker_tells_how_a_command_ended(tmp_path):
     ("code", "expected", "noted"),
     [("raise SystemExit(6)", 6, 6), ("import os; os.kill(os.getpid(), 9)", 137, -9), ("pass", 1, 1)],
 )
-def test_the_worker_keeps_true_exit_codes(tmp_path, code, expected, noted):
+def test_the_worker_keeps_exit_codes(tmp_path, code, expected, noted):
     status, fields = work(tmp_path, code)
     assert (status, fields["exit"], fields["state"]) == (expected, noted, "ended")
 
 
-def test_a_log_that_cannot_be_written_is_told(tmp_path):
+def test_a_log_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "t.log").mkdir()
     status, fields = work(tmp_path, "pass")
     assert status == 1
     assert fields["reason"].startswith("log cannot be written: ")
 
 
-def test_an_attempt_that_slurm_gave_up_does_not_write_over_a_later_one(tmp_path):
+def test_an_abandoned_attempt_does_not_overwrite_a_later_one(tmp_path):
     work(tmp_path, "raise SystemExit(6)", restarts=1)
     _, fields = work(tmp_path, "raise SystemExit(5)", restarts=0)
     assert (fields["restarts"], fields["exit"]) == (1, 6)

@@ -50,12 +50,12 @@ def test_two_nodes_train_together(tmp_path):
     assert (status, text) == (0, "2 11"), log
 
 
-def test_what_cannot_be_divided_is_done_by_one_process(tmp_path):
+def test_an_indivisible_job_runs_in_one_process(tmp_path):
     status, text, log = run(tmp_path, "with open(done, 'a') as stream: stream.write(str(place.size))", divisible=False)
     assert (status, text) == (0, "1"), log
 
 
-def test_one_that_is_killed_ends_the_job(tmp_path, capfd):
+def test_a_killed_rank_ends_the_job(tmp_path, capfd):
     code = """
 if place.rank == 1: os.kill(os.getpid(), signal.SIGKILL)
 time.sleep(300)
@@ -66,7 +66,7 @@ time.sleep(300)
     assert "srun: error" in log
 
 
-def test_one_that_is_warned_of_its_end_is_queued_again_and_ends_well(tmp_path):
+def test_a_training_near_its_time_limit_is_requeued_and_succeeds(tmp_path):
     """The first run lasts until it is warned, which its first process brings about; the second one ends at once."""
     code = """
 runs = [done.parent / f"runs{rank}" for rank in range(place.size)]
