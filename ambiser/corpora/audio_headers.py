@@ -3,7 +3,6 @@
 import hashlib
 import os
 import struct
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,14 @@ import numpy as np
 import soundfile
 
 from ambiser.corpora.corpus import Corpus, Utterance
+from ambiser.corpora.findings import Findings
+from ambiser.corpora.input_digests import Probe, probe_audio
+from ambiser.corpora.near_misses import explain_content, find_near_miss
 from ambiser.corpora.threads import in_threads
 from ambiser.errors import DataError
 from ambiser.io.audio import SAMPLE_RATE_HZ, AudioInfo, read_audio, read_info
 from ambiser.io.console import progress
 
-_PROBE_BYTES = 4096
 _CHUNK_BYTES = 2**20
 _PLAIN_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")  # RIFF, 16 bytes of fmt, data: 44 bytes
 _FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
@@ -27,26 +28,23 @@ _TOLERANCE_S = 0.25
 
 @dataclass(frozen=True)
 class Measured:
-    """The utterances whose audio can be read, their lengths, and a key of content for byte-identical wavs."""
+    """The utterances with readable audio, their durations in seconds, and a content key for byte-identical wavs."""
 
     kept: list[Utterance]
     durations_s: dict[str, float]
     twins: dict[str, str]
+    probes: dict[str, Probe]
 
 
 def measure_audio(corpus: Corpus) -> Measured:
-    """Reads the header of every wav; unreadable ones are left out or raise, other formats are counted.
-
-    Raises:
-        DataError: a wav cannot be read and data.allow_incomplete is false.
-    """
+    """Reads the header of every wav; unreadable ones are faults, other rates and channels are counted."""
     findings = corpus.findings
     kept, durations_s, probes = [], {}, {}
     results = in_threads(_look, [u.wav for u in corpus.utterances])
     rows = zip(corpus.utterances, results, strict=True)
     for u, (info, probe, fault) in progress(rows, "reading audio headers", total=len(corpus.utterances)):
         if info is None:
-            findings.leave_out(u.utt, f"its audio {fault}", u.wav)
+            _add_fault(u, fault, findings)
             continue
         if info.channels != 1:
             findings.warn("wavs with several channels (averaged when read)")
@@ -62,22 +60,31 @@ def measure_audio(corpus: Corpus) -> Measured:
     extra = len(twins) - len(set(twins.values()))
     if extra:
         findings.warn("wavs that are byte-identical to another one", extra)
-    return Measured(kept, durations_s, twins)
+    return Measured(kept, durations_s, twins, probes)
 
 
-def _look(path: Path) -> tuple[AudioInfo | None, tuple[int, int], str]:
-    """Returns the header, a probe of the content (size, checksum of the middle), and the fault if there is one."""
+def _add_fault(u: Utterance, fault: str, findings: Findings) -> None:
+    """Adds the fault of an unreadable file, with what it really is or where it is."""
+    if fault == "is missing":
+        how, found = find_near_miss(u.wav)
+        findings.leave_out(u.utt, f"its audio is missing{how and f', but {how}'}", u.wav, found)
+    else:
+        what = explain_content(u.wav) if fault.startswith("is no readable audio") else ""
+        reason, _, detail = fault.partition(": ")
+        findings.leave_out(u.utt, f"its audio {f'is {what}' if what else reason}", u.wav, "" if what else detail)
+
+
+def _look(path: Path) -> tuple[AudioInfo | None, Probe, str]:
+    """Returns the header (None if unreadable), a probe of the content, and the fault if there is one."""
     try:
         descriptor = os.open(path, os.O_RDONLY)  # open() takes as long again, and there may be hundreds of thousands
         try:
-            size = os.fstat(descriptor).st_size
-            info = _read_plain_header(os.pread(descriptor, _PLAIN_HEADER.size, 0), size)
-            middle = max(size // 2 - _PROBE_BYTES // 2, 0)
-            probe = size, zlib.crc32(os.pread(descriptor, _PROBE_BYTES, middle))
+            head, probe = probe_audio(descriptor)
+            info = _read_plain_header(head, probe.size)
         finally:
             os.close(descriptor)
     except OSError:
-        info, probe = None, (0, 0)
+        info, probe = None, Probe(0, 0)
     try:
         return info or _inspect(path), probe, ""
     except DataError as error:
@@ -102,7 +109,7 @@ def _inspect(path: Path) -> AudioInfo:
     return info
 
 
-def _find_twins(wavs: dict[str, Path], probes: dict[str, tuple[int, int]]) -> dict[str, str]:
+def _find_twins(wavs: dict[str, Path], probes: dict[str, Probe]) -> dict[str, str]:
     """Returns a digest of the content for every wav that has a byte-identical twin.
 
     Only wavs that agree in size and in a probe of the middle are read as a whole.

@@ -1,17 +1,14 @@
-"""What every parser returns: utterances with each rater's votes, and what was left out or looked odd."""
+"""The result of every parser: utterances with the votes and ratings of each rater, and the findings."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ambiser.errors import DataError
-
-REMEDY = "--set data.allow_incomplete=true"
+from ambiser.corpora.findings import Findings
 
 
 class Vote(NamedTuple):
-    """One label that one rater gave; `source` is outside or self, `slot` is primary or secondary."""
+    """One label by one rater; `source` is outside or self, `slot` is primary or secondary."""
 
     rater: str
     source: str
@@ -20,7 +17,7 @@ class Vote(NamedTuple):
 
 
 class Rating(NamedTuple):
-    """What one rater said of valence, arousal and dominance; nan where the value is missing."""
+    """Valence, arousal and dominance by one rater; nan for a missing value."""
 
     rater: str
     source: str
@@ -31,15 +28,16 @@ class Rating(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One utterance with what was said of it.
+    """One utterance with its labels.
 
     Attributes:
-        label: the consensus code as released ("xxx": none).
-        votes: empty where a release withholds them; such an utterance can be predicted and not scored.
-        recording: what it was cut from; no recording may stand on two sides of a fold. Empty: nothing known.
+        gender: of the speaker: f, m or u (unknown).
+        label: the released consensus code; "xxx" for none, "-" if the release has no consensus.
+        votes: empty if the release withholds them; the utterance can then be predicted but not scored.
+        recording: what it was cut from, or empty; no recording may be in two parts of a fold.
         part: the part of the released split (Train, Development, Test1, ...), or empty.
-        acted: the code of the emotion that was acted, or empty.
-        expected_s: how long the labels' own times say it is; 0 where they say nothing.
+        acted: the code of the acted emotion, or empty.
+        expected_s: duration in seconds according to the label files; 0 if they do not say.
     """
 
     utt: str
@@ -66,45 +64,18 @@ def is_utf8(content: bytes) -> bool:
     return True
 
 
-@dataclass
-class Findings:
-    """What a parser met on its way: utterances left out with the reason, and oddities with their number."""
+_GENDERS = {"f": ("f", "female", "woman", "w"), "m": ("m", "male", "man"), "u": ("u", "unknown", "other", "-", "")}
+_CODE_OF = {word: code for code, words in _GENDERS.items() for word in words}
 
-    allow_incomplete: bool = False
-    left_out: dict[str, str] = field(default_factory=dict)
-    warnings: Counter = field(default_factory=Counter)
-    places: list[tuple[str, str]] = field(default_factory=list)
 
-    def warn(self, what: str, count: int = 1, *, where: object = "") -> None:
-        """Counts an oddity that costs no utterance; `where` (file:line, or a name) puts it on the list as well."""
-        self.warnings[what] += count
-        if where != "":
-            self.places.append((what, " ".join(str(where).split())))
-
-    def drop(self, utt: str, reason: str) -> None:
-        """Leaves an utterance out that no restored corpus would have: a known defect, a part that is not there."""
-        self.left_out[utt] = " ".join(reason.split())
-
-    def leave_out(self, utt: str, reason: str, where: object) -> None:
-        """Leaves an utterance out when the configuration allows it.
-
-        Raises:
-            DataError: data.allow_incomplete is false; the message names the place and the way to go on.
-        """
-        if not self.allow_incomplete:
-            raise DataError(f"{where}: {utt}: {reason}; restore the corpus, or go on without it: {REMEDY}")
-        self.left_out[utt] = " ".join(reason.split())
-
-    def fault(self, message: str) -> None:
-        """Counts a fault that concerns the corpus as a whole, or raises it as `leave_out` does."""
-        if not self.allow_incomplete:
-            raise DataError(f"{message}; restore the corpus, or go on with what is there: {REMEDY}")
-        self.warn(message)
+def gender_code(word: str) -> str:
+    """Returns f, m or u for a word such as Female, male or F; empty for a word that is none."""
+    return _CODE_OF.get(word.strip().casefold(), "")
 
 
 @dataclass
 class Corpus:
-    """A parsed corpus, the utterances sorted bytewise by name; `version` is the release as far as its files tell."""
+    """A parsed corpus, utterances sorted bytewise by name; `version` is the release, empty if its files do not say."""
 
     name: str
     utterances: list[Utterance]

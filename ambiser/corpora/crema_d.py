@@ -1,34 +1,26 @@
 """CREMA-D: 91 actors say twelve sentences in six emotions; what was heard is the label, what was acted is kept."""
 
-import csv
-import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from ambiser.config.data_keys import Data
-from ambiser.corpora.corpus import Corpus, Findings, Utterance, Vote
+from ambiser.corpora.corpus import Corpus, Utterance, Vote, gender_code
+from ambiser.corpora.crema_d_tables import (
+    ACTED,
+    CLIP,
+    HOME,
+    SENTENCES,
+    clip_name,
+    list_anonymous,
+    read_responses,
+    read_rows,
+    read_table_of_votes,
+)
+from ambiser.corpora.findings import Findings
+from ambiser.corpora.near_misses import find_near_miss
 from ambiser.errors import DataError
 from ambiser.labels.vote_table import ANONYMOUS
 
-HOME = "https://github.com/CheyneyComputerScience/CREMA-D"
-CLIP = re.compile(r"(\d{4})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)")
-LETTERS = {"A": "ang", "D": "dis", "F": "fea", "H": "hap", "N": "neu", "S": "sad"}
-ACTED = {"ANG": "ang", "DIS": "dis", "FEA": "fea", "HAP": "hap", "NEU": "neu", "SAD": "sad"}
-SENTENCES = {
-    "IEO": "It's eleven o'clock.",
-    "TIE": "That is exactly what happened.",
-    "IOM": "I'm on my way to the meeting.",
-    "IWW": "I wonder what this is about.",
-    "TAI": "The airplane is almost full.",
-    "MTI": "Maybe tomorrow it will be cold.",
-    "IWL": "I would like a new alarm clock.",
-    "ITH": "I think I have a doctor's appointment.",
-    "DFA": "Don't forget a jacket.",
-    "ITS": "I think I've seen this before.",
-    "TSI": "The surface is slick.",
-    "WSI": "We'll stop in a couple of minutes.",
-}
 DEFECTS = {
     "1076_MTI_SAD_XX": "known defect: the clip is silent",
     "1076_MTI_NEU_XX": "known defect: listeners heard a broken file",
@@ -41,8 +33,6 @@ DEFECTS = {
     "1017_IWW_ANG_XX": "known defect: byte-identical to 1017_IWW_FEA_XX",
     "1017_IWW_FEA_XX": "known defect: byte-identical to 1017_IWW_ANG_XX",
 }
-SLOWEST_MS = 10000
-_HEARD = "1"  # query types: 1 voice alone, 2 face alone, 3 both
 _TABLE = Path("processedResults") / "tabulatedVotes.csv"
 _RESPONSES = "finishedResponses.csv"
 _NO_AUDIO = "has votes and no audio here"
@@ -74,7 +64,7 @@ def read_crema_d(corpus_dir: Path, data: Data) -> Corpus:
         if clip in DEFECTS:
             findings.drop(clip, DEFECTS[clip])
         elif clip not in wavs:
-            findings.drop(clip, _NO_AUDIO)
+            _miss_audio(root, clip, findings)
         elif not votes[clip]:
             findings.leave_out(clip, "has no votes", root / _TABLE)
         else:
@@ -104,73 +94,14 @@ def find_root(corpus_dir: Path) -> Path:
     )
 
 
-def read_table_of_votes(path: Path, findings: Findings) -> dict[str, Counter]:
-    """Reads the votes for the voice alone from tabulatedVotes.csv.
-
-    The first column is the query type times 100,000 plus the number of the clip.
-
-    Returns:
-        The number of votes by code, for every clip.
-
-    Raises:
-        DataError: with file and line, for a column, clip or number that is not as it should be.
-    """
-    tabulated: dict[str, Counter] = {}
-    for line, row in _rows(path, ("", *LETTERS, "fileName", "numResponses")):
-        if not row[""].startswith(_HEARD) or len(row[""]) != 6:
-            continue
-        clip = _clip_name(row["fileName"], f"{path}:{line}")
-        try:
-            counts = Counter({code: int(row[letter]) for letter, code in LETTERS.items()})
-            total = int(row["numResponses"])
-        except ValueError as error:
-            raise DataError(f"{path}:{line}: {clip}: votes must be whole numbers: {error}") from error
-        if min(counts.values()) < 0 or clip in tabulated:
-            fault = "stands twice; remove one line" if clip in tabulated else "has a negative number of votes"
-            raise DataError(f"{path}:{line}: {clip} {fault}")
-        if total != counts.total():
-            findings.warn("numResponses is not the sum of the votes", where=f"{path}:{line}: {clip}")
-        tabulated[clip] = counts
-    if not tabulated:
-        raise DataError(f"{path}: holds no votes for the voice alone (rows 1xxxxx); the file is empty or cut off")
-    return tabulated
-
-
-def list_anonymous(counts: Counter) -> list[Vote]:
-    """Turns counts into one vote each, by raters who are only numbered within the clip."""
-    labels = [code for code in LETTERS.values() for _ in range(counts[code])]
-    return [Vote(f"{ANONYMOUS}{i:02d}", "outside", label) for i, label in enumerate(labels, start=1)]
-
-
-def read_responses(path: Path, findings: Findings) -> dict[str, list[Vote]]:
-    """Reads the votes for the voice alone with their raters from finishedResponses.csv.
-
-    As in the table of votes, answers after more than ten seconds are not counted, and of several answers of one
-    rater to one clip the first is.
-
-    Raises:
-        DataError: with file and line, for a column, clip or time that is not as it should be.
-    """
-    votes: dict[str, dict[str, Vote]] = {}
-    for line, row in _rows(path, ("localid", "ttr", "queryType", "clipName", "respEmo")):
-        if row["queryType"] != _HEARD:
-            continue
-        where = f"{path}:{line}"
-        clip = _clip_name(row["clipName"], where)
-        try:
-            slow = float(row["ttr"]) > SLOWEST_MS
-        except ValueError as error:
-            raise DataError(f"{where}: ttr must be a number, got {row['ttr']!r}") from error
-        rater = row["localid"].strip()
-        if slow:
-            findings.warn(f"responses after more than {SLOWEST_MS / 1000:g} s (not counted)")
-        elif row["respEmo"] not in LETTERS:
-            findings.warn("responses that are no emotion (not counted)", where=f"{where}: {row['respEmo']}")
-        elif rater in votes.setdefault(clip, {}):
-            findings.warn("second responses of a rater to a clip (not counted)", where=f"{where}: {rater} {clip}")
-        else:
-            votes[clip][rater] = Vote(f"r{rater}", "outside", LETTERS[row["respEmo"]])
-    return {clip: list(given.values()) for clip, given in votes.items()}
+def _miss_audio(root: Path, clip: str, findings: Findings) -> None:
+    """Leaves out a clip that was not downloaded; refuses one whose audio is there under another name."""
+    wav = root / "AudioWAV" / f"{clip}.wav"
+    how, found = find_near_miss(wav)
+    if found:
+        findings.leave_out(clip, f"has no audio, but {how}", wav, found)
+    else:
+        findings.drop(clip, _NO_AUDIO)
 
 
 def _read_named(path: Path, tabulated: dict[str, Counter], findings: Findings) -> dict[str, list[Vote]]:
@@ -212,7 +143,7 @@ def _find_wavs(root: Path, findings: Findings) -> dict[str, Path]:
         elif path.suffix.lower() != ".wav" or not CLIP.fullmatch(path.stem):
             findings.warn("files of AudioWAV whose name is no clip (ignored)", where=path)
         else:
-            wavs[_clip_name(path.stem, str(path))] = path
+            wavs[clip_name(path.stem, str(path))] = path
     if not wavs:
         raise DataError(f"{root / 'AudioWAV'} holds no clip; get the audio with: git lfs pull")
     return wavs
@@ -222,33 +153,9 @@ def _read_genders(path: Path, findings: Findings) -> dict[str, str]:
     if not path.is_file():
         findings.warn(f"no {path.name}: genders are unknown")
         return {}
-    return {row["ActorID"]: row["Sex"][:1].lower() for _, row in _rows(path, ("ActorID", "Sex"))}
-
-
-def _clip_name(text: str, where: str) -> str:
-    """Returns the name of a clip; 1040_ITH_SAD_XX lacks an X in some copies."""
-    clip = text.strip() + ("X" if text.strip().endswith("_X") else "")
-    match = CLIP.fullmatch(clip)
-    if match is None or match[2] not in SENTENCES:
-        raise DataError(f"{where}: {text!r} is no name of a clip (ACTOR_SENTENCE_EMOTION_LEVEL)")
-    return clip
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields line number and fields of every row of a CSV table.
-
-    Raises:
-        DataError: it cannot be read, lacks a column, or a row has too few fields.
-    """
-    try:
-        with open(path, encoding="utf-8-sig", errors="replace", newline="") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name or '""' for name in columns if name not in (reader.fieldnames or [])]
-            if missing:
-                raise DataError(f"{path}:1: the header lacks {', '.join(missing)}; get the file again from {HOME}")
-            for row in reader:
-                if any(row[name] is None for name in columns):
-                    raise DataError(f"{path}:{reader.line_num}: too few fields; the file is cut off")
-                yield reader.line_num, row
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    genders = {}
+    for line, row in read_rows(path, ("ActorID", "Sex"), findings):
+        genders[row["ActorID"]] = gender_code(row["Sex"]) or "u"
+        if not gender_code(row["Sex"]):
+            findings.error("Sex must be Female or Male", f"{path}:{line}", row["Sex"])
+    return genders

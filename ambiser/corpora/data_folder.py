@@ -1,4 +1,4 @@
-"""Stage 1: writes a parsed corpus as tables and folds; corpus.json comes last and says that all is there."""
+"""Stage 1: writes a parsed corpus as tables and folds; corpus.json comes last and marks the stage as done."""
 
 import contextlib
 import gc
@@ -12,6 +12,7 @@ from ambiser.corpora.audio_headers import Measured, measure_audio
 from ambiser.corpora.corpus import Corpus, Utterance
 from ambiser.corpora.data_tables import check_tables, remove_stale, write_folds, write_tables
 from ambiser.corpora.folds import Split, make_folds
+from ambiser.corpora.input_digests import refuse_changes, write_inputs
 from ambiser.corpora.leaks import guard_folds
 from ambiser.corpora.mini.mini_corpus import make_mini
 from ambiser.corpora.parsers import CORPORA
@@ -35,7 +36,7 @@ def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusR
 
     Raises:
         ConfigError: the folder was made with other settings, or no corpus is named.
-        DataError: the corpus has a fault.
+        DataError: the corpus has faults, or its files have changed since the folder was made.
     """
     corpus_dir = _corpus_folder(corpus_dir, data, layout).resolve()
     settings = {"corpus_dir": str(corpus_dir), "data": data.model_dump(mode="json")}
@@ -44,10 +45,14 @@ def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusR
         log.info("making the corpus of %d made-up utterances in %s", data.mini_utterances, corpus_dir)
         make_mini(corpus_dir, data.mini_utterances)
     if record is not None:
+        refuse_changes(layout, corpus_dir)
         log.info("%s is there and was made with these settings: nothing to do", layout.corpus_record())
         return record
     with _without_collection():
-        corpus = CORPORA[data.corpus](corpus_dir, data)
+        try:
+            corpus = CORPORA[data.corpus](corpus_dir, data)
+        except OSError as error:
+            raise DataError(f"{error.filename or corpus_dir}: cannot be read: {error.strerror or error}") from error
         return write_corpus(corpus, settings=settings, data=data, layout=layout)
 
 
@@ -73,23 +78,27 @@ def write_corpus(corpus: Corpus, *, settings: dict[str, object], data: Data, lay
     Raises:
         DataError: no utterance is left, the corpus cannot be split as asked, or a fold leaks.
     """
+    root, faults = Path(settings["corpus_dir"]), layout.data_dir / "faults.tsv"
     _leave_out(corpus, data.leave_out)
     measured = measure_audio(corpus)
+    corpus.findings.refuse(root, faults)
+    faults.unlink(missing_ok=True)
     kept = measured.kept
     if not kept:
         reasons = Counter(corpus.findings.left_out.values()).most_common(3)
-        raise DataError(f"{settings['corpus_dir']}: no utterance is left; most frequent reasons: {reasons}")
+        raise DataError(f"{root}: no utterance is left; most frequent reasons: {reasons}")
     _compare_names(kept, corpus)
     split = make_folds(kept, data)
     leaks = guard_folds(split.folds, kept, measured.twins, allowed=data.protocol == "random" or data.allow_leaks)
     for folder in (layout.data_dir, layout.data_dir / "all", *layout.data_dir.glob("fold*")):
         remove_stale(folder)
     write_tables(corpus, kept, measured.durations_s, layout)
-    root = f"{settings['corpus_dir']}/"  # places are relative to the corpus, so that they are the same on every disk
-    places = sorted((what, where.replace(root, "")) for what, where in corpus.findings.places)
+    # Places are relative to the corpus, so that they are the same on every disk.
+    places = sorted((what, where.replace(f"{root}/", "")) for what, where in corpus.findings.places)
     write_tsv(layout.table("warnings.tsv"), ["what", "where"], places)
     write_folds(split.folds, layout)
     check_tables(layout, split.folds)
+    write_inputs(layout, root, corpus.findings.inputs, {u.wav: measured.probes[u.utt] for u in kept})
     record = make_record(corpus, measured, split, leaks=leaks, settings=settings, data=data)
     record.write(layout.corpus_record())
     return record
@@ -162,7 +171,7 @@ def _compare_names(utterances: list[Utterance], corpus: Corpus) -> None:
 
 @contextlib.contextmanager
 def _without_collection() -> Iterator[None]:
-    """Keeps the garbage collector from walking through millions of votes again and again; none of them is a cycle."""
+    """Turns the garbage collector off: it would walk through millions of votes again and again, without a cycle."""
     was_on = gc.isenabled()
     gc.disable()
     try:

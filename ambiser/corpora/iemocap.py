@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ambiser.config.data_keys import Data
-from ambiser.corpora.corpus import Corpus, Findings, Utterance
+from ambiser.corpora.corpus import Corpus, Utterance
+from ambiser.corpora.findings import Findings
 from ambiser.corpora.iemocap_grammar import TURN, Turn, read_evaluation, read_transcription
+from ambiser.corpora.near_misses import find_near_miss
 from ambiser.errors import DataError
 from ambiser.io.console import log
 
@@ -69,8 +71,10 @@ def read_release(
         allow_incomplete: leave out turns with a fault, and accept other counts, with a warning each.
         expected_counts: what to check, as in FULL_RELEASE; None checks nothing.
 
+    Faults (in files, turns without wav or labels, other counts) are added to the findings.
+
     Raises:
-        DataError: no such folder, a file with a fault, a turn without wav or without labels, or other counts.
+        DataError: the folder is not IEMOCAP, or a file cannot be read.
     """
     findings = Findings(allow_incomplete)
     root = find_root(corpus_dir)
@@ -81,11 +85,11 @@ def read_release(
     for session in SESSIONS:
         folder = root / session
         if not folder.is_dir():
-            findings.fault(f"{folder} is missing")
+            findings.miss("is missing", folder)
             continue
         for path in _listing(folder / "dialog" / "EmoEvaluation", "Ses0[1-5]*.txt", findings):
             n_dialogs += 1
-            _add_new(turns, read_evaluation(path, findings))
+            _add_new(turns, read_evaluation(path, findings), findings)
         for path in _listing(folder / "dialog" / "transcriptions", "Ses0[1-5]*.txt", findings):
             texts |= read_transcription(path, findings)
         wavs |= _find_wavs(folder / "sentences" / "wav", findings)
@@ -125,7 +129,7 @@ def _is_root(folder: Path) -> bool:
 def _listing(folder: Path, pattern: str, findings: Findings) -> list[Path]:
     """Returns the files in bytewise order; the pattern also keeps out macOS's ._ files."""
     if not folder.is_dir():
-        findings.fault(f"{folder} is missing")
+        findings.miss("is missing", folder)
         return []
     junk = sum(path.name.startswith(".") for path in folder.iterdir())
     if junk:
@@ -144,44 +148,73 @@ def _find_wavs(folder: Path, findings: Findings) -> dict[str, Path]:
     return wavs
 
 
-def _add_new(turns: dict[str, Turn], new: Mapping[str, Turn]) -> None:
+def _add_new(turns: dict[str, Turn], new: Mapping[str, Turn], findings: Findings) -> None:
     for name, turn in new.items():
         if name in turns:
-            raise DataError(f"{turn.where}: {name} stands twice (first in {turns[name].where}); remove one block")
-        turns[name] = turn
+            findings.error(
+                "the turn is there twice; remove one block", turn.where, f"{name}, first in {turns[name].where}"
+            )
+        else:
+            turns[name] = turn
 
 
 def _join(
     root: Path, *, turns: Mapping[str, Turn], texts: Mapping[str, str], wavs: Mapping[str, Path], findings: Findings
 ) -> list[Utterance]:
+    """Joins turns, transcripts and wavs by name; adds a fault for what has no partner."""
     utterances = []
     for name in sorted(turns):
-        turn = turns[name]
         if name not in wavs:
             wav = root / f"Session{name[4]}" / "sentences" / "wav" / name.rpartition("_")[0] / f"{name}.wav"
-            findings.leave_out(name, f"has no audio, {wav} is missing", turn.where)
+            how, found = find_near_miss(wav)
+            findings.leave_out(name, f"has no audio{how and f', but {how}'}", wav, found)
             continue
-        if name not in texts:
-            findings.warn("turns without a transcript (empty text)")
-        session, _, _, letter, _ = TURN.fullmatch(name).groups()
-        utterances.append(
-            Utterance(
-                utt=name,
-                wav=wavs[name],
-                speaker=session + letter,
-                gender=letter.lower(),
-                session=session,
-                label=turn.code,
-                text=texts.get(name, ""),
-                votes=turn.votes,
-                ratings=turn.ratings,
-                recording=name.rpartition("_")[0],
-                expected_s=turn.duration_s,
-            )
-        )
-    for name in sorted(wavs.keys() - turns.keys() - findings.left_out.keys()):
-        findings.leave_out(name, "has no block in EmoEvaluation", wavs[name])
+        _check_text(root, name, texts, findings)
+        utterances.append(_make_utterance(name, turns[name], wavs[name], texts.get(name, "")))
+    for name in sorted(
+        wavs.keys() - turns.keys() - findings.left_out.keys() - {fault.utt for fault in findings.faults}
+    ):
+        labels = _dialog_file(root, name, "EmoEvaluation")
+        if labels.is_file():
+            findings.leave_out(name, "has no block in EmoEvaluation", wavs[name])
+        else:
+            how, found = find_near_miss(labels)
+            findings.leave_out(name, f"the label file of its dialog is missing{how and f', but {how}'}", labels, found)
     return utterances
+
+
+def _check_text(root: Path, name: str, texts: Mapping[str, str], findings: Findings) -> None:
+    """Counts turns that will have an empty text, by the reason."""
+    if texts.get(name):
+        return
+    path = _dialog_file(root, name, "transcriptions")
+    if name in texts:
+        findings.warn("transcript lines without words (empty text)", where=f"{path}: {name}")
+    elif path.is_file():
+        findings.warn("turns without a transcript (empty text)", where=f"{path}: {name}")
+    else:
+        findings.warn("turns whose dialog has no transcription file (empty text)", where=f"{path}: {name}")
+
+
+def _dialog_file(root: Path, turn: str, kind: str) -> Path:
+    return root / f"Session{turn[4]}" / "dialog" / kind / f"{turn.rpartition('_')[0]}.txt"
+
+
+def _make_utterance(name: str, turn: Turn, wav: Path, text: str) -> Utterance:
+    session, _, _, letter, _ = TURN.fullmatch(name).groups()
+    return Utterance(
+        utt=name,
+        wav=wav,
+        speaker=session + letter,
+        gender=letter.lower(),
+        session=session,
+        label=turn.code,
+        text=text,
+        votes=turn.votes,
+        ratings=turn.ratings,
+        recording=name.rpartition("_")[0],
+        expected_s=turn.duration_s,
+    )
 
 
 def count_utterances(utterances: list[Utterance]) -> Counter:
@@ -202,10 +235,10 @@ def _check_counts(
 ) -> None:
     counts = count_utterances(utterances) + Counter(others)
     wrong = [f"{name}: {counts[name]} instead of {n}" for name, n in expected.items() if counts[name] != n]
-    if wrong:
+    if wrong and not findings.faults:  # otherwise the faults explain the counts
         more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        findings.fault(f"{root} is not the full release: {'; '.join(wrong[:_SHOWN])}{more}")
-    else:
+        findings.miss(f"is not the full release: {'; '.join(wrong[:_SHOWN])}{more}", root)
+    elif not wrong:
         log.info("%s is the full release: all %d counts are right (%s)", root, len(expected), _show(expected))
 
 

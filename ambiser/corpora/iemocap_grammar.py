@@ -1,4 +1,4 @@
-"""The text files of IEMOCAP: names, evaluation summaries and transcriptions, with all their irregularities."""
+"""Parses the text files of IEMOCAP: names, evaluation summaries and transcriptions, with all irregularities."""
 
 import math
 import re
@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ambiser.corpora.corpus import Findings, Rating, Vote, is_utf8
+from ambiser.corpora.corpus import Rating, Vote, is_utf8
+from ambiser.corpora.findings import Findings
+from ambiser.corpora.near_misses import explain_content
 from ambiser.errors import DataError
 
 TURN = re.compile(r"(Ses0[1-5])([FM])_(impro\d\d[ab]?|script\d\d_\d[ab]?)_([FM])(\d{3})")
@@ -49,10 +51,8 @@ def read_evaluation(path: Path, findings: Findings) -> dict[str, Turn]:
     """Reads EmoEvaluation/<dialog>.txt.
 
     A comment begins at the last tab of a line, because it may hold ';' and ':'. Blank and out-of-range attributes
-    become nan. What does not fit is counted in the findings; a block that cannot be used is left out or raises.
-
-    Raises:
-        DataError: with file and line, for a block that is cut off, has no votes of outside raters or stands twice.
+    become nan. Oddities are counted in the findings. A block that is cut off, has no votes of outside raters or
+    repeats a turn is a fault there.
     """
     lines = _read_lines(path, findings)
     turns: dict[str, Turn] = {}
@@ -65,10 +65,14 @@ def read_evaluation(path: Path, findings: Findings) -> dict[str, Turn]:
             continue
         if turn.turn in turns:
             first_place = turns[turn.turn].where
-            raise DataError(f"{turn.where}: {turn.turn} stands twice (first in {first_place}); remove one block")
-        turns[turn.turn] = turn
+            findings.error(
+                "the turn is there twice; remove one block", turn.where, f"{turn.turn}, first in {first_place}"
+            )
+        else:
+            turns[turn.turn] = turn
     if not turns:
-        findings.fault(f"{path}: holds no turn; the file is empty or cut off")
+        what = explain_content(path)
+        findings.miss(f"holds no turn; the file is {what or 'empty or cut off'}", path)
     return turns
 
 
@@ -101,6 +105,7 @@ def _read_lines(path: Path, findings: Findings) -> list[str]:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    findings.note_input(path, content)
     for number, line in enumerate(content.split(b"\n"), start=1):
         if not is_utf8(line):
             findings.warn("lines with bytes that are not UTF-8 (replaced)", where=f"{path}:{number}")
@@ -122,33 +127,18 @@ def _blocks(lines: list[str]) -> list[tuple[int, list[str]]]:
 
 
 def _read_block(block: list[str], *, where: str, at_end: bool, findings: Findings) -> Turn | None:
-    """Reads one block; None when it is left out."""
+    """Reads one block; None if it is left out."""
     match = _SUMMARY.fullmatch(block[0].strip())
     file, _, first = where.rpartition(":")
     if match is None or TURN.fullmatch(match[3]) is None:
-        reason = "the file is cut off here" if at_end else f"no summary line of a turn: {block[0][:60]!r}"
-        findings.leave_out(f"{Path(file).stem}:{first}", reason, where)
+        reason = "the file is cut off here" if at_end else "is no summary line of a turn"
+        findings.leave_out(f"{Path(file).stem}:{first}", reason, where, "" if at_end else block[0][:60])
         return None
     turn, code, header = match[3], match[4], [float(match[i]) for i in (5, 6, 7)]
-    votes: list[Vote] = []
-    ratings: list[Rating] = []
-    for offset, line in enumerate(block[1:], start=1):
-        place = f"{file}:{int(first) + offset}"
-        cut = at_end and offset == len(block) - 1 and not line.rstrip().endswith(")")
-        rater = _RATER.fullmatch(line)
-        damaged = rater is None and (at_end or line.startswith(("C-", "A-")))
-        if cut or damaged:
-            reason = "the file is cut off here" if at_end else f"no whole C- or A- line: {line[:60]!r}"
-            findings.leave_out(turn, reason, place)
-            return None
-        if rater is None:
-            findings.warn("lines of a block that are neither a C- nor an A- line (ignored)", where=place)
-        elif rater[2] in [said.rater for said in (votes if rater[1] == "C" else ratings)]:
-            findings.warn("second lines of a rater on a turn (not counted)", where=place)
-        elif rater[1] == "C":
-            votes += _read_labels(rater[2], rater[3], findings, place)
-        else:
-            ratings.append(_read_attributes(rater[2], rater[3], findings, place))
+    lines = _read_raters(block, turn=turn, where=where, at_end=at_end, findings=findings)
+    if lines is None:
+        return None
+    votes, ratings = lines
     outside = any(vote.source == "outside" for vote in votes)
     agrees = _header_agrees(header, ratings)
     if at_end and not (outside and ratings and agrees):
@@ -162,6 +152,33 @@ def _read_block(block: list[str], *, where: str, at_end: bool, findings: Finding
     if consensus(tuple(votes)) != code:
         findings.warn("turns whose released code is not the plurality of the outside votes", where=f"{where}: {code}")
     return Turn(turn, code, where, tuple(votes), tuple(ratings), duration_s=float(match[2]) - float(match[1]))
+
+
+def _read_raters(
+    block: list[str], *, turn: str, where: str, at_end: bool, findings: Findings
+) -> tuple[list[Vote], list[Rating]] | None:
+    """Reads the C- and A- lines of a block; None if the block is cut off or damaged."""
+    file, _, first = where.rpartition(":")
+    votes: list[Vote] = []
+    ratings: list[Rating] = []
+    for offset, line in enumerate(block[1:], start=1):
+        place = f"{file}:{int(first) + offset}"
+        cut = at_end and offset == len(block) - 1 and not line.rstrip().endswith(")")
+        rater = _RATER.fullmatch(line)
+        damaged = rater is None and (at_end or line.startswith(("C-", "A-")))
+        if cut or damaged:
+            reason = "the file is cut off here" if at_end else "is no whole C- or A- line"
+            findings.leave_out(turn, reason, place, "" if at_end else line[:60])
+            return None
+        if rater is None:
+            findings.warn("lines of a block that are neither a C- nor an A- line (ignored)", where=place)
+        elif rater[2] in [given.rater for given in (votes if rater[1] == "C" else ratings)]:
+            findings.warn("second lines of a rater on a turn (not counted)", where=place)
+        elif rater[1] == "C":
+            votes += _read_labels(rater[2], rater[3], findings, place)
+        else:
+            ratings.append(_read_attributes(rater[2], rater[3], findings, place))
+    return votes, ratings
 
 
 def _without_comment(text: str) -> str:
@@ -211,7 +228,7 @@ def _source(rater: str) -> str:
 
 
 def _header_agrees(header: list[float], ratings: list[Rating]) -> bool:
-    """Says whether [V, A, D] is the mean over the outside ratings, as far as these are there."""
+    """Whether [V, A, D] is the mean of the outside ratings; attributes without ratings are not checked."""
     outside = [rating for rating in ratings if rating.source == "outside"]
     for claimed, name in zip(header, ("valence", "arousal", "dominance"), strict=True):
         values = [getattr(rating, name) for rating in outside]

@@ -1,99 +1,128 @@
-"""Any corpus as a Kaldi data directory with a votes.tsv: no code is needed."""
+"""Reads any corpus that is a Kaldi data directory with a votes.tsv; see egs/kaldi/README.md."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from ambiser.config.data_keys import LABELS, Data
-from ambiser.corpora.corpus import Corpus, Findings, Rating, Utterance, Vote
+from ambiser.config.data_keys import Data
+from ambiser.corpora.corpus import Corpus, Rating, Utterance, Vote, gender_code
+from ambiser.corpora.findings import Findings
+from ambiser.corpora.own_tables import read_pairs, read_ratings, read_votes_of_raters
 from ambiser.errors import DataError
-from ambiser.io.tables import read_table, read_tsv
-from ambiser.labels.vote_table import SLOTS, SOURCES
 
-OPTIONAL = ("text", "spk2gender", "utt2session", "utt2rec", "utt2part", "utt2label", "utt2acted")
-_NUMBERS = ("valence", "arousal", "dominance")
+NEEDED = ("wav.scp", "utt2spk", "votes.tsv")
+BY_UTTERANCE = ("text", "utt2session", "utt2rec", "utt2part", "utt2label", "utt2acted")
+_UNREAD = ("segments", "reco2file_and_channel")
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The tables of a directory, by name and key, with the votes and ratings per utterance."""
+
+    folder: Path
+    pairs: dict[str, dict[str, str]]
+    votes: dict[str, list[Vote]]
+    ratings: dict[str, list[Rating]]
+
+    def entry(self, name: str, utt: str) -> str:
+        """Returns the entry of an optional table; empty if there is none."""
+        return self.pairs.get(name, {}).get(utt, "")
 
 
 def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
-    """Reads a folder with wav.scp, utt2spk and votes.tsv.
+    """Reads a folder with wav.scp, utt2spk and votes.tsv, and optional tables.
 
-    votes.tsv has a header and the columns utt, rater and label (a code of the vocabulary), and if wanted source
-    (outside or self) and slot (primary or secondary). attributes.tsv has utt, rater, valence, arousal and dominance.
-    Optional tables: text, spk2gender, utt2session (otherwise every speaker is a session of his own), utt2rec
-    (recording), utt2part (part of a released split), utt2label (released consensus), utt2acted. Paths of wav.scp count
-    from the folder; commands are refused.
+    Faults are added to the findings, all of them; see egs/kaldi/README.md for the tables.
 
     Raises:
-        DataError: a table is missing or has a fault, or an utterance lacks a speaker or votes.
+        DataError: one of the three tables is missing.
     """
     folder = Path(corpus_dir)
     findings = Findings(data.allow_incomplete)
-    missing = [name for name in ("wav.scp", "utt2spk", "votes.tsv") if not (folder / name).is_file()]
+    missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
         raise DataError(f"{folder} is no data directory with votes: {', '.join(missing)} not found")
-    wavs, speakers = read_table(folder / "wav.scp"), read_table(folder / "utt2spk")
-    there = [name for name in OPTIONAL if (folder / name).is_file()]
-    tables = {name: read_table(folder / name, allow_empty_value=name == "text") for name in there}
-    votes, ratings = _read_votes(folder / "votes.tsv", findings), _read_ratings(folder / "attributes.tsv", findings)
-    utterances = []
-    for utt, entry in wavs.items():
-        said = {name: table.get(utt, "") for name, table in tables.items()}
-        if entry.endswith("|") or entry.startswith("|"):
-            raise DataError(
-                f"{folder / 'wav.scp'}: {utt}: {entry!r} is a command; only paths are read, write wavs first"
-            )
-        if utt not in speakers:
-            findings.leave_out(utt, "has no speaker in utt2spk", folder / "utt2spk")
-        elif utt not in votes and not said.get("utt2part"):
-            findings.leave_out(utt, "has no votes", folder / "votes.tsv")
-        else:
-            utterances.append(
-                Utterance(
-                    utt=utt,
-                    wav=folder / entry,
-                    speaker=speakers[utt],
-                    gender=tables.get("spk2gender", {}).get(speakers[utt], "u"),
-                    session=said.get("utt2session") or speakers[utt],
-                    label=said.get("utt2label") or "-",
-                    text=said.get("text", ""),
-                    votes=tuple(votes.get(utt, ())),
-                    ratings=tuple(ratings.get(utt, ())),
-                    recording=said.get("utt2rec", ""),
-                    part=said.get("utt2part", ""),
-                    acted=said.get("utt2acted", ""),
-                )
-            )
-    for utt in sorted(votes.keys() - wavs.keys()):
-        findings.leave_out(utt, "has votes and no audio", folder / "votes.tsv")
-    for utt in sorted((speakers.keys() | ratings.keys()) - wavs.keys() - votes.keys()):
-        findings.drop(utt, "has a speaker or ratings, and neither audio nor votes")
+    for name in _UNREAD:
+        if (folder / name).is_file():
+            remedy = "ambiser.bin.import_corpus cuts recordings into one wav per utterance"
+            findings.error(f"is not read: wav.scp must name one file per utterance; {remedy}", folder / name)
+    names = [name for name in ("spk2gender", *BY_UTTERANCE) if (folder / name).is_file()]
+    pairs = {name: read_pairs(folder / name, findings) for name in ("wav.scp", "utt2spk")}
+    pairs |= {name: read_pairs(folder / name, findings, empty=name == "text") for name in names}
+    votes = read_votes_of_raters(folder / "votes.tsv", findings)
+    tables = _Tables(folder, pairs, votes, read_ratings(folder / "attributes.tsv", findings))
+    _check_keys(tables, findings)
+    _check_genders(tables, findings)
+    utterances = [utterance for utt in pairs["wav.scp"] if (utterance := _read_utterance(utt, tables, findings))]
+    _list_strangers(tables, findings)
     return Corpus("kaldi", utterances, findings)
 
 
-def _read_votes(path: Path, findings: Findings) -> dict[str, list[Vote]]:
-    votes: dict[str, list[Vote]] = {}
-    for line, row in enumerate(read_tsv(path, ["utt", "rater", "label"]), start=2):
-        source, slot = row.get("source", SOURCES[0]), row.get("slot", SLOTS[0])
-        for name, value, known in (("label", row["label"], LABELS), ("source", source, SOURCES), ("slot", slot, SLOTS)):
-            if value not in known:
-                raise DataError(f"{path}:{line}: {name} must be one of {', '.join(known)}; got {value!r}")
-        vote, given = Vote(row["rater"], source, row["label"], slot), votes.setdefault(row["utt"], [])
-        if vote in given:
-            findings.warn("lines that stand twice (counted once)", where=f"{path}:{line}")
-        else:
-            given.append(vote)
-    return votes
+def _read_utterance(utt: str, tables: _Tables, findings: Findings) -> Utterance | None:
+    """Joins the tables for an utterance; None if it is left out."""
+    entry, speaker = tables.pairs["wav.scp"][utt], tables.entry("utt2spk", utt)
+    if entry.endswith("|") or entry.startswith("|"):
+        findings.error(
+            "is a command; only paths are read, write wavs first", f"{tables.folder / 'wav.scp'}: {utt}", entry
+        )
+        return None
+    if not speaker:
+        findings.leave_out(utt, "has no speaker in utt2spk", tables.folder / "utt2spk")
+        return None
+    if utt not in tables.votes and not tables.entry("utt2part", utt):
+        findings.leave_out(utt, "has no votes", tables.folder / "votes.tsv")
+        return None
+    if "utt2session" in tables.pairs and not tables.entry("utt2session", utt):
+        findings.leave_out(utt, "has no session", tables.folder / "utt2session")
+        return None
+    return Utterance(
+        utt=utt,
+        wav=tables.folder / entry,
+        speaker=speaker,
+        gender=gender_code(tables.entry("spk2gender", speaker)) or "u",
+        session=tables.entry("utt2session", utt) or speaker,
+        label=tables.entry("utt2label", utt) or "-",
+        text=tables.entry("text", utt),
+        votes=tuple(tables.votes.get(utt, ())),
+        ratings=tuple(tables.ratings.get(utt, ())),
+        recording=tables.entry("utt2rec", utt),
+        part=tables.entry("utt2part", utt),
+        acted=tables.entry("utt2acted", utt),
+    )
 
 
-def _read_ratings(path: Path, findings: Findings) -> dict[str, list[Rating]]:
-    ratings: dict[str, list[Rating]] = {}
-    for line, row in enumerate(read_tsv(path, ["utt", "rater", *_NUMBERS]) if path.is_file() else [], start=2):
-        try:
-            numbers = [float(row[name]) for name in _NUMBERS]
-        except ValueError as error:
-            raise DataError(f"{path}:{line}: {error}; a missing value is nan") from error
-        rating = Rating(row["rater"], row.get("source", SOURCES[0]), *numbers)
-        given = ratings.setdefault(row["utt"], [])
-        if (rating.rater, rating.source) in {(other.rater, other.source) for other in given}:
-            findings.warn("second ratings of a rater on an utterance (not counted)", where=f"{path}:{line}")
-        else:
-            given.append(rating)
-    return ratings
+def _check_keys(tables: _Tables, findings: Findings) -> None:
+    """Refuses a table whose keys match nothing, and counts the utterances that an optional table lacks."""
+    utts = tables.pairs["wav.scp"].keys()
+    speakers = set(tables.pairs["utt2spk"].values())
+    for name, table in tables.pairs.items():
+        wanted, what = (speakers, "speakers") if name == "spk2gender" else (utts, "utterances")
+        matched = len(table.keys() & wanted)
+        if name != "wav.scp" and wanted and not matched:
+            look = f"keys look like {next(iter(table), 'nothing')}, {what} like {min(wanted)}"
+            findings.error(f"matches 0 of {len(wanted)} {what}; {look}", tables.folder / name)
+        elif name in ("spk2gender", "utt2rec", "utt2label", "utt2acted"):
+            for key in sorted(wanted - table.keys()):
+                findings.warn(f"{what} that {name} does not list", where=key)
+    for utt in utts if tables.pairs.get("text", {}).keys() & utts else ():
+        if not tables.entry("text", utt):
+            listed = utt in tables.pairs["text"]
+            what = "transcript lines without words" if listed else "utterances without a transcript"
+            findings.warn(f"{what} (empty text)", where=utt)
+
+
+def _check_genders(tables: _Tables, findings: Findings) -> None:
+    path = tables.folder / "spk2gender"
+    for line, (speaker, word) in enumerate(tables.pairs.get("spk2gender", {}).items(), start=1):
+        if not gender_code(word):
+            findings.error(
+                "gender must be f, m or u (or a word such as female, male)", f"{path}:{line}", f"{speaker} {word}"
+            )
+
+
+def _list_strangers(tables: _Tables, findings: Findings) -> None:
+    """Lists what has votes, a speaker or ratings and no audio."""
+    wavs = tables.pairs["wav.scp"].keys()
+    for utt in sorted(tables.votes.keys() - wavs):
+        findings.leave_out(utt, "has votes and no audio", tables.folder / "votes.tsv")
+    for utt in sorted((tables.pairs["utt2spk"].keys() | tables.ratings.keys()) - wavs - tables.votes.keys()):
+        findings.drop(utt, "has a speaker or ratings, and neither audio nor votes")

@@ -1,4 +1,4 @@
-"""The files of a release of MSP-Podcast: where they are, who speaks, which part a file belongs to, what is said."""
+"""Finds the files of an MSP-Podcast release, and reads consensus labels, speakers, parts and transcripts."""
 
 import os
 import re
@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ambiser.corpora.corpus import Findings
-from ambiser.corpora.msp_grammar import HEADER, parse_json, read_csv, read_text
+from ambiser.corpora.corpus import gender_code
+from ambiser.corpora.findings import Findings
+from ambiser.corpora.input_digests import Probe, probe_content
+from ambiser.corpora.msp_grammar import HEADER
+from ambiser.corpora.text_files import parse_json, read_csv, read_text
 from ambiser.corpora.threads import in_threads
 from ambiser.errors import DataError
 from ambiser.io.console import progress
@@ -36,7 +39,7 @@ _UNKNOWN = ("", "unknown", "na", "nan", "none")
 
 @dataclass(frozen=True)
 class Released:
-    """What the release says of a file; empty where it says nothing."""
+    """The released labels of a file; empty if the release has none."""
 
     label: str = ""
     speaker: str = ""
@@ -111,7 +114,7 @@ def read_released(root: Path, consensus: Path | None, findings: Findings) -> dic
         speaker = _known(row.get("spkrid", "")) or speakers.get(file, "")
         gender = _known(row.get("gender", "")) or genders.get(speaker, "")
         label = LETTERS.get(label, "xxx") if label else ""
-        released[file] = Released(label, speaker, gender[:1].lower(), part or parts.get(file, ""))
+        released[file] = Released(label, speaker, gender_code(gender), part or parts.get(file, ""))
     return released
 
 
@@ -136,7 +139,7 @@ def find_wavs(root: Path, findings: Findings) -> dict[str, Path]:
     return wavs
 
 
-def read_transcripts(root: Path, files: Iterable[str]) -> dict[str, str]:
+def read_transcripts(root: Path, files: Iterable[str], findings: Findings) -> dict[str, str]:
     """Returns the first line of Transcripts/NAME.txt (or of Transcripts/Transcripts) of every file that has one."""
     folder = root / "Transcripts"
     folder = folder / "Transcripts" if (folder / "Transcripts").is_dir() else folder
@@ -144,13 +147,18 @@ def read_transcripts(root: Path, files: Iterable[str]) -> dict[str, str]:
         return {}
     there = {name for name in os.listdir(folder) if name.endswith(".txt") and not name.startswith(".")}
     wanted = [file for file in files if f"{Path(file).stem}.txt" in there]
-    lines = in_threads(_first_line, [folder / f"{Path(file).stem}.txt" for file in wanted])
-    return dict(zip(wanted, progress(lines, "reading transcripts", total=len(wanted)), strict=True))
+    paths = [folder / f"{Path(file).stem}.txt" for file in wanted]
+    texts = {}
+    results = progress(in_threads(_read_transcript, paths), "reading transcripts", total=len(wanted))
+    for file, path, (text, probe) in zip(wanted, paths, results, strict=True):
+        texts[file], findings.inputs[path] = text, probe
+    return texts
 
 
-def _first_line(path: Path) -> str:
-    with open(path, encoding="utf-8", errors="ignore") as stream:
-        return " ".join(stream.readline().split())
+def _read_transcript(path: Path) -> tuple[str, Probe]:
+    """Returns the first line, and a probe of the content."""
+    content = path.read_bytes()
+    return " ".join(content.partition(b"\n")[0].decode("utf-8", errors="ignore").split()), probe_content(content)
 
 
 def _consensus_rows(path: Path, text: str) -> dict[str, dict[str, str]]:

@@ -1,13 +1,13 @@
-"""What raters of MSP-Podcast said: the four forms in which releases since 1.6 hold it, told apart by their headers."""
+"""Parses the raters' labels of MSP-Podcast in the four forms of releases since 1.6, recognized by their headers."""
 
-import csv
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ambiser.corpora.corpus import Findings, Rating, Vote
+from ambiser.corpora.corpus import Rating, Vote
+from ambiser.corpora.findings import Findings
+from ambiser.corpora.text_files import parse_json, read_csv, read_text
 from ambiser.errors import DataError
 
 PRIMARY = {
@@ -113,20 +113,6 @@ def read_opinions(path: Path, findings: Findings) -> Opinions:
     return opinions.add(_text_rows(path, text))
 
 
-def read_text(path: Path, findings: Findings) -> str:
-    """Returns the text of a file; bytes that are not UTF-8 are replaced and their line is listed."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        findings.warn("files with bytes that are not UTF-8 (replaced)", where=f"{path}:{line}")
-        return content.decode("utf-8-sig", errors="replace")
-
-
 def split_worker(text: str) -> tuple[str, str, str, str, str, str] | None:
     """Splits a rater's line into rater, primary, secondary, arousal, valence and dominance; None if it is none.
 
@@ -153,21 +139,6 @@ def secondary_codes(text: str) -> tuple[str, ...]:
         if code:
             codes[code] = None
     return tuple(codes)
-
-
-def read_csv(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields line number and fields of every row that is not empty.
-
-    Raises:
-        DataError: the file is no CSV.
-    """
-    reader = csv.reader(text.splitlines(keepends=True))
-    try:
-        for row in reader:
-            if row:
-                yield reader.line_num, row
-    except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: is no CSV: {error}") from error
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[Row]:
@@ -234,21 +205,6 @@ def _json_rows(path: Path, text: str) -> Iterator[Row]:
             if missing:
                 raise DataError(f"{path}: {file}: {rater}: lacks {', '.join(missing)}")
             yield f"{file}", file, rater, *(_plain(said[name]) for name in names)
-
-
-def parse_json(path: Path, text: str) -> dict:
-    """Returns the object of a JSON file.
-
-    Raises:
-        DataError: it is none.
-    """
-    try:
-        tree = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{path}: no valid JSON: {error}; the file is cut off or damaged") from error
-    if not isinstance(tree, dict):
-        raise DataError(f"{path}: must hold an object with an entry a file")
-    return tree
 
 
 def _plain(value: object) -> str:

@@ -1,20 +1,24 @@
 """MSP-Podcast 1.6 to 2.0: joins consensus, raters, partitions, speakers, transcripts and audio by file."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from ambiser.config.data_keys import Data
-from ambiser.corpora.corpus import Corpus, Findings, Utterance, Vote
+from ambiser.corpora.corpus import Corpus, Utterance, Vote
+from ambiser.corpora.findings import Findings
 from ambiser.corpora.msp_files import Released, find_labels, find_root, find_wavs, read_released, read_transcripts
 from ambiser.corpora.msp_grammar import Opinions, read_opinions
+from ambiser.corpora.near_misses import AUDIO_ENDINGS
 from ambiser.errors import DataError
 
 WITHHELD = "Test3"
 _RECORDING = re.compile(r"(MSP-PODCAST_\d+)_")
 _VERSION = re.compile(r"\d+\.\d+$")
 _STRANGERS = 0.1
+_MOST_WITHOUT_VOTES = 0.005
 
 
 def read_msp_podcast(corpus_dir: Path, data: Data) -> Corpus:
@@ -37,26 +41,65 @@ def read_msp_podcast(corpus_dir: Path, data: Data) -> Corpus:
     wavs = find_wavs(root, findings)
     unlisted = wavs.keys() - released.keys()
     released |= {file: Released(part=WITHHELD) for file in unlisted if WITHHELD.casefold() in file.casefold()}
-    texts = read_transcripts(root, sorted(wavs.keys() & released.keys()))
-    utterances, split_known = [], any(said.part for said in released.values())
-    for file in sorted(released.keys() | opinions.votes.keys()):
-        said = released.get(file, Released())
-        votes = tuple(opinions.votes.pop(file, ()))
-        if file not in wavs:
-            findings.drop(Path(file).stem, "has labels and no audio")
-        elif split_known and not said.part:
-            findings.drop(Path(file).stem, "is in no part of the released split")
-        elif not votes and said.part != WITHHELD:
-            findings.drop(Path(file).stem, "has no votes of raters")
-        else:
-            ratings = tuple(opinions.ratings.pop(file, ()))
-            _compare(file, said, votes, findings)
-            utterances.append(_utterance(file, wavs[file], said, votes, ratings, texts.get(file, "")))
+    texts = read_transcripts(root, sorted(wavs.keys() & released.keys()), findings)
+    utterances = _join(released, opinions, wavs, texts, detailed=detailed, findings=findings)
     for file in sorted(wavs.keys() - released.keys() - {f"{u.utt}.wav" for u in utterances}):
         findings.drop(Path(file).stem, "has audio and no label")
     _warn_of_gaps(utterances, findings)
     version = _VERSION.search(root.resolve().name)
     return Corpus("msp_podcast", utterances, findings, version=version[0] if version else "")
+
+
+def _join(
+    released: Mapping[str, Released],
+    opinions: Opinions,
+    wavs: Mapping[str, Path],
+    texts: Mapping[str, str],
+    *,
+    detailed: Path,
+    findings: Findings,
+) -> list[Utterance]:
+    """Joins labels, votes and audio by file name; lists or refuses what has no partner."""
+    split_known = any(said.part for said in released.values())
+    cut = _is_cut(released, opinions)
+    near = _by_folded_stem(wavs) if len(wavs.keys() & released.keys()) < len(released) else {}
+    utterances = []
+    for file in sorted(released.keys() | opinions.votes.keys()):
+        said = released.get(file, Released())
+        votes = tuple(opinions.votes.pop(file, ()))
+        if file not in wavs:
+            found = near.get(Path(file).stem.casefold(), "")
+            if found and found not in released:
+                findings.leave_out(Path(file).stem, "has no audio, but it is there under another name", detailed, found)
+            else:
+                findings.drop(Path(file).stem, "has labels and no audio")
+        elif split_known and not said.part:
+            findings.drop(Path(file).stem, "is in no part of the released split")
+        elif not votes and said.part != WITHHELD:
+            if cut and said.label:
+                findings.leave_out(Path(file).stem, "has a consensus label and no votes; the file is cut off", detailed)
+            else:
+                findings.drop(Path(file).stem, "has no votes of raters")
+        else:
+            ratings = tuple(opinions.ratings.pop(file, ()))
+            _compare(file, said, votes, findings)
+            utterances.append(_utterance(file, wavs[file], said, votes, ratings, texts.get(file, "")))
+    return utterances
+
+
+def _is_cut(released: Mapping[str, Released], opinions: Opinions) -> bool:
+    """Whether the raters' file is cut between lines: the labeled files without votes are its end, or many."""
+    labeled = sorted(file for file, said in released.items() if said.label)
+    missing = [file for file in labeled if not opinions.votes.get(file)]
+    is_end = len(missing) > 1 and labeled[-len(missing) :] == missing
+    return bool(missing) and (is_end or len(missing) > _MOST_WITHOUT_VOTES * len(labeled))
+
+
+def _by_folded_stem(wavs: Mapping[str, Path]) -> dict[str, str]:
+    """Returns the names of audio files, also of other formats than wav, by stem in small letters."""
+    folder = next(iter(wavs.values())).parent if wavs else None
+    names = os.listdir(folder) if folder else []
+    return {Path(name).stem.casefold(): name for name in names if name.lower().endswith(AUDIO_ENDINGS)}
 
 
 def plurality(votes: tuple[Vote, ...]) -> str:

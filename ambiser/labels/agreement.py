@@ -1,20 +1,20 @@
-"""How far raters agree beyond chance: Krippendorff's alpha and Fleiss' kappa for nominal labels."""
+"""Chance-corrected agreement between raters: Krippendorff's alpha and Fleiss' kappa for nominal labels."""
 
 import numpy as np
 
 
 def krippendorff_alpha(counts: np.ndarray) -> float:
-    """Returns Krippendorff's alpha for nominal labels: 1 is perfect agreement, 0 what chance would give.
+    """Returns Krippendorff's alpha for nominal labels: 1 is perfect agreement, 0 is chance.
 
-    Alpha is 1 minus observed over expected disagreement. Observed: of the pairs of labels within a unit, each unit
-    weighted by its number of labels, the share that differs. Expected: the same of all pairs of labels. Units with
-    fewer than two labels do not count.
+    Alpha is 1 - observed / expected disagreement. Observed: the share of label pairs within a unit that differ, each
+    unit weighted by its number of labels. Expected: the share of all label pairs that differ. Units with fewer than
+    two labels are ignored.
 
     Args:
-        counts: (N, C) how often each label was given to each unit.
+        counts: (N, C) number of times each label was given to each unit.
 
     Returns:
-        Alpha; nan where no two labels can be compared, or only one label was ever used.
+        Alpha; nan if no unit has two labels or only one label was ever used.
 
     Source: Krippendorff, Computing Krippendorff's Alpha-Reliability, 2011.
     """
@@ -28,17 +28,17 @@ def krippendorff_alpha(counts: np.ndarray) -> float:
 
 
 def fleiss_kappa(counts: np.ndarray) -> float:
-    """Returns Fleiss' kappa: 1 is perfect agreement, 0 what chance would give.
+    """Returns Fleiss' kappa: 1 is perfect agreement, 0 is chance.
 
-    Kappa is (P - Pe) / (1 - Pe). P is the mean over units of the share of pairs of labels that agree; Pe is the sum of
-    the squared shares of the labels. Fleiss defined it for equally many raters a unit; where their number varies,
-    every unit counts the same. Units with fewer than two labels do not count.
+    Kappa is (P - Pe) / (1 - Pe). P is the mean over units of the share of label pairs that agree; Pe is the sum of the
+    squared label shares. Fleiss defined it for the same number of raters per unit; where the number varies, all units
+    weigh the same. Units with fewer than two labels are ignored.
 
     Args:
-        counts: (N, C) how often each label was given to each unit.
+        counts: (N, C) number of times each label was given to each unit.
 
     Returns:
-        Kappa; nan where no two labels can be compared, or only one label was ever used.
+        Kappa; nan if no unit has two labels or only one label was ever used.
 
     Source: Fleiss, Measuring nominal scale agreement among many raters, Psychological Bulletin 76(5), 1971.
     """

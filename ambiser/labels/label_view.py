@@ -1,4 +1,4 @@
-"""Soft labels, hard labels and the precise/ambiguous sets, made from the raters' votes as the configuration says."""
+"""Turns raters' votes into soft labels, hard labels and the precise and ambiguous sets."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ambiser.labels.dawid_skene import dawid_skene
 from ambiser.labels.vote_table import ANONYMOUS, SLOTS, SOURCES, VoteTable
 
 PRECISE, AMBIGUOUS, NEITHER = 0, 1, 2
-_EPSILON = 1e-9  # masses are sums of 1/k: equal ones may differ in the last bits
+_EPSILON = 1e-9  # masses are sums of 1/k, so equal masses may differ in the last bits
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class LabelView:
     """The labels of the utterances that the policies keep.
 
     Attributes:
-        classes: names, in the order of every (.., C) array.
+        classes: names, in the order of the C columns.
         utts: the N kept utterances, sorted bytewise.
         counts: (N, C) vote mass inside the classes.
         soft: (N, C) counts / their sum, or posteriors with `aggregate: dawid_skene`; not smoothed.
-        hard: (N,) class of the strict plurality over all counted votes; -1 = none.
-        kind: (N,) 0 precise, 1 ambiguous, 2 neither.
-        left_out: the reason for every other utterance.
+        hard: (N,) class with strictly the most of all counted votes; -1 for none.
+        kind: (N,) PRECISE, AMBIGUOUS or NEITHER.
+        left_out: by name of every other utterance, the reason.
     """
 
     classes: tuple[str, ...]
@@ -38,75 +38,49 @@ class LabelView:
 
 
 def view_labels(votes: VoteTable, labels: LabelPolicy, utts: Iterable[str] | None = None) -> LabelView:
-    """Turns votes into labels as the configuration says.
+    """Turns votes into labels under the configured policies.
 
-    Every rater has one vote, shared between the labels he gave (split_mass), or one for each of them
-    (one_vote_each). LabelPolicy of one class are added up first; each label outside the classes stays an option of its
-    own (with extra_class they are one class 'other'). The hard label is the option with strictly the most mass. A tie
-    is no majority, whatever `ties` says of the hard label.
+    Votes: each rater has one vote, shared between his labels (split_mass), or one vote per label (one_vote_each).
+    Labels of the same class are summed first; every label outside the classes stays an option of its own (with
+    extra_class they form one class 'other'). Secondary labels count in `counts` and `soft` with `secondary_weight`
+    (that share of the vote is split between them, or each gets it), never in `hard` and `kind`.
 
-    Secondary labels count in `counts` and `soft` as far as `secondary_weight` says: that share of a rater's vote is
-    shared between them (split_mass), or each is that much of a vote (one_vote_each). They never count for the hard
-    label and for what is precise.
+    Hard label: the option with strictly the most mass. A tie is no majority, whatever `ties` says about `hard`.
 
-    With `aggregate: dawid_skene`, `soft` is the posterior of that model, and `hard` its class where one is strictly the
-    most probable; `counts` and all the rest stay the votes'. The model is fitted to the primary votes inside the
-    classes of the utterances looked at, so that no part of a fold learns from another one.
+    Precise: the winner is a class and has the configured share of all counted votes. Ambiguous: all others whose
+    winner is a class; with `ambiguous: any` also those without a winner in the classes; with `precise: majority`
+    exactly those without a majority.
 
-    Precise are utterances whose winner is a class and holds the wanted share of all counted votes. Ambiguous are the
-    other ones whose winner is a class; with `ambiguous: any` also those without such a winner; with
-    `precise: majority` exactly those without one.
+    With `aggregate: dawid_skene`, `soft` holds that model's posteriors and `hard` its strict maximum; `counts` and
+    `kind` still follow the votes. The model is fitted on the primary votes of the given utterances only, so that no
+    part of a fold learns from another.
 
     Args:
-        votes: the votes of the corpus.
+        votes: all votes of the corpus.
         labels: the policies.
-        utts: look at these utterances only; those without a vote are left out with that reason.
+        utts: the utterances to label; None takes all that have votes.
     """
     names = votes.utts if utts is None else sorted(set(utts), key=lambda k: k.encode("utf-8"))
     ballots = _count_ballots(votes, labels, names)
-    classes, inside, options = _merge(_label_mass(ballots, labels, len(names), secondary=False), labels)
-    if labels.secondary_weight > 0:
-        _, inside, _ = _merge(_label_mass(ballots, labels, len(names), secondary=True), labels)
-    total = options.sum(axis=1)
-    best = options.max(axis=1)
-    tied = options >= best[:, None] - _EPSILON
-    winner = np.where(tied.sum(axis=1) == 1, tied.argmax(axis=1), -1)
-    of_class = (winner >= 0) & (winner < len(classes))
-
+    tally = _tally(ballots, labels, len(names))
     reasons = np.full(len(names), "", dtype=object)
-    for reason, applies in _reasons(labels, total=total, inside=inside, winner=winner, n_classes=len(classes)):
+    for reason, applies in _reasons(labels, tally):
         reasons[applies & (reasons == "")] = reason
     kept = reasons == ""
-
-    hard = np.where(of_class, winner, -1)
-    if labels.ties == "first":
-        class_tied = tied[:, : len(classes)]
-        hard = np.where((winner < 0) & class_tied.any(axis=1), class_tied.argmax(axis=1), hard)
-    share = {"unanimous": 1.0, "majority": 0.0}.get(labels.precise, labels.precise)
-    precise = of_class & (best >= share * total - _EPSILON)
-    ambiguous = ~precise if labels.precise == "majority" or labels.ambiguous == "any" else ~precise & of_class
-    kind = np.where(precise, PRECISE, np.where(ambiguous, AMBIGUOUS, NEITHER)).astype(np.int8)
-
-    counts = inside[kept]
+    hard, kind = _hard_labels(tally, labels)[kept], _kinds(tally, labels)[kept]
+    counts = tally.inside[kept]  # (N, C)
     soft = counts / counts.sum(axis=1, keepdims=True)
     if labels.aggregate == "dawid_skene":
-        soft = _fit_dawid_skene(votes, ballots, labels, kept, classes)
-        hard[kept] = np.where((soft >= soft.max(axis=1, keepdims=True)).sum(axis=1) == 1, soft.argmax(axis=1), -1)
-    return LabelView(
-        classes=classes,
-        utts=[names[i] for i in np.flatnonzero(kept)],
-        counts=counts,
-        soft=soft,
-        hard=hard[kept].astype(np.int64),
-        kind=kind[kept],
-        left_out={names[i]: str(reasons[i]) for i in np.flatnonzero(~kept)},
-    )
+        soft = _fit_dawid_skene(votes, ballots, labels, kept, tally.classes)
+        hard = np.where((soft >= soft.max(axis=1, keepdims=True)).sum(axis=1) == 1, soft.argmax(axis=1), -1)
+    left_out = {names[i]: str(reasons[i]) for i in np.flatnonzero(~kept)}
+    return LabelView(tally.classes, [names[i] for i in np.flatnonzero(kept)], counts, soft, hard, kind, left_out)
 
 
 def view_unlabelled(labels: LabelPolicy, utts: Iterable[str]) -> LabelView:
     """Returns a view of utterances whose votes are withheld: uniform soft labels, no hard label, no votes.
 
-    It serves to predict them; nothing may be learned from it or scored with it.
+    For prediction only: nothing may be trained or scored on it.
     """
     names = sorted(set(utts), key=lambda k: k.encode("utf-8"))
     _, classes, _ = _merge_labels(labels)
@@ -123,7 +97,7 @@ def smooth_labels(soft: np.ndarray, e: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Ballots:
-    """The votes that count, as columns: row of the utterance, rater with source, primary or not, and label."""
+    """The counted votes as (E,) columns: row of the utterance, rater with source, primary or not, label."""
 
     row: np.ndarray
     voter: np.ndarray
@@ -131,8 +105,55 @@ class _Ballots:
     label: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Tally:
+    """The counted vote mass of N utterances.
+
+    inside: (N, C) mass per class. total: (N,) mass of all options. best: (N,) mass of the strongest option.
+    tied: (N, options) whether an option has that mass; the classes come first. winner: (N,) the only such option,
+    else -1.
+    """
+
+    classes: tuple[str, ...]
+    inside: np.ndarray
+    total: np.ndarray
+    best: np.ndarray
+    tied: np.ndarray
+    winner: np.ndarray
+
+
+def _tally(ballots: _Ballots, labels: LabelPolicy, n: int) -> _Tally:
+    """Sums the ballots of n utterances."""
+    classes, inside, options = _merge(_label_mass(ballots, labels, n, secondary=False), labels)
+    if labels.secondary_weight > 0:
+        _, inside, _ = _merge(_label_mass(ballots, labels, n, secondary=True), labels)
+    best = options.max(axis=1)
+    tied = options >= best[:, None] - _EPSILON
+    winner = np.where(tied.sum(axis=1) == 1, tied.argmax(axis=1), -1)
+    return _Tally(classes, inside, options.sum(axis=1), best, tied, winner)
+
+
+def _hard_labels(tally: _Tally, labels: LabelPolicy) -> np.ndarray:
+    """Returns the (N,) winning class, or -1; with `ties: first` the first class of a tie."""
+    n_classes = len(tally.classes)
+    hard = np.where(tally.winner < n_classes, tally.winner, -1)
+    if labels.ties == "first":
+        class_tied = tally.tied[:, :n_classes]
+        hard = np.where((tally.winner < 0) & class_tied.any(axis=1), class_tied.argmax(axis=1), hard)
+    return hard.astype(np.int64)
+
+
+def _kinds(tally: _Tally, labels: LabelPolicy) -> np.ndarray:
+    """Returns (N,) PRECISE, AMBIGUOUS or NEITHER."""
+    of_class = (tally.winner >= 0) & (tally.winner < len(tally.classes))
+    share = {"unanimous": 1.0, "majority": 0.0}.get(labels.precise, labels.precise)
+    precise = of_class & (tally.best >= share * tally.total - _EPSILON)
+    ambiguous = ~precise if labels.precise == "majority" or labels.ambiguous == "any" else ~precise & of_class
+    return np.where(precise, PRECISE, np.where(ambiguous, AMBIGUOUS, NEITHER)).astype(np.int8)
+
+
 def _count_ballots(votes: VoteTable, labels: LabelPolicy, names: list[str]) -> _Ballots:
-    """Picks the votes for the named utterances by those whom the policies count."""
+    """Selects the votes on the named utterances that the policies count."""
     row_of = {utt: i for i, utt in enumerate(names)}
     rows = np.fromiter((row_of.get(utt, -1) for utt in votes.utts), np.int64, len(votes.utts))[votes.utt]
     counted = rows >= 0
@@ -143,7 +164,7 @@ def _count_ballots(votes: VoteTable, labels: LabelPolicy, names: list[str]) -> _
 
 
 def _label_mass(ballots: _Ballots, labels: LabelPolicy, n: int, *, secondary: bool) -> np.ndarray:
-    """Returns the (n, labels) mass of the primary votes, or of all of them as `secondary_weight` says."""
+    """Returns the (n, labels) mass of the primary votes, or of all votes weighted by `secondary_weight`."""
     chosen = np.ones(len(ballots.row), bool) if secondary else ballots.primary
     row, primary, label = ballots.row[chosen], ballots.primary[chosen], ballots.label[chosen]
     weights = np.where(primary, 1.0, labels.secondary_weight)
@@ -162,10 +183,10 @@ def _label_mass(ballots: _Ballots, labels: LabelPolicy, n: int, *, secondary: bo
 def _fit_dawid_skene(
     votes: VoteTable, ballots: _Ballots, labels: LabelPolicy, kept: np.ndarray, classes: tuple[str, ...]
 ) -> np.ndarray:
-    """Returns the (kept, C) posteriors of Dawid and Skene's model."""
+    """Returns the (N, C) posteriors of Dawid and Skene's model for the N kept utterances."""
     if any(rater.startswith(ANONYMOUS) for rater in votes.raters):
         raise ConfigError(
-            "labels.aggregate: dawid_skene must know who voted, and the raters of this corpus are anonymous; use votes"
+            "labels.aggregate: dawid_skene needs named raters, and those of this corpus are anonymous; use votes"
         )
     one_hot, _, _ = _merge_labels(labels)
     class_of = np.where(one_hot.any(axis=1), one_hot.argmax(axis=1), -1)[ballots.label]
@@ -175,7 +196,7 @@ def _fit_dawid_skene(
 
 
 def _merge_labels(labels: LabelPolicy) -> tuple[np.ndarray, tuple[str, ...], list[int]]:
-    """Returns which label counts for which class (labels, C), the classes, and the labels outside them."""
+    """Returns which label belongs to which class as (labels, C), the class names, and the labels outside."""
     members = {name: [LABELS.index(label) for label in group] for name, group in labels.classes.items()}
     taken = {i for group in members.values() for i in group}
     outside = [i for i in range(len(LABELS)) if i not in taken]
@@ -194,17 +215,15 @@ def _merge(mass: np.ndarray, labels: LabelPolicy) -> tuple[tuple[str, ...], np.n
     return classes, inside, np.concatenate([inside, mass[:, outside]], axis=1)
 
 
-def _reasons(
-    labels: LabelPolicy, *, total: np.ndarray, inside: np.ndarray, winner: np.ndarray, n_classes: int
-) -> list[tuple[str, np.ndarray]]:
-    """Returns why utterances are left out, the first that applies first."""
-    in_classes = inside.sum(axis=1)
-    reasons = [("no counted votes", total < _EPSILON)]
+def _reasons(labels: LabelPolicy, tally: _Tally) -> list[tuple[str, np.ndarray]]:
+    """Returns why utterances are left out, as reason and (N,) mask; the first that applies counts."""
+    in_classes = tally.inside.sum(axis=1)
+    reasons = [("no counted votes", tally.total < _EPSILON)]
     if labels.other_votes == "drop_utterance":
-        reasons.append(("a vote outside the classes", total - in_classes > _EPSILON))
+        reasons.append(("a vote outside the classes", tally.total - in_classes > _EPSILON))
     reasons.append(("no vote inside the classes", in_classes < _EPSILON))
     if labels.other_majority == "drop_utterance":
-        reasons.append(("majority outside the classes", winner >= n_classes))
+        reasons.append(("majority outside the classes", tally.winner >= len(tally.classes)))
     if labels.no_majority == "drop_utterance":
-        reasons.append(("no majority", winner < 0))
+        reasons.append(("no majority", tally.winner < 0))
     return reasons

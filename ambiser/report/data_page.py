@@ -1,4 +1,4 @@
-"""The report of stage 1 as one self-contained page with plots."""
+"""The data report of stage 1 as one self-contained HTML page with figures."""
 
 from pathlib import Path
 
@@ -37,9 +37,9 @@ def render_page(record: CorpusRecord, statistics: DataStatistics, figures_dir: P
     return template.render(heading=heading(record), record=record, statistics=statistics, pictures=pictures)
 
 
-_CLASSES = "Utterances by hard label, over the whole corpus."
-_ENTROPY = "Entropy of the votes in bits: 0 is unanimous, log2 of the number of classes is everybody at odds."
-_VOTES = "Raters an utterance."
+_CLASSES = "Utterances per hard label, whole corpus."
+_ENTROPY = "Entropy of the votes in bits: 0 is unanimous, log2(number of classes) is maximal disagreement."
+_VOTES = "Raters per utterance."
 
 
 def _draw_classes(table: CountTable) -> Figure:

@@ -1,4 +1,4 @@
-"""What stage 1 reports of a corpus: counts by class, split, gender and ambiguity, and how far raters agree."""
+"""Statistics of a prepared corpus: counts per class, part, gender and ambiguity, and agreement between raters."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ _EPSILON = 1e-9
 
 @dataclass(frozen=True)
 class CountTable:
-    """A table of the report; the last row of counts is the sum where there is one."""
+    """A table of counts; a row 'all' comes last if there is one."""
 
     title: str
     header: list[str]
@@ -33,14 +33,14 @@ class CountTable:
 
 @dataclass
 class DataStatistics:
-    """All that is reported.
+    """Everything that the data report shows.
 
     Attributes:
-        tables: counts; the first is by session, part or tested set.
-        entropies: (N,) bits of the soft labels of the utterances with labels.
-        raters_per_utterance: (M,) outside raters of every utterance that has some.
-        facts: names and values of single numbers.
-        reasons: titles, and rows of count and reason, of what was left out or looked odd.
+        tables: counts; the first is per session, part or tested set.
+        entropies: (N,) entropy in bits of the soft labels of the labeled utterances.
+        raters_per_utterance: (M,) number of outside raters of every utterance that has any.
+        facts: single values by name.
+        reasons: by title, rows of count and reason for what was left out or looked odd.
     """
 
     tables: list[CountTable]
@@ -53,12 +53,12 @@ class DataStatistics:
 def collect_statistics(
     record: CorpusRecord, labels: LabelPolicy, levels: Sequence[float], layout: Layout
 ) -> DataStatistics:
-    """Reads what stage 1 wrote and counts it.
+    """Computes the statistics from the tables of stage 1.
 
     Args:
         record: of stage 1 (corpus.json).
-        labels: the policies; the counts by class follow them.
-        levels: upper entropies (bits) of the levels of ambiguity below the highest.
+        labels: the policies that the counts per class follow.
+        levels: upper entropies (bits) of all levels of ambiguity but the highest.
         layout: where the tables are.
     """
     votes = read_votes(layout.table("votes.tsv"))
@@ -73,10 +73,7 @@ def collect_statistics(
     tables.append(_count("gender", there, [genders[utt] for utt in view.utts], view))
     names, level = _levels(entropies, levels)
     tables.append(_count("ambiguity of the votes", names, [names[i] for i in level], view))
-    sizes = _sizes(record)
-    parts = list(sizes[min(sizes)])
-    rows = [[f"fold {fold}", *sizes[fold].values()] for fold in sizes]
-    tables.append(CountTable("utterances of each part", ["", *parts], rows))
+    tables.append(_part_sizes(record))
     if layout.table("utt2acted").is_file():
         acted = read_table(layout.table("utt2acted"))
         codes = sorted(set(acted.values()))
@@ -93,8 +90,14 @@ def collect_statistics(
     return DataStatistics(tables, entropies, raters, facts, reasons)
 
 
+def _part_sizes(record: CorpusRecord) -> CountTable:
+    sizes = _sizes(record)
+    parts = list(sizes[min(sizes)])
+    return CountTable("utterances of each part", ["", *parts], [[f"fold {k}", *sizes[k].values()] for k in sizes])
+
+
 def _facts(raters: np.ndarray, raw: np.ndarray, view: LabelView, entropies: np.ndarray) -> dict[str, str]:
-    """Describes agreement on all labels as they were given, by outside raters' primary votes, and on the classes."""
+    """Describes how outside raters agree: on all labels (primary votes), and on the classes of the experiment."""
     given, best = raw.sum(axis=1), raw.max(axis=1)
     tied = (raw == best[:, None]).sum(axis=1) > 1
     shares = {
@@ -103,7 +106,7 @@ def _facts(raters: np.ndarray, raw: np.ndarray, view: LabelView, entropies: np.n
         "tie for first": tied,
     }
     return {
-        "raters an utterance": _range(raters),
+        "raters per utterance": _range(raters),
         "on all labels": ", ".join(f"{name} {100 * hit.mean():.1f} %" for name, hit in shares.items()),
         "mean entropy": f"{entropy_bits(raw / given[:, None]).mean():.3f} bits on all labels, "
         f"{entropies.mean():.3f} bits on the classes",
@@ -119,7 +122,7 @@ def _range(counts: np.ndarray) -> str:
 
 
 def _agreement(votes: VoteTable, labels: LabelPolicy) -> dict[str, str]:
-    """Says how many utterances are unanimous, have only a majority, or none, in these classes."""
+    """Counts unanimous utterances, those with a mere majority, and those without, in these classes."""
     keep_all = {"other_votes": "drop_vote", "other_majority": "keep", "no_majority": "keep", "precise": "unanimous"}
     plain = keep_all | {"ties": "exclude", "ambiguous": "majority", "aggregate": "votes"}
     view = view_labels(votes, labels.model_copy(update=plain))
@@ -132,7 +135,7 @@ def _agreement(votes: VoteTable, labels: LabelPolicy) -> dict[str, str]:
 
 
 def _raters(votes: VoteTable) -> np.ndarray:
-    """Returns how many outside raters every utterance has that has any; several labels of one count once."""
+    """Returns the (M,) number of outside raters per utterance that has any; several labels of one rater count once."""
     chosen = (votes.source == 0) & (votes.slot == 0)
     pairs = np.unique(votes.utt[chosen].astype(np.int64) * len(votes.raters) + votes.rater[chosen])
     counts = np.bincount(pairs // len(votes.raters))
@@ -140,7 +143,7 @@ def _raters(votes: VoteTable) -> np.ndarray:
 
 
 def _primary_counts(votes: VoteTable) -> np.ndarray:
-    """Returns how often outside raters chose each label first, for every utterance with such a vote."""
+    """Returns the (M, labels) primary votes of outside raters, for every utterance that has any."""
     chosen = (votes.source == 0) & (votes.slot == 0)
     flat = votes.utt[chosen].astype(np.int64) * len(LABELS) + votes.label[chosen]
     counts = np.bincount(flat, minlength=len(votes.utts) * len(LABELS)).reshape(-1, len(LABELS))
@@ -148,9 +151,9 @@ def _primary_counts(votes: VoteTable) -> np.ndarray:
 
 
 def _groups(record: CorpusRecord, layout: Layout) -> tuple[dict[str, str], list[str], str]:
-    """Returns the row of every utterance, the rows in order, and what they are.
+    """Returns the group of every utterance, the groups in order, and the word for them.
 
-    Rows are the parts of the fold where there is only one, sessions where these are few, or else the tested sets.
+    Groups are the parts if there is only one fold, the sessions if there are few, otherwise the tested sets.
     """
     if len(record.parts) > 1 and len(record.sessions) <= MOST_SESSIONS:
         return read_table(layout.table("utt2session")), record.sessions, ""
@@ -161,7 +164,7 @@ def _groups(record: CorpusRecord, layout: Layout) -> tuple[dict[str, str], list[
 
 
 def _sizes(record: CorpusRecord) -> dict[int, dict[str, int]]:
-    """Returns the sizes of the parts of every fold, by number, in the order train, dev, test and what is beside."""
+    """Returns the part sizes per fold, in the order train, dev, test, others."""
     order = {part: i for i, part in enumerate(PARTS)}
     folds = sorted((int(fold), sizes) for fold, sizes in record.parts.items())
     return {f: dict(sorted(s.items(), key=lambda part: (order.get(part[0], len(order)), part[0]))) for f, s in folds}
@@ -185,7 +188,7 @@ def _by_group(
 
 
 def _count(title: str, names: list[str], name_of: Iterable[str], view: LabelView) -> CountTable:
-    """Counts the utterances with labels by a name of each and by class."""
+    """Counts labeled utterances per name and class."""
     group = np.array(list(name_of))
     rows = [[name, int((group == name).sum()), *_per_class(view, group == name)] for name in names]
     return CountTable(title, [title, "utterances", *view.classes, "no hard label"], rows)
@@ -197,7 +200,7 @@ def _per_class(view: LabelView, here: np.ndarray) -> list[int]:
 
 
 def _levels(entropies: np.ndarray, levels: Sequence[float]) -> tuple[list[str], np.ndarray]:
-    """Returns the names of the levels of ambiguity, and the level of every utterance."""
+    """Returns the names of the levels of ambiguity, and the (N,) level of every utterance."""
     edges = sorted(levels)
     names = [f"H <= {edges[0]:g}", *(f"{a:g} < H <= {b:g}" for a, b in zip(edges, edges[1:], strict=False))]
     return [*names, f"H > {edges[-1]:g}"], np.searchsorted(np.asarray(edges) + _EPSILON, entropies)

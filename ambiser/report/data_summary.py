@@ -1,4 +1,4 @@
-"""The report of stage 1 as text for the screen."""
+"""The data report of stage 1 as text for the terminal."""
 
 from ambiser.io.corpus_record import CorpusRecord
 from ambiser.io.layout import Layout
@@ -7,7 +7,7 @@ from ambiser.report.data_statistics import MOST_NAMES, CountTable, DataStatistic
 
 
 def summarize(record: CorpusRecord, statistics: DataStatistics, layout: Layout) -> str:
-    """Returns what a person wants to see: counts, agreement, what was left out and what looked odd.
+    """Returns the report: counts, agreement, what was left out and what looked odd.
 
     Args:
         record: of stage 1 (corpus.json).
@@ -33,7 +33,7 @@ def summarize(record: CorpusRecord, statistics: DataStatistics, layout: Layout) 
 
 
 def heading(record: CorpusRecord) -> str:
-    """Returns one line: corpus, size and protocol."""
+    """Returns corpus, size and protocol in one line."""
     made_up = ", MADE UP" if record.made_up else ""
     counts = (
         f"{record.utterances} utterances",

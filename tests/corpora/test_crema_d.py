@@ -3,6 +3,7 @@ import shutil
 from collections import Counter
 
 import pytest
+from corpora.checked import checked
 from corpora.make_crema import ACTORS, LETTERS, make_crema
 
 from ambiser.config.data_keys import Data
@@ -136,34 +137,37 @@ def test_junk_and_a_short_name_are_tolerated(root):
         ('"fileName"', '"file"', r"tabulatedVotes.csv:1: the header lacks fileName"),
         ('"1001_IEO_ANG_XX"', '"1001_XYZ_ANG_XX"', r"tabulatedVotes.csv:2: '1001_XYZ_ANG_XX' is no name of a clip"),
         ('"100002",', '"100002",x', "votes must be whole numbers"),
-        ("1001_IEO_FEA_XX", "1001_IEO_ANG_XX", r"tabulatedVotes.csv:5: 1001_IEO_ANG_XX stands twice"),
+        ("1001_IEO_FEA_XX", "1001_IEO_ANG_XX", r"tabulatedVotes.csv:5: is there twice; .*1001_IEO_ANG_XX"),
     ],
 )
 def test_a_damaged_table_is_named_with_its_line(root, old, new, message):
     edit(table_of(root), old, new)
     with pytest.raises(DataError, match=message):
-        read_crema_d(root, DATA)
+        checked(read_crema_d(root, DATA))
 
 
 def test_a_negative_number_of_votes(root):
     lines = table_of(root).read_text().splitlines(True)
     key, _, rest = lines[4].split(",", 2)
     table_of(root).write_text("".join([*lines[:4], f"{key},-7,{rest}", *lines[5:]]))
-    with pytest.raises(DataError, match="tabulatedVotes.csv:5: 1001_IEO_FEA_XX has a negative number of votes"):
-        read_crema_d(root, DATA)
+    with pytest.raises(DataError, match="tabulatedVotes.csv:5: has a negative number of votes; got '1001_IEO_FEA_XX'"):
+        checked(read_crema_d(root, DATA))
 
 
 def test_a_table_that_is_cut_off(root):
     lines = table_of(root).read_text().splitlines(True)
     table_of(root).write_text("".join(lines[:50]) + '"100099",0,1')
     with pytest.raises(DataError, match="tabulatedVotes.csv:51: too few fields"):
-        read_crema_d(root, DATA)
+        checked(read_crema_d(root, DATA))
 
 
 def test_clips_without_votes(root):
     table_of(root).write_text("".join(line for line in table_of(root).open() if "1002_ITH" not in line))
-    with pytest.raises(DataError, match="1002_ITH_DIS_XX: has audio and no votes.*allow_incomplete"):
-        read_crema_d(root, DATA)
+    with pytest.raises(
+        DataError,
+        match="allow_incomplete=true:\n.*AudioWAV: has audio and no votes: 3 utterances, such as 1002_ITH_DIS_XX",
+    ):
+        checked(read_crema_d(root, DATA))
     corpus = read_crema_d(root, DATA.model_copy(update={"allow_incomplete": True}))
     assert len(corpus.utterances) == N_CLIPS - 1 - 3
 
@@ -171,12 +175,12 @@ def test_clips_without_votes(root):
 def test_a_wrong_folder_says_where_to_look_and_where_to_get_it(root, tmp_path):
     for place in (root / "AudioWAV", tmp_path):
         with pytest.raises(DataError, match=f"is not CREMA-D itself, {root} is; use --corpus_dir {root}"):
-            read_crema_d(place, DATA)
+            checked(read_crema_d(place, DATA))
     with pytest.raises(DataError, match="no folder.*get it from https://github.com/CheyneyComputerScience/CREMA-D"):
-        read_crema_d(tmp_path / "none", DATA)
+        checked(read_crema_d(tmp_path / "none", DATA))
     shutil.rmtree(root / "AudioWAV")
     with pytest.raises(DataError, match="is not CREMA-D: AudioWAV not found; get it from"):
-        read_crema_d(root, DATA)
+        checked(read_crema_d(root, DATA))
 
 
 def test_stage_1_makes_actor_disjoint_folds_and_keeps_the_acted_emotion(made, layout):

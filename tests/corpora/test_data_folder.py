@@ -12,8 +12,9 @@ import soundfile
 from ambiser.config.data_keys import Data
 from ambiser.corpora import data_folder as prepare
 from ambiser.corpora import data_tables as store
-from ambiser.corpora.corpus import Corpus, Findings, Utterance, Vote
+from ambiser.corpora.corpus import Corpus, Utterance, Vote
 from ambiser.corpora.data_folder import prepare_data
+from ambiser.corpora.findings import Findings
 from ambiser.corpora.parsers import CORPORA
 from ambiser.errors import ConfigError, DataError
 from ambiser.io import files
@@ -157,7 +158,7 @@ def damage_nan(path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (damage_truncated, r"its audio is truncated: the header promises \d+ bytes"),
+        (damage_truncated, r"its audio is truncated \(the header promises \d+ bytes"),
         (damage_empty, r"its audio is empty \(0 bytes\)"),
         (damage_header_only, "its audio holds no samples"),
         (damage_text, "its audio is not readable audio"),

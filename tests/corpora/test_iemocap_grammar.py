@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from ambiser.corpora.corpus import Findings, Vote
+from ambiser.corpora.corpus import Vote
+from ambiser.corpora.findings import Findings
 from ambiser.corpora.iemocap_grammar import TURN, consensus, read_evaluation, read_transcription
 from ambiser.errors import DataError
 
@@ -151,7 +152,7 @@ def test_a_file_cut_anywhere_in_its_last_block_is_noticed(tmp_path):
             assert len(evaluation(tmp_path, whole[:position])[0]) == 2
             continue
         with pytest.raises(DataError, match=r"Ses01F_impro01\.txt:\d+: .*cut off here.*data.allow_incomplete=true"):
-            evaluation(tmp_path, whole[:position])
+            evaluation(tmp_path, whole[:position])[1].refuse()
 
 
 def test_a_cut_block_is_left_out_when_allowed(tmp_path):
@@ -174,16 +175,16 @@ def test_a_missing_blank_line_at_the_end_is_no_cut(tmp_path):
     ("text", "message"),
     [
         (block(["C-F1:\tNeutral;\t()"]) + F000, r":3: Ses01F_impro01_F001: no votes of outside raters"),
-        (block(["C-E1 Neutral"]) + F000, r":4: Ses01F_impro01_F001: no whole C- or A- line: 'C-E1 Neutral'"),
-        ("[1.0 - 2.0] Ses01F\n\n" + F000, r":3: Ses01F_impro01:3: no summary line of a turn"),
+        (block(["C-E1 Neutral"]) + F000, r":4: Ses01F_impro01_F001: is no whole C- or A- line \(C-E1 Neutral\)"),
+        ("[1.0 - 2.0] Ses01F\n\n" + F000, r":3: Ses01F_impro01:3: is no summary line of a turn"),
         (block(["C-E1:\tNeutral;\t()"], turn="Ses01F_impro01_FXX0") + F000, r":3: .*no summary line of a turn"),
-        (F000 + F000, r":12: Ses01F_impro01_F000 stands twice \(first in .*:3\)"),
+        (F000 + F000, r":12: the turn is there twice; remove one block; got 'Ses01F_impro01_F000, first in .*:3'"),
         ("", "holds no turn; the file is empty or cut off"),
     ],
 )
 def test_faults_name_file_and_line(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
-        evaluation(tmp_path, HEADER + text)
+        evaluation(tmp_path, HEADER + text)[1].refuse()
 
 
 def transcription(tmp_path, text):

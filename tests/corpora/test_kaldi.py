@@ -1,6 +1,7 @@
 import shutil
 
 import pytest
+from corpora.checked import checked
 
 from ambiser.config.data_keys import Data
 from ambiser.corpora.data_folder import prepare_data
@@ -52,7 +53,12 @@ def test_three_tables_are_enough(folder, tmp_path):
         ("votes.tsv", "\tneu\n", "\tneutral\n", r"votes.tsv:\d+: label must be one of neu, .*got 'neutral'"),
         ("votes.tsv", "\toutside\t", "\tinside\t", r"votes.tsv:2: source must be one of outside, self"),
         ("votes.tsv", "label\n", "vote\n", r"votes.tsv:1: the header lacks label"),
-        ("attributes.tsv", "outside\t", "outside\tx", r"attributes.tsv:2: could not convert"),
+        (
+            "attributes.tsv",
+            "outside\t",
+            "outside\tx",
+            r"attributes.tsv:2: valence must be a number; a missing value is nan; got 'x",
+        ),
         ("utt2spk", "Ses01F_impro01_F000", "Ses01F_impro01_A000", "Ses01F_impro01_F000: has no speaker in utt2spk"),
     ],
 )
@@ -62,19 +68,20 @@ def test_faults_are_named(folder, name, old, new, message):
     assert old in text
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(DataError, match=message):
-        read_kaldi(folder, DATA)
+        checked(read_kaldi(folder, DATA))
 
 
 def test_utterances_without_votes_or_audio(folder):
     path = folder / "votes.tsv"
     path.write_text(path.read_text().replace("Ses01F_impro01_F000", "Zes"))
-    with pytest.raises(DataError, match="Ses01F_impro01_F000: has no votes; .*allow_incomplete"):
-        read_kaldi(folder, DATA)
+    message = "2 faults; .*allow_incomplete=true:\n.*Ses01F_impro01_F000: has no votes\n.*Zes: has votes and no audio"
+    with pytest.raises(DataError, match=message):
+        checked(read_kaldi(folder, DATA))
     corpus = read_kaldi(folder, DATA.model_copy(update={"allow_incomplete": True}))
     assert corpus.findings.left_out == {"Ses01F_impro01_F000": "has no votes", "Zes": "has votes and no audio"}
 
 
-def test_lines_that_stand_twice_count_once(folder):
+def test_repeated_lines_count_once(folder):
     plain = read_kaldi(folder, DATA).utterances
     for name in ("votes.tsv", "attributes.tsv"):
         path = folder / name
@@ -83,7 +90,7 @@ def test_lines_that_stand_twice_count_once(folder):
     corpus = read_kaldi(folder, DATA)
     assert [(u.votes, str(u.ratings)) for u in corpus.utterances] == [(u.votes, str(u.ratings)) for u in plain]
     assert corpus.findings.places == [
-        ("lines that stand twice (counted once)", f"{folder}/votes.tsv:3"),
+        ("lines that are there twice (counted once)", f"{folder}/votes.tsv:3"),
         ("second ratings of a rater on an utterance (not counted)", f"{folder}/attributes.tsv:3"),
     ]
 
@@ -98,4 +105,4 @@ def test_a_speaker_without_audio_is_listed(folder):
 
 def test_a_folder_that_is_none(tmp_path):
     with pytest.raises(DataError, match="is no data directory with votes: wav.scp, utt2spk, votes.tsv not found"):
-        read_kaldi(tmp_path, DATA)
+        checked(read_kaldi(tmp_path, DATA))

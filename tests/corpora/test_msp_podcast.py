@@ -3,6 +3,7 @@ import shutil
 from collections import Counter
 
 import pytest
+from corpora.checked import checked
 from corpora.make_msp import FREE_TEXT, NO_WAV, TEST3, VERSIONS, make_msp, plan
 
 from ambiser.config.data_keys import Data
@@ -202,7 +203,7 @@ def test_wavs_without_label_and_names_that_differ_in_case(root):
 def test_damaged_labels_are_named_with_their_line(root, name, old, new, message):
     edit(root / "Labels" / name, old, new)
     with pytest.raises(DataError, match=message):
-        read_msp_podcast(root, DATA)
+        checked(read_msp_podcast(root, DATA))
 
 
 @pytest.mark.parametrize("version", ["1.11", "2.0"])
@@ -216,32 +217,32 @@ def test_labels_that_are_cut_off(releases, tmp_path, version, name):
     text = path.read_text()
     path.write_text(text[: text.index("WORKER", len(text) // 2) + 3])
     with pytest.raises(DataError, match=f"{name}.*the file is cut off or damaged"):
-        read_msp_podcast(root, DATA)
+        checked(read_msp_podcast(root, DATA))
 
 
 def test_two_releases_in_one_folder(releases, root):
     shutil.copy(releases["1.8"] / "Labels/labels_concensus.csv", root / "Labels")
     with pytest.raises(DataError, match="labels_concensus and labels_consensus: two releases are mixed"):
-        read_msp_podcast(root, DATA)
+        checked(read_msp_podcast(root, DATA))
     (root / "Labels/labels_concensus.csv").unlink()
     path = root / "Labels/labels_detailed.csv"
     path.write_text(path.read_text().replace("PODCAST_900", "PODCAST_800"))
     with pytest.raises(DataError, match="labels_detailed.csv and labels_consensus.csv are not of one release"):
-        read_msp_podcast(root, DATA)
+        checked(read_msp_podcast(root, DATA))
 
 
 def test_a_wrong_root_and_packed_archives(root, tmp_path):
     for place in (root / "Labels", tmp_path):
         with pytest.raises(DataError, match=f"is not MSP-Podcast itself, {root} is; use --corpus_dir {root}"):
-            read_msp_podcast(place, DATA)
+            checked(read_msp_podcast(place, DATA))
     with pytest.raises(DataError, match="is no folder; --corpus_dir must name a release of MSP-Podcast"):
-        read_msp_podcast(tmp_path / "none", DATA)
+        checked(read_msp_podcast(tmp_path / "none", DATA))
     shutil.move(root / "Audios", tmp_path / "away")
     with pytest.raises(DataError, match="it holds no Audios and Labels"):
-        read_msp_podcast(root, DATA)
+        checked(read_msp_podcast(root, DATA))
     (root / "Audios.tar.gz").write_bytes(b"")
     with pytest.raises(DataError, match=rf"still packed.*cd {root} && python -m tarfile -e Audios.tar.gz \."):
-        read_msp_podcast(root, DATA)
+        checked(read_msp_podcast(root, DATA))
     shutil.move(tmp_path / "away", root / "Audios")
     (root / "Transcripts.zip").write_bytes(b"")
     assert read_msp_podcast(root, DATA).utterances

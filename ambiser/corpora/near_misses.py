@@ -1,0 +1,72 @@
+"""Explains why a file is not there or not readable: another case or extension, a copy, an archive, a placeholder."""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+AUDIO_ENDINGS = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif", ".au", ".m4a", ".mp4", ".sph")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".7z", ".rar")
+_COPY = re.compile(r" ?\((\d+)\)$|(?: - Copy| copy)$")
+_SIGNS = (
+    (b"version https://git-lfs", "a git-lfs placeholder; get the file with: git lfs pull"),
+    (b"\xff\xfe", "UTF-16 text; save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text; save it as UTF-8"),
+    (b"PK\x03\x04", "a zip archive; unpack it"),
+    (b"\x1f\x8b", "a gzip archive; unpack it"),
+    (b"<!DOCTYPE", "a web page, so the download failed"),
+    (b"<html", "a web page, so the download failed"),
+    (b"fLaC", "FLAC audio"),
+    (b"ID3", "MP3 audio"),
+)
+
+
+def find_near_miss(path: Path) -> tuple[str, str]:
+    """Returns how a missing file is present under another name, and that name; both empty if it is not.
+
+    Looked for in the same folder: the name in another case, with another audio extension, or as a copy "(1)"; the
+    folder as a packed archive; and the file one level up.
+    """
+    path = Path(path)
+    try:
+        names = _names_by_stem(path.parent, path.parent.stat().st_mtime_ns)
+    except OSError:
+        names = {}
+    stem = path.stem.casefold()
+    for name in names.get(stem, ()):
+        if name.casefold() == path.name.casefold():
+            return "it is there in another case", name
+        if Path(name).suffix.lower() in AUDIO_ENDINGS:
+            return "it is there with another extension", name
+    copy = next((name for name in names.get(f"copy of {stem}", ())), "")
+    if copy:
+        return "a copy of it is there", copy
+    for ending in ARCHIVES:
+        if not path.parent.exists() and path.parent.with_name(path.parent.name + ending).is_file():
+            return "its folder is still packed", path.parent.name + ending
+    above = path.parent.parent / path.name
+    return ("it is there one level up", str(above)) if above.is_file() else ("", "")
+
+
+def explain_content(path: Path) -> str:
+    """Returns what a file really is, from its first bytes; empty if they are no known sign."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(64)
+    except OSError:
+        return ""
+    return next((what for sign, what in _SIGNS if head.startswith(sign)), "")
+
+
+@lru_cache(maxsize=256)
+def _names_by_stem(folder: Path, changed_ns: int) -> dict[str, tuple[str, ...]]:
+    """Returns the file names of a folder by stem in small letters; copies also as "copy of STEM".
+
+    `changed_ns` (time of the last change) is part of the key of the cache.
+    """
+    found: dict[str, list[str]] = {}
+    for name in sorted(entry.name for entry in folder.iterdir()):
+        stem = Path(name).stem.casefold()
+        found.setdefault(stem, []).append(name)
+        if _COPY.search(stem):
+            found.setdefault(f"copy of {_COPY.sub('', stem)}", []).append(name)
+    return {stem: tuple(group) for stem, group in found.items()}

@@ -1,0 +1,137 @@
+"""Reads the tables of a user's own data directory, and adds every fault with file, line and value to the findings."""
+
+import codecs
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ambiser.config.data_keys import LABELS
+from ambiser.corpora.corpus import Rating, Vote
+from ambiser.corpora.findings import Findings
+from ambiser.corpora.near_misses import explain_content
+from ambiser.errors import DataError
+from ambiser.labels.vote_table import SLOTS, SOURCES
+
+ATTRIBUTES = ("valence", "arousal", "dominance")
+_MOST_REPEATED = 0.1
+
+
+def read_pairs(path: Path, findings: Findings, *, empty: bool = False) -> dict[str, str]:
+    """Reads a Kaldi table: sorted lines of 'key value'.
+
+    Args:
+        path: the table.
+        findings: gets a fault for every line that is not as it should be.
+        empty: accept keys without a value (an empty transcript).
+    """
+    table: dict[str, str] = {}
+    previous = b""
+    for number, line in _numbered_lines(path, findings):
+        where = f"{path}:{number}"
+        key, _, value = line.partition(" ")
+        value, encoded = value.strip(), key.encode("utf-8")
+        if not key or "\t" in key:
+            findings.error("a line must be 'key value' with one blank between", where, line[:60])
+        elif not value and not empty:
+            findings.error("the key has no value", where, key)
+        elif key in table:
+            findings.error("the key is there twice; remove one line", where, key)
+        else:
+            if encoded < previous:
+                findings.error("is not in bytewise order; sort the file with LC_ALL=C sort", where, key)
+            table[key], previous = value, max(encoded, previous)
+    return table
+
+
+def read_votes_of_raters(path: Path, findings: Findings) -> dict[str, list[Vote]]:
+    """Reads votes.tsv: columns utt, rater, label, and optionally source and slot, in any order."""
+    votes: dict[str, list[Vote]] = {}
+    repeated = total = 0
+    for where, row in _rows(path, findings, ("utt", "rater", "label")):
+        total += 1
+        source, slot = row.get("source", SOURCES[0]), row.get("slot", SLOTS[0])
+        known = (("label", row["label"], LABELS), ("source", source, SOURCES), ("slot", slot, SLOTS))
+        wrong = [(name, value, words) for name, value, words in known if value not in words]
+        for name, value, words in wrong:
+            findings.error(f"{name} must be one of {', '.join(words)}", where, value or "nothing")
+        if not row["rater"].strip():
+            findings.error("the rater has no name; without names use anon1, anon2, ... per utterance", where)
+        elif not wrong:
+            vote, given = Vote(row["rater"], source, row["label"], slot), votes.setdefault(row["utt"], [])
+            if vote in given:
+                repeated += 1
+                findings.warn("lines that are there twice (counted once)", where=where)
+            else:
+                given.append(vote)
+    _check_raters(path, votes, findings, repeated=repeated, total=total)
+    return votes
+
+
+def read_ratings(path: Path, findings: Findings) -> dict[str, list[Rating]]:
+    """Reads attributes.tsv: columns utt, rater, valence, arousal, dominance, and optionally source."""
+    ratings: dict[str, list[Rating]] = {}
+    for where, row in _rows(path, findings, ("utt", "rater", *ATTRIBUTES)) if path.is_file() else []:
+        numbers = []
+        for name in ATTRIBUTES:
+            try:
+                numbers.append(float(row[name]))
+            except ValueError:
+                findings.error(f"{name} must be a number; a missing value is nan", where, row[name] or "nothing")
+        if len(numbers) < len(ATTRIBUTES):
+            continue
+        rating = Rating(row["rater"], row.get("source", SOURCES[0]), *numbers)
+        given = ratings.setdefault(row["utt"], [])
+        if (rating.rater, rating.source) in {(other.rater, other.source) for other in given}:
+            findings.warn("second ratings of a rater on an utterance (not counted)", where=where)
+        else:
+            given.append(rating)
+    return ratings
+
+
+def _check_raters(path: Path, votes: dict[str, list[Vote]], findings: Findings, *, repeated: int, total: int) -> None:
+    """Refuses rater names that make several people one: votes would be merged or lost."""
+    raters = {vote.rater for given in votes.values() for vote in given}
+    several = sum(len(given) > 1 for given in votes.values())
+    if len(raters) == 1 and (several or repeated):
+        reason = f"all {total} votes are by one rater, and {several or repeated} utterances have several"
+        findings.error(f"{reason}; give each rater a name, or use anon1, anon2, ... per utterance", path, *raters)
+    elif repeated > _MOST_REPEATED * total:
+        reason = f"{repeated} of {total} lines repeat utterance, rater and label, so they would count once"
+        findings.error(f"{reason}; give each rater a name, or remove the lines", path)
+
+
+def _rows(path: Path, findings: Findings, columns: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yields file:line and the fields by column of every whole line of a tab-separated table with a header."""
+    lines = _numbered_lines(path, findings)
+    header = next(lines, (1, ""))[1].split("\t")
+    missing = [name for name in columns if name not in header]
+    if missing:
+        findings.error(f"the header lacks {', '.join(missing)}", f"{path}:1", "\t".join(header) or "nothing")
+        return
+    for number, line in lines:
+        fields = line.split("\t")
+        if len(fields) == len(header):
+            yield f"{path}:{number}", dict(zip(header, fields, strict=True))
+        else:
+            findings.error(f"the header has {len(header)} fields, the line has {len(fields)}", f"{path}:{number}")
+
+
+def _numbered_lines(path: Path, findings: Findings) -> Iterator[tuple[int, str]]:
+    """Yields the lines with their numbers; a byte order mark and Windows' line ends are taken off and counted."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    findings.note_input(path, content)
+    if content.startswith(codecs.BOM_UTF8):
+        findings.warn("tables with a byte order mark (ignored)", where=path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        findings.error(f"is {explain_content(path) or 'not UTF-8'}", f"{path}:{line}")
+        return
+    if "\r\n" in text:
+        findings.warn("tables with Windows line ends (accepted)", where=path)
+    if text and not text.endswith("\n"):
+        findings.error("the last line has no end; the file is cut off, write it again", path)
+    yield from enumerate((line.removesuffix("\r") for line in text.split("\n")[:-1]), start=1)
