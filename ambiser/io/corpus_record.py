@@ -1,11 +1,10 @@
 """The record of stage 1 (data/corpus.json): which corpus was prepared, with which settings, split and counts."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
-from ambiser.errors import DataError
 from ambiser.io.files import read_json, write_json
+from ambiser.io.records import from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -58,20 +57,13 @@ class CorpusRecord:
 
     def write(self, path: Path) -> None:
         """Writes the record as JSON, by rename."""
-        write_json(path, asdict(self))
+        write_json(path, to_json(self))
 
 
 def read_record(path: Path) -> CorpusRecord:
     """Reads data/corpus.json.
 
     Raises:
-        DataError: the file is missing, no JSON, or lacks an entry; the message names the entry.
+        DataError: the file is missing, no JSON, or has missing, unknown or wrongly typed entries.
     """
-    tree = read_json(path)
-    names = [field.name for field in fields(CorpusRecord)]
-    missing = [name for name in names if name not in tree] if isinstance(tree, Mapping) else names
-    if missing:
-        raise DataError(
-            f"{path}: is no record of stage 1; remove it and run again, because it lacks {', '.join(missing[:3])}"
-        )
-    return CorpusRecord(**{name: tree[name] for name in names})
+    return from_json(CorpusRecord, read_json(path), str(path))

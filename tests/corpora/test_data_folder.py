@@ -212,7 +212,9 @@ def test_a_corpus_without_folder_is_one_line(layout):
 def test_a_record_of_something_else(mini_corpus, data, layout):
     layout.data_dir.mkdir()
     layout.corpus_record().write_text("{}")
-    with pytest.raises(DataError, match="is no record of stage 1; remove it and run again"):
+    with pytest.raises(
+        DataError, match=r"corpus\.json: lacks corpus_dir, data, .*; remove the file and run its stage again"
+    ):
         prepare_data(mini_corpus, data, layout)
 
 

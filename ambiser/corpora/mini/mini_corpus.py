@@ -29,7 +29,7 @@ def read_mini(corpus_dir: Path, data: Data) -> Corpus:
     """
     corpus = read_release(corpus_dir, allow_incomplete=data.allow_incomplete)
     there = len(corpus.utterances) + len(corpus.findings.left_out)
-    if there != data.mini_utterances and not data.allow_incomplete:
+    if there != data.mini_utterances and not data.allow_incomplete and not corpus.findings.faults:
         raise ConfigError(
             f"{corpus_dir} holds {there} utterances, data.mini_utterances says {data.mini_utterances}; "
             "remove the folder to have it made anew, or give another --data_dir"
