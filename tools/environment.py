@@ -1,13 +1,12 @@
-"""Says whether a Python has what setup.py asks for; standard library only, imports nothing heavy.
+"""Tells whether a Python has the packages that setup.py lists; standard library only.
 
 python tools/environment.py version          exit 0 when this Python is new enough
 python tools/environment.py packages [test]  exit 0 when the packages are there, else lines with what is wrong
-python tools/environment.py digest           a digest of setup.py, this Python and the place of the checkout
+python tools/environment.py digest           a digest of setup.py, this Python and the path of the checkout
+
+Imports are inside the functions: every call of run.sh asks for the version first, so that must be fast.
 """
 
-import ast
-import hashlib
-import re
 import sys
 
 OLDEST = (3, 10)
@@ -20,6 +19,8 @@ def main(command, *extras):
         print("Python %d.%d or newer is needed, this is %s" % (OLDEST + (sys.version.split()[0],)))
         return 2
     if command == "digest":
+        import hashlib
+
         with open(SETUP, "rb") as stream:
             content = stream.read() + sys.version.encode() + SETUP.encode()
         print(hashlib.sha256(content).hexdigest())
@@ -34,6 +35,8 @@ def main(command, *extras):
 
 def read_lists(path):
     """Returns the lists of strings that a Python file assigns at its top, without running it."""
+    import ast
+
     with open(path, encoding="utf-8") as stream:
         tree = ast.parse(stream.read())
     assigned = (node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.List))
@@ -43,6 +46,7 @@ def read_lists(path):
 def missing(requirement):
     """Returns a line when an installed package does not meet 'name>=1.2,<2', else an empty string."""
     import importlib.metadata
+    import re
 
     name, ranges = re.match(r"([A-Za-z0-9_.-]+)(.*)", requirement).groups()
     try:
@@ -57,6 +61,8 @@ def missing(requirement):
 
 def numbers(version):
     """Turns '2.11.0+cpu' into [2, 11] for comparing: trailing zeros do not count."""
+    import re
+
     parts = [int(part) for part in re.match(r"\d+(?:\.\d+)*", version).group().split(".")]
     while parts and parts[-1] == 0:
         parts.pop()

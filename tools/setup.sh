@@ -1,26 +1,40 @@
 #!/usr/bin/env bash
-# Makes the Python environment when there is none, and prints the path of its interpreter; all else goes to stderr.
+# Makes the Python environment if there is none, and prints the path of its interpreter; all else goes to stderr.
 #
-#   tools/setup.sh          what a recipe needs
-#   tools/setup.sh test     what the tests need as well
+#   tools/setup.sh          an environment with what a recipe needs
+#   tools/setup.sh test     and with what the tests need
+#   tools/setup.sh base     any Python that is new enough; makes no environment, so packages may be missing
 #
-# Taken, in this order: $AMBISER_PYTHON; an active virtual or conda environment that has what setup.py asks for;
-# tools/venv, which is made when it is missing. tools/venv/.ambiser-ready is written last: an environment without it
-# is a broken-off one and is made anew.
+# The environment is the first of: $AMBISER_PYTHON; an active virtual or conda environment with the packages that
+# setup.py lists; tools/venv, which is made if missing. tools/venv/.ambiser-ready is written last: an environment
+# without this file is incomplete and is made again.
 
 set -euo pipefail
 tools=$(cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")" && pwd)
 venv=$tools/venv
 ready=$venv/.ambiser-ready
 log=$venv/setup.log
-# Without a GPU one exact version, so that everybody has the same build (and a build for CPUs in a folder of wheels
-# that pip knows is preferred); with a GPU pip chooses within the range of setup.py.
+# Without a GPU one exact version, so that everybody has the same build (pip prefers a CPU build if a folder of wheels
+# offers one); with a GPU pip chooses within the range of setup.py.
 CPU_TORCH=2.13.0
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { printf 'setup: error: %s\n' "$*" >&2; exit 2; }
 environment() { "$1" "$tools/environment.py" "${@:2}"; } # PYTHON COMMAND...
 use() { printf '%s\n' "$1"; exit 0; }
+
+find_python() { # CANDIDATES...: prints the first Python that is new enough
+  local name
+  for name in "$@" python3 python3.13 python3.12 python3.11 python3.10; do
+    command -v "$name" > /dev/null && "$name" -S "$tools/environment.py" version > /dev/null 2>&1 && { echo "$name"; return; }
+  done
+  fail "Python 3.10 or newer is needed; $(python3 --version 2> /dev/null || echo 'there is none') here"
+}
+
+if [[ ${1:-} == base ]]; then
+  base=$(find_python "${AMBISER_PYTHON:-python3}" "$venv/bin/python")
+  use "$base"
+fi
 
 if [[ -n ${AMBISER_PYTHON:-} ]]; then
   faults=$(environment "$AMBISER_PYTHON" packages "$@" 2>&1) || fail "AMBISER_PYTHON=$AMBISER_PYTHON: ${faults//$'\n'/; }"
@@ -35,22 +49,14 @@ done
 is_ready() { [[ -f $ready && $(< "$ready") == "$(environment "$venv/bin/python" digest 2> /dev/null)" ]]; }
 is_ready && use "$venv/bin/python"
 
-# One set-up at a time: a second one waits here (also for the pip of one that was killed), and then looks again.
+# One set-up at a time: a second one waits here (also for the pip of a killed one), and then checks again.
 if command -v flock > /dev/null; then
   exec 9< "$tools"
   flock 9
   is_ready && use "$venv/bin/python"
 fi
 
-find_python() {
-  local name
-  for name in python3 python3.13 python3.12 python3.11 python3.10; do
-    command -v "$name" > /dev/null && environment "$name" version > /dev/null 2>&1 && { echo "$name"; return; }
-  done
-  return 1
-}
-
-explain() { # turns what pip said into one line
+explain() { # turns the messages of pip into one line
   if grep -q 'No space left' "$log"; then
     fail "the disk is full: $venv needs up to 8 GB with a GPU, 2 GB without"
   elif grep -qE 'Failed to establish|NewConnectionError|ConnectTimeout|ReadTimeout|name resolution|ProxyError' "$log"; then
@@ -60,7 +66,7 @@ explain() { # turns what pip said into one line
   fail "pip could not install the packages (log: $log)"
 }
 
-pip() { # shows the last line of the log while pip works, where someone watches
+pip() { # shows the last line of the log on a terminal while pip works
   "$venv/bin/python" -m pip "$@" >> "$log" 2>&1 &
   local child=$! shown=""
   trap 'kill "$child" 2> /dev/null; say "stopped; run the same command again"; exit 130' INT TERM
@@ -74,11 +80,11 @@ pip() { # shows the last line of the log while pip works, where someone watches
 }
 
 started=$SECONDS
-base=$(find_python) || fail "Python 3.10 or newer is needed; $(python3 --version 2> /dev/null || echo 'there is none') here"
+base=$(find_python)
 "$base" -c 'import venv, ensurepip' 2> /dev/null ||
   fail "$base has no module venv; install it (Debian, Ubuntu: apt install python3-venv)"
 cd "$tools/.."
-# An environment that is not finished, or is of another Python, is not worth repairing: what pip had begun is unknown.
+# An incomplete environment, or one of another Python, is made again: nobody knows what pip has left there.
 if ! [[ -f $ready ]] || ! "$venv/bin/python" -m pip --version > /dev/null 2>&1; then
   [[ ! -e $venv ]] || say "removing the unfinished $venv"
   rm -rf "$venv"

@@ -4,26 +4,26 @@ from pathlib import Path
 
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.files import write_text
-from ambiser.recipe.arguments import Parser, add_experiment
 from ambiser.recipe.comparisons import compare_systems
 from ambiser.recipe.experiments import load_experiments
-from ambiser.recipe.systems import add_predictions, all_systems
+from ambiser.recipe.program_options import Parser
+from ambiser.recipe.systems import all_systems
 
 FORMS = ("text", "markdown", "latex", "csv")
 
 
 def main() -> None:
     """Runs the program."""
-    parser = Parser(__doc__)
-    add_experiment(parser, several=True)
-    add_predictions(parser)
-    parser.add_argument("--metrics", nargs="+", metavar="NAME", help="scores to compare; none means the usual ones")
-    parser.add_argument("--format", choices=FORMS, default="text", help="how it is written")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file and not to the screen")
+    parser = Parser(__doc__, "compare")
+    parser.add_argument(
+        "--metrics", nargs="+", default=[], metavar="NAME", help="scores to compare (default: the usual ones)"
+    )
+    parser.add_argument("--format", choices=FORMS, default="text", help="format of the output")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file instead of the screen")
     args = parser.parse_args()
     set_up_logging()
     systems = all_systems(args, load_experiments(args))
-    contenders, rows = compare_systems(systems, args, args.metrics or ())
+    contenders, rows = compare_systems(systems, args.folds, args.metrics)
     from ambiser.report.comparison_tables import render_comparison
 
     text = render_comparison(contenders, rows, args.format)

@@ -3,20 +3,16 @@
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.layout import require
 from ambiser.io.tables import read_table
-from ambiser.recipe.arguments import Parser, add_experiment
 from ambiser.recipe.experiments import Experiment, load_experiments
 from ambiser.recipe.inputs import speech_dir, transcripts, unfinished_speech, unfinished_text, wav_paths
+from ambiser.recipe.program_options import Parser
 
 
 def main() -> None:
     """Runs the program."""
-    parser = Parser(__doc__)
-    add_experiment(parser, several=True)
-    parser.add_argument("--nj", type=int, default=2, help="worker processes; with a GPU there is one")
+    parser = Parser(__doc__, "extract")
     parser.add_argument("--part", type=int, nargs=2, metavar=("K", "N"), help="make part K of N, of speech alone")
     args = parser.parse_args()
-    if args.nj < 1:
-        parser.error(f"--nj must be 1 or more, got {args.nj}")
     if args.part and not 1 <= args.part[0] <= args.part[1]:
         parser.error(f"--part K N must be 1 <= K <= N, got {args.part[0]} {args.part[1]}")
     set_up_logging()

@@ -6,7 +6,7 @@ from ambiser.config.yaml_reader import CONF
 from ambiser.features.upstreams.upstream_names import BASELINES
 from ambiser.features.upstreams.weights import find_hugging_face, find_weights
 from ambiser.io.console import log, run_main, set_up_logging
-from ambiser.recipe.arguments import Parser
+from ambiser.recipe.program_options import Parser
 
 
 def main() -> None:

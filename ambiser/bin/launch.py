@@ -2,34 +2,25 @@
 
 import argparse
 import shlex
-from pathlib import Path
 
 from ambiser.config.site import SLURM_CONFIG, load_slurm_config
 from ambiser.io.console import run_main, set_up_logging
-from ambiser.launch import LAUNCHERS, local, slurm
+from ambiser.launch import local, slurm
 from ambiser.launch.job import Job
 from ambiser.launch.resources import device_slots
 from ambiser.recipe import jobs
-from ambiser.recipe.arguments import Parser, add_experiment
 from ambiser.recipe.experiments import Experiment, load_experiments
 from ambiser.recipe.job_memory import memory_of_a_job
+from ambiser.recipe.program_options import Parser
 
 
 def main() -> int:
     """Runs the program."""
-    parser = Parser(__doc__)
+    parser = Parser(__doc__, "launch")
     parser.add_argument("--stage", choices=jobs.LAUNCHED, required=True, help="the stage")
-    add_experiment(parser, several=True)
-    parser.add_argument("--launcher", choices=LAUNCHERS, default="local", help="where the jobs run")
-    parser.add_argument("--slurm_config", type=Path, default=SLURM_CONFIG, help="what jobs ask Slurm for")
-    parser.add_argument("--wait", choices=("true", "false"), default="true", help="false: submit to Slurm and return")
-    parser.add_argument("--nj", type=int, default=1, help="jobs at a time, at most, on this machine")
-    parser.add_argument("--dry_run", action="store_true", help="print the commands of the jobs and run nothing")
     args = parser.parse_args()
-    if args.nj < 1:
-        parser.error(f"--nj must be 1 or more, got {args.nj}")
     set_up_logging()
-    args.site = load_slurm_config(args.slurm_config)
+    args.site = load_slurm_config(args.slurm_config or SLURM_CONFIG)
     experiments = [e for e in load_experiments(args) if jobs.has_stage(e, args.stage)]
     for stage, todo in jobs.waves(args, experiments):
         if args.dry_run:
@@ -42,7 +33,7 @@ def main() -> int:
 def _run(args: argparse.Namespace, stage: str, todo: list[Job], experiments: list[Experiment]) -> int:
     if args.launcher == "slurm":
         before = [jobs.jobs_dir(args.exp_dir, earlier) for earlier in jobs.ORDER[: jobs.ORDER.index(stage)]]
-        where = {"folder": jobs.jobs_dir(args.exp_dir, stage), "after": before, "wait": args.wait == "true"}
+        where = {"folder": jobs.jobs_dir(args.exp_dir, stage), "after": before, "wait": args.wait}
         request = getattr(args.site, jobs.kind(stage, experiments))
         return slurm.run_jobs(todo, slurm=args.site, request=request, description=stage, **where)
     use_gpus = any(e.config.train.device != "cpu" for e in experiments)

@@ -5,17 +5,15 @@ from pathlib import Path
 from ambiser.io.console import log, progress, run_main, set_up_logging
 from ambiser.io.corpus_record import read_record
 from ambiser.io.tables import read_tsv
-from ambiser.recipe.arguments import Parser, add_experiment
 from ambiser.recipe.experiments import claim_experiment, load_experiments
-from ambiser.recipe.scored_systems import load_scored
-from ambiser.recipe.systems import System, add_predictions, all_systems, folds_to_use, predictions_of, require_models
+from ambiser.recipe.program_options import Parser
+from ambiser.recipe.system_folds import load_scored
+from ambiser.recipe.systems import System, all_systems, ensure_predictions, folds_to_use, require_models
 
 
 def main() -> None:
     """Runs the program."""
-    parser = Parser(__doc__)
-    add_experiment(parser, several=True)
-    add_predictions(parser)
+    parser = Parser(__doc__, "score")
     args = parser.parse_args()
     set_up_logging()
     systems = all_systems(args, load_experiments(args))
@@ -31,7 +29,7 @@ def main() -> None:
         layout, tag, config = system.experiment.layout, system.tag, system.experiment.config
         if system.imported is None:
             claim_experiment(system.experiment)
-        predictions = {fold: predictions_of(system, fold) for fold in progress(folds, f"predict {tag}")}
+        predictions = {fold: ensure_predictions(system, fold) for fold in progress(folds, f"predict {tag}")}
         sources = [*predictions.values(), layout.table("votes.tsv"), layout.corpus_record()]
         expected = config_hash(config) if system.imported is None else import_hash(config, system.imported)
         if is_current(layout.results(tag), expected_hash=expected, folds=folds, sources=sources):

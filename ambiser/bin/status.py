@@ -6,9 +6,9 @@ from ambiser.io.console import run_main
 from ambiser.io.corpus_record import read_record
 from ambiser.io.layout import Layout
 from ambiser.launch.slurm_status import survey
-from ambiser.recipe.arguments import Parser, add_experiment
 from ambiser.recipe.experiments import Experiment, layout_of, load_experiments
 from ambiser.recipe.jobs import ORDER, jobs_dir
+from ambiser.recipe.program_options import Parser
 from ambiser.stages import TRAINING_STAGES
 
 DONE, PARTLY, MISSING, NO_STAGE = "#", "~", ".", "-"
@@ -17,8 +17,7 @@ COLUMNS = ("experiment", *TRAINING_STAGES, "predictions", "results")
 
 def main() -> None:
     """Runs the program."""
-    parser = Parser(__doc__)
-    add_experiment(parser, several=True)
+    parser = Parser(__doc__, "status")
     args = parser.parse_args()
     experiments, layout = load_experiments(args), layout_of(args)
     record = layout.corpus_record()

@@ -6,25 +6,23 @@ import sys
 from ambiser.errors import ConfigError
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.launch.ranks import find_place, run_ranks
-from ambiser.recipe.arguments import Parser, add_experiment
-from ambiser.recipe.experiments import claim_experiment, load_experiment
+from ambiser.recipe.experiments import claim_experiment, load_experiment_and_fold
+from ambiser.recipe.program_options import Parser
 from ambiser.stages import TRAINING_STAGES
 
 
 def main() -> int:
     """Runs the program.
 
-    With `train.processes`, and unless torchrun or srun started this process as one of several, it starts them.
+    Starts `train.processes` processes, unless torchrun or srun started this process as one of several.
     """
-    parser = Parser(__doc__)
+    parser = Parser(__doc__, "train")
     parser.add_argument("--stage", choices=TRAINING_STAGES, required=True, help="the stage to train")
-    add_experiment(parser)
-    parser.add_argument("--fold", type=int, required=True, help="number of the fold, 1..")
     args = parser.parse_args()
-    experiment = load_experiment(args)
+    experiment, fold = load_experiment_and_fold(args)
     config, layout, tag = experiment.config, experiment.layout, experiment.tag
     if args.stage not in config.stages:
-        raise ConfigError(f"{args.config}: has no stage '{args.stage}'; it has {' '.join(config.stages)}")
+        raise ConfigError(f"{experiment.config_path}: has no stage '{args.stage}'; it has {' '.join(config.stages)}")
     place = find_place(os.environ)
     if place.rank == 0:
         claim_experiment(experiment)
@@ -37,7 +35,7 @@ def main() -> int:
     from ambiser.train.run_stage import train_stage
 
     with joined(place, pick_device(config.train.device)):
-        train_stage(args.stage, config, layout, tag=tag, seed=experiment.seed, fold=args.fold)
+        train_stage(args.stage, config, layout, tag=tag, seed=experiment.seed, fold=fold)
     return 0
 
 

@@ -4,7 +4,7 @@ from ambiser.config.base_yaml import render_base
 from ambiser.config.yaml_reader import CONF
 from ambiser.io.console import run_main
 from ambiser.io.files import write_text
-from ambiser.recipe.arguments import Parser
+from ambiser.recipe.program_options import Parser
 
 
 def main() -> None:

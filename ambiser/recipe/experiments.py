@@ -42,12 +42,25 @@ def layout_of(args: argparse.Namespace) -> Layout:
     return Layout(args.data_dir, args.dump_dir, args.exp_dir)
 
 
-def load_experiment(args: argparse.Namespace, path: Path | None = None, seed: int | None = None) -> Experiment:
-    """Loads one experiment from parsed arguments (see `add_experiment`)."""
-    path = args.config if path is None else path
-    seed = args.seed if seed is None else seed
-    config = load_config(path, ssl=args.ssl, text=args.text, overrides=args.overrides)
-    return Experiment(config, path, seed, experiment_tag(path.stem, config.ssl, seed, args.tag), layout_of(args))
+def load_experiment(args: argparse.Namespace, path: Path, seed: int) -> Experiment:
+    """Loads a configuration with a seed, and with the options `EXPERIMENTS` that the program was given."""
+    config = load_config(path, ssl=args.ssl, text=args.text, overrides=args.set)
+    tag = experiment_tag(path.stem, config.ssl, seed, args.tag or "")
+    return Experiment(config, path, seed, tag, layout_of(args))
+
+
+def load_experiment_and_fold(args: argparse.Namespace) -> tuple[Experiment, int]:
+    """Loads the one experiment that a program was given, and returns it with the one fold.
+
+    Raises:
+        ConfigError: none or several configurations, seeds or folds were given.
+    """
+    for name in ("config", "seeds", "folds"):
+        values = getattr(args, name)
+        if len(values) != 1:
+            given = " ".join(map(str, values)) or "all"
+            raise ConfigError(f"--{name} must be one value for this program, not {given}")
+    return load_experiment(args, args.config[0], args.seeds[0]), args.folds[0]
 
 
 def load_experiments(args: argparse.Namespace) -> list[Experiment]:
@@ -56,11 +69,11 @@ def load_experiments(args: argparse.Namespace) -> list[Experiment]:
     Raises:
         ConfigError: two configurations have one name, or differ in a key that they must share (data).
     """
-    experiments = [load_experiment(args, path, seed) for path in args.configs for seed in args.seeds]
+    experiments = [load_experiment(args, path, seed) for path in args.config for seed in args.seeds]
     tags = [experiment.tag for experiment in experiments]
     for tag in tags:
         if tags.count(tag) > 1:
-            raise ConfigError(f"{tag} is named twice; give each --config another file name and each seed once")
+            raise ConfigError(f"{tag} is given twice; give each --config another file name and each seed once")
     first = experiments[0]
     for other in experiments[1:]:
         lines = differing_keys({"data": first.config.data.model_dump()}, {"data": other.config.data.model_dump()})

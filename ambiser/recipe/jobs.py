@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ambiser.features.extraction.speech import part_file
@@ -10,6 +11,7 @@ from ambiser.io.console import log
 from ambiser.launch.job import Job, split_done
 from ambiser.recipe.experiments import Experiment, claim_experiment
 from ambiser.recipe.inputs import speech_dir, unfinished_speech, unfinished_text
+from ambiser.recipe.options import OPTIONS, command_words
 from ambiser.recipe.systems import folds_to_use
 from ambiser.stages import STAGES, find_stage
 
@@ -47,18 +49,18 @@ def waves(args: argparse.Namespace, experiments: list[Experiment]) -> list[tuple
     folds = folds_to_use(experiments[0], args.folds) if experiments else []
     for experiment in experiments if not args.dry_run else []:
         claim_experiment(experiment)
-    done, tasks = split_done(training(args, experiment, fold) for experiment in experiments for fold in folds)
+    done, left = split_done(training(args, experiment, fold) for experiment in experiments for fold in folds)
     if done and not args.dry_run:
-        log.info("%s: %d of %d jobs are done already", args.stage, len(done), len(done) + len(tasks))
-    return [(args.stage, tasks)]
+        log.info("%s: %d of %d jobs are done already", args.stage, len(done), len(done) + len(left))
+    return [(args.stage, left)]
 
 
 def training(args: argparse.Namespace, experiment: Experiment, fold: int) -> Job:
     """Returns the job that trains a stage of an experiment on a fold."""
     layout, tag = experiment.layout, experiment.tag
-    words = ["--config", str(experiment.config_path), "--seed", str(experiment.seed), "--fold", str(fold)]
     log_path = layout.experiment(tag) / "logs" / f"{args.stage}.fold{fold}.log"
-    argv = _program(args, find_stage(args.stage).program, ["--stage", args.stage, *words])
+    program, own = find_stage(args.stage).program, ["--stage", args.stage]
+    argv = _command(args, program, own, config=[experiment.config_path], seeds=[experiment.seed], folds=[fold])
     done = layout.best(tag, fold, args.stage)
     return Job(f"{tag} fold {fold}", argv, log_path, done, divisible=experiment.config.learns())
 
@@ -67,19 +69,20 @@ def features(args: argparse.Namespace, experiments: list[Experiment], parts: int
     """Returns the jobs that make the parts of all speech features, and the one that joins them and does the text."""
     speech, text = unfinished_speech(experiments), unfinished_text(experiments)
     logs = args.dump_dir / "logs"
-    tasks = []
+    made = []
     for experiment in speech:
         folder = speech_dir(experiment)
         for number in range(1, parts + 1):
-            words = ["--configs", str(experiment.config_path), "--nj", str(nj), "--part", str(number), str(parts)]
+            own = ["--part", str(number), str(parts)]
+            argv = _command(args, "extract", own, config=[experiment.config_path], seeds=[], folds=[], nj=nj)
             name = f"{folder.name} part {number}/{parts}"
             log_path = logs / f"{folder.name}.{number}-of-{parts}.log"
-            tasks.append(Job(name, _program(args, "extract", words), log_path, part_file(folder, (number, parts))))
+            made.append(Job(name, argv, log_path, part_file(folder, (number, parts))))
     if not speech and not text:
         return [], []
     last = text[-1].text_dir() if text else speech_dir(speech[-1])
-    words = ["--configs", *map(str, args.configs), "--nj", str(nj)]
-    return tasks, [Job("join features", _program(args, "extract", words), logs / "join.log", last / "feats.scp")]
+    argv = _command(args, "extract", seeds=[], folds=[], nj=nj)
+    return made, [Job("join features", argv, logs / "join.log", last / "feats.scp")]
 
 
 def kind(wave: str, experiments: list[Experiment]) -> str:
@@ -97,28 +100,25 @@ def kind(wave: str, experiments: list[Experiment]) -> str:
 def scoring(args: argparse.Namespace, experiment: Experiment) -> Job:
     """Returns the job that scores an experiment; it sees for itself whether there is anything to do."""
     layout, tag = experiment.layout, experiment.tag
-    words = ["--configs", str(experiment.config_path), "--seeds", str(experiment.seed), *_folds(args)]
-    return Job(
-        f"score {tag}", _program(args, "score", words), layout.experiment(tag) / "logs/score.log", layout.results(tag)
-    )
+    argv = _command(args, "score", config=[experiment.config_path], seeds=[experiment.seed])
+    return Job(f"score {tag}", argv, layout.experiment(tag) / "logs/score.log", layout.results(tag))
 
 
 def report(args: argparse.Namespace) -> Job:
     """Returns the job that makes the report of all experiments."""
-    words = ["--configs", *map(str, args.configs), "--seeds", *map(str, args.seeds), *_folds(args)]
-    done = args.exp_dir / "RESULTS.md"
-    return Job("report", _program(args, "report", words), jobs_dir(args.exp_dir, "report") / "report.log", done)
+    log_path, done = jobs_dir(args.exp_dir, "report") / "report.log", args.exp_dir / "RESULTS.md"
+    return Job("report", _command(args, "report"), log_path, done)
 
 
-def _folds(args: argparse.Namespace) -> list[str]:
-    return ["--folds", *map(str, args.folds)] if args.folds else []
+def _command(args: argparse.Namespace, program: str, own: Sequence[str] = (), **changed: object) -> tuple[str, ...]:
+    """Returns the command of a job: the options of this program that the other one takes too, with some changed.
 
-
-def _program(args: argparse.Namespace, name: str, words: list[str]) -> tuple[str, ...]:
-    argv = [sys.executable, "-m", f"ambiser.bin.{name}", *words]
-    for option in ("ssl", "text", "tag"):
-        argv += [f"--{option}", getattr(args, option)] if getattr(args, option) else []
-    argv += ["--set", *args.overrides] if args.overrides else []
-    for option in ("data_dir", "dump_dir", "exp_dir"):
-        argv += [f"--{option}", str(getattr(args, option))]
-    return tuple(argv)
+    Args:
+        args: the options of this program.
+        program: the one to run.
+        own: words that only the other program knows.
+        changed: values in place of those of this program.
+    """
+    # A job scores and reports experiments alone: run.sh refuses imported predictions and ensembles with Slurm.
+    known = {name: option.default for name, option in OPTIONS.items()} | vars(args) | changed
+    return (sys.executable, "-m", f"ambiser.bin.{program}", *own, *command_words(program, known))

@@ -1,4 +1,4 @@
-"""Systems to score: experiments and imported predictions, and where their probabilities stand."""
+"""Systems to score: experiments, ensembles and imported predictions, and the files of their probabilities."""
 
 import argparse
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.layout import require
-from ambiser.recipe.arguments import Parser
 from ambiser.recipe.experiments import Experiment
 
 
@@ -15,11 +14,11 @@ class System:
     """Something to score: an experiment, the mean of its seeds, or predictions of another toolkit.
 
     Attributes:
-        experiment: how it is scored; of an ensemble that of the first seed.
-        tag: name with seed, of its folder.
-        name: without the seed.
-        imported: the file of another toolkit.
-        members: of an ensemble, the systems whose probabilities are averaged.
+        experiment: sets how it is scored; for an ensemble, the experiment of the first seed.
+        tag: name with seed; the name of its folder.
+        name: name without seed.
+        imported: predictions of another toolkit.
+        members: the systems that an ensemble averages.
     """
 
     experiment: Experiment
@@ -30,33 +29,18 @@ class System:
 
     @property
     def seed(self) -> int | None:
-        """The seed, where there is one."""
+        """The seed; None for an ensemble."""
         return None if self.members else self.experiment.seed
 
 
-def add_predictions(parser: Parser) -> None:
-    """Adds --predictions and --ensemble."""
-    parser.add_argument(
-        "--predictions",
-        type=Path,
-        nargs="*",
-        default=[],
-        metavar="FILE",
-        help="class probabilities of other toolkits (utt and a column for each class), each known by its file's name",
-    )
-    parser.add_argument(
-        "--ensemble", action="store_true", help="also score the mean over the seeds of each experiment (deep ensemble)"
-    )
-
-
 def all_systems(args: argparse.Namespace, experiments: list[Experiment]) -> list[System]:
-    """Returns the experiments, by option their ensembles, and the imported predictions.
+    """Returns the experiments, their ensembles with --ensemble, and the imported predictions.
 
-    An ensemble averages the probabilities of all seeds of an experiment. Imported predictions are scored as the first
-    experiment is.
+    An ensemble averages the probabilities of all seeds of an experiment. Imported predictions are scored like the
+    first experiment.
 
     Raises:
-        ConfigError: an imported file has the name of another system, or there is one seed to average.
+        ConfigError: an imported file has the name of another system, or an ensemble has only one seed.
         DataError: an imported file is missing.
     """
     systems = []
@@ -70,20 +54,20 @@ def all_systems(args: argparse.Namespace, experiments: list[Experiment]) -> list
         if path.stem in taken or (experiments[0].layout.experiment(path.stem) / "config.yaml").is_file():
             raise ConfigError(f"--predictions {path}: '{path.stem}' is the name of another system; rename the file")
         if not path.is_file():
-            raise DataError(f"--predictions {path}: there is no such file")
+            raise DataError(f"--predictions {path}: the file does not exist")
         systems.append(System(experiments[0], path.stem, path.stem, path))
     return systems
 
 
 def folds_to_use(experiment: Experiment, wanted: list[int]) -> list[int]:
-    """Returns the wanted folds, or all of stage 1 when none is wanted, after checking that they fit."""
+    """Returns the wanted folds, or all folds of stage 1 if none is wanted, after checking that they exist."""
     from ambiser.scoring.stamp import choose_folds
 
     return choose_folds(require(experiment.layout.corpus_record(), "prepare"), experiment.config, wanted)
 
 
 def require_models(system: System, folds: list[int]) -> None:
-    """Checks that every fold has a model or predictions, before anything is written."""
+    """Checks that every fold has a model or predictions."""
     for member in system.members:
         require_models(member, folds)
     layout, stage = system.experiment.layout, system.experiment.config.stages[-1]
@@ -92,8 +76,8 @@ def require_models(system: System, folds: list[int]) -> None:
             require(layout.best(system.tag, fold, stage), stage)
 
 
-def predictions_of(system: System, fold: int, part: str = "test") -> Path:
-    """Returns the predictions for a part of a fold, made when they are missing or older than what they come from."""
+def ensure_predictions(system: System, fold: int, part: str = "test") -> Path:
+    """Returns the predictions for a part of a fold, after predicting if they are missing or older than the model."""
     from ambiser.scoring.prediction_table import average_predictions
     from ambiser.scoring.results_file import is_newer
 
@@ -102,7 +86,7 @@ def predictions_of(system: System, fold: int, part: str = "test") -> Path:
     config, layout = system.experiment.config, system.experiment.layout
     path, best = layout.predictions(system.tag, fold, part), layout.best(system.tag, fold, config.stages[-1])
     if system.members:
-        sources = [predictions_of(member, fold, part) for member in system.members]
+        sources = [ensure_predictions(member, fold, part) for member in system.members]
         if not path.is_file() or any(is_newer(source, path) for source in sources):
             average_predictions(sources, path)
         return path

@@ -37,7 +37,7 @@ def program(*options):
 
 def run_program(folder, *options, configs=("both.yaml",)):
     return subprocess.run(
-        program("--configs", *configs, *options),
+        program("--config", *configs, *options),
         cwd=folder,
         env=ENVIRONMENT,
         capture_output=True,
@@ -56,7 +56,7 @@ def run(monkeypatch, capsys, no_workers):
     def run(folder, *options, configs=("both.yaml",)):
         monkeypatch.chdir(folder)
         monkeypatch.setattr(log, "handlers", [])
-        monkeypatch.setattr(sys, "argv", ["extract_features", "--configs", *configs, *map(str, options)])
+        monkeypatch.setattr(sys, "argv", ["extract_features", "--config", *configs, *map(str, options)])
         with pytest.raises(SystemExit) as caught:
             run_main(extract_features.main)
         return SimpleNamespace(returncode=caught.value.code, stderr=capsys.readouterr().err)
@@ -177,7 +177,7 @@ def test_missing_tables_and_bad_options_are_one_line(recipe, run):
     done = run(recipe, "--data_dir", "nowhere")
     assert done.returncode == 2 and "stage 1 (prepare)" in done.stderr and len(done.stderr.splitlines()) == 1
     done = run(recipe, "--nj", 0)
-    assert done.returncode == 2 and "--nj must be 1 or more, got 0" in done.stderr
+    assert done.returncode == 2 and "--nj must be a whole number from 1 to 4096, not 0" in done.stderr
 
 
 def test_help_is_quick(recipe):
@@ -198,7 +198,7 @@ def test_help_is_quick(recipe):
 def test_a_stopped_run_leaves_no_process_and_can_go_on(recipe, name):
     dump = f"stopped_{name}"
     process = subprocess.Popen(
-        program("--configs", "both.yaml", "--dump_dir", dump, "--nj", "2"),
+        program("--config", "both.yaml", "--dump_dir", dump, "--nj", "2"),
         cwd=recipe,
         env=ENVIRONMENT,
         stderr=subprocess.PIPE,

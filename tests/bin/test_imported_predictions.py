@@ -88,7 +88,7 @@ def test_missing_utterances_missing_files_and_taken_names_are_refused(fake_recip
     theirs.write_text("\n".join([*whole[:5], *whole[6:]]) + "\n")
     with pytest.raises(DataError, match="1 of .* utterances are missing"):
         run(score, [*fake_recipe.words("ce"), "--predictions", str(theirs)])
-    with pytest.raises(DataError, match=r"--predictions .*no\.tsv: there is no such file"):
+    with pytest.raises(DataError, match=r"--predictions .*no\.tsv: the file does not exist"):
         run(score, [*fake_recipe.words("ce"), "--predictions", str(fake_recipe.root / "no.tsv")])
     taken = theirs.rename(fake_recipe.root / "ce-fbank-s1.tsv")
     with pytest.raises(ConfigError, match="'ce-fbank-s1' is the name of another system; rename the file"):
@@ -148,7 +148,7 @@ def test_calibration_is_fitted_on_dev_and_scores_before_and_after_are_kept(fake_
 
 def test_an_ensemble_is_the_mean_over_seeds_and_follows_its_members(fake_recipe, run, capsys):
     fake_recipe.train("ce").train("ce", seed=2)
-    words = [*fake_recipe.words("ce", seeds=(1, 2)), "--ensemble"]
+    words = [*fake_recipe.words("ce", seeds=(1, 2)), "--ensemble", "true"]
     run(score, words)
     layout = fake_recipe.layout
     for fold in (1, 4):
@@ -175,4 +175,4 @@ def test_an_ensemble_is_the_mean_over_seeds_and_follows_its_members(fake_recipe,
 def test_one_seed_makes_no_ensemble(fake_recipe, run):
     fake_recipe.train("ce")
     with pytest.raises(ConfigError, match="--ensemble: ce-fbank has one seed; give two or more"):
-        run(score, [*fake_recipe.words("ce"), "--ensemble"])
+        run(score, [*fake_recipe.words("ce"), "--ensemble", "true"])

@@ -145,12 +145,13 @@ class _Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run, capsys, tmp_path):
+def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run, capsys, tmp_path, monkeypatch):
     fake_recipe.train("ipr", epochs=1)
     run(score, fake_recipe.words("ipr"))
     capsys.readouterr()
-    words = [*fake_recipe.words("ipr"), "--publish", str(tmp_path / "egs")]
-    run(report, words)
+    (tmp_path / "egs").mkdir()
+    monkeypatch.chdir(tmp_path / "egs")
+    run(report, [*fake_recipe.words("ipr"), "--publish", "true"])
     assert "class prior" in capsys.readouterr().out
     exp = fake_recipe.layout.exp_dir
     names = {path.name for path in (exp / "figures").iterdir()}
@@ -208,8 +209,8 @@ def test_help_is_quick_and_a_fault_is_one_line(program):
     command = [sys.executable, "-m", f"ambiser.bin.{program}"]
     begin = time.perf_counter()
     helped = subprocess.run([*command, "--help"], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert helped.returncode == 0 and "--configs" in helped.stdout and time.perf_counter() - begin < 3
-    missing = [*command, "--configs", "egs/mini/conf/ce.yaml", "--data_dir", "no/such", "--exp_dir", "no/such"]
+    assert helped.returncode == 0 and "--config" in helped.stdout and time.perf_counter() - begin < 3
+    missing = [*command, "--config", "egs/mini/conf/ce.yaml", "--data_dir", "no/such", "--exp_dir", "no/such"]
     failed = subprocess.run(missing, capture_output=True, text=True, cwd=ROOT, check=False)
     assert failed.returncode == 2 and failed.stderr.count("\n") == 1 and "is missing; stage" in failed.stderr
     loaded = (

@@ -312,7 +312,7 @@ def _prepared(corpus, data, layout):
 
 def run_program(tmp_path, *arguments):
     (tmp_path / "ce.yaml").write_text(f"data: {{mini_utterances: {N_MINI}}}\n")
-    command = [sys.executable, "-m", "ambiser.bin.prepare", "--configs", str(tmp_path / "ce.yaml"), *arguments]
+    command = [sys.executable, "-m", "ambiser.bin.prepare", "--config", str(tmp_path / "ce.yaml"), *arguments]
     return subprocess.run([*command, "--data_dir", str(tmp_path / "data")], capture_output=True, text=True, check=False)
 
 

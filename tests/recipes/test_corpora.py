@@ -64,7 +64,7 @@ def test_msp_podcast(run, root, tmp_path, version):
         "ambiser.bin.predict",
         "--config",
         root / "egs/msp_podcast/conf/ce.yaml",
-        "--fold",
+        "--folds",
         1,
     ]
     words = [

@@ -36,4 +36,4 @@ def test_an_upstream_without_weights_is_refused_by_stage_0(run, root, tmp_path):
     folders = [f"--{name}_dir={tmp_path / name}" for name in ("data", "dump", "exp")]
     done = run(root / "egs/mini/run.sh", *folders, "--config", "ipr_finetune", "--ssl", "fbank")
     assert done.returncode == 2
-    assert "model.encoder: finetune: fbank_no_cmvn has no weights to train; take --ssl wavlm_base_plus" in done.stderr
+    assert "model.encoder: finetune: fbank_no_cmvn has no weights to train; use --ssl wavlm_base_plus" in done.stderr

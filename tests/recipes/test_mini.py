@@ -322,7 +322,7 @@ def test_a_stopped_stage_says_how_to_go_on(finished, make, stage, signum):
     assert process.returncode == 130, text
     assert "Traceback" not in text
     last = text.splitlines()[-1]
-    assert last.startswith(f"run.sh: stopped in stage {stage}; to go on from there: ./run.sh ")
+    assert last.startswith(f"run.sh: stopped in stage {stage}; to resume: ./run.sh ")
     assert last.endswith(f"--stage {stage} ")
     assert nothing_left_of(process, stopped.exp)
 
@@ -333,7 +333,7 @@ def test_another_configuration_is_refused_with_its_keys(finished):
         finished.run("--stage", 6, "--set", "distill.batch=16"),
         "was made with another configuration; use --tag NAME",
         "distill.batch: 64 -> 16",
-        "run.sh: stage 6 ended with status 2; to go on from there: ./run.sh ",
+        "run.sh: stage 6 failed with status 2; to resume: ./run.sh ",
     )
     assert contents(finished.exp) == before
 

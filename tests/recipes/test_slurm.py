@@ -102,5 +102,5 @@ def test_ctrl_c_leaves_nothing_in_the_queue(here, make, cluster):
     os.killpg(process.pid, signal.SIGINT)
     text, _ = process.communicate(timeout=30)
     assert process.returncode == 130, text
-    assert text.splitlines()[-1].startswith("run.sh: stopped in stage 3; to go on from there: ./run.sh ")
+    assert text.splitlines()[-1].startswith("run.sh: stopped in stage 3; to resume: ./run.sh ")
     cluster.wait_for(lambda: not cluster.client("squeue", "-h"), 20)

@@ -61,7 +61,7 @@ class FakeRecipe:
     def words(self, *names: str, seeds: tuple[int, ...] = (1,)) -> list[str]:
         """The command line for experiments of egs/mini/conf."""
         folders = [f"--{name}_dir={self.root / name}" for name in ("data", "dump", "exp")]
-        return ["--configs", *(str(CONF / f"{n}.yaml") for n in names), "--seeds", *map(str, seeds), *folders]
+        return ["--config", *(str(CONF / f"{n}.yaml") for n in names), "--seeds", *map(str, seeds), *folders]
 
     def prepare(self, per_speaker: int = 12, seed: int = 0) -> "FakeRecipe":
         """Writes what stage 1 writes, as far as scoring reads it."""

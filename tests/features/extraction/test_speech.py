@@ -319,7 +319,7 @@ def test_a_disk_that_fills_up_in_the_middle_is_one_line_and_keeps_what_is_done(t
     )
     write_data(tmp_path / "data", wavs)
     (tmp_path / "x.yaml").write_text("ssl: fbank\namber: {student: A, guidance: 0, teacher: 0}\n")
-    options = ["--configs", "x.yaml", "--nj", "1", "--set", "speech_features.form=frames"]
+    options = ["--config", "x.yaml", "--nj", "1", "--set", "speech_features.form=frames"]
     command = [sys.executable, "-c", code, "extract", *options]
     done = run(command, tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr

@@ -1,0 +1,90 @@
+"""Loads the folds of a system: predictions with the votes, speakers and calibration that scoring needs."""
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ambiser.config.data_keys import LabelPolicy
+from ambiser.io.layout import Layout, require
+from ambiser.io.tables import read_list, read_table
+from ambiser.recipe.systems import System, ensure_predictions
+
+_KEEP = 64  # label views in memory: experiments with equal policies share those of each fold and part
+
+
+@dataclass(frozen=True)
+class _PolicyKey:
+    """A label policy as a cache key: its classes are a dict, so that it has no hash of its own."""
+
+    policy: LabelPolicy
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.policy.classes))
+
+
+def load_scored(system: System, fold: int, test: Path) -> tuple[object, object, object]:
+    """Loads one fold of a system.
+
+    Args:
+        system: an experiment, an ensemble or imported predictions.
+        fold: its number.
+        test: the predictions for the test part.
+
+    Returns:
+        The fold with calibrated probabilities, the label view of its test part, and the calibration with the fold
+        before it (None without calibration).
+    """
+    from ambiser.scoring.calibration import fit_calibration
+    from ambiser.scoring.prediction_table import read_predictions
+    from ambiser.scoring.scored_fold import load_fold
+
+    experiment = system.experiment
+    policy, kind = _PolicyKey(experiment.config.labels), experiment.config.score.calibration
+    views = {part: _view(experiment.layout, policy, fold, part) for part in ("train", "dev", "test")}
+    speakers, genders = _speakers(experiment.layout)
+    others = frozenset() if system.imported is None else speakers.keys()
+    loaded = load_fold(
+        test,
+        test=views["test"],
+        train=views["train"],
+        speakers=speakers,
+        genders=genders,
+        human=_human(experiment.layout, policy, fold),
+        others=others,
+    )
+    if kind == "none" or system.imported is not None:
+        return loaded, views["test"], None
+    dev = views["dev"]
+    probs = read_predictions(ensure_predictions(system, fold, "dev"), list(dev.classes), dev.utts)
+    fitted = fit_calibration(kind, probs, dev.soft)
+    return replace(loaded, probs=fitted.apply(loaded.probs)), views["test"], (fitted, loaded)
+
+
+@functools.lru_cache(1)
+def _votes(layout: Layout) -> object:
+    from ambiser.labels.vote_table import read_votes
+
+    return read_votes(require(layout.table("votes.tsv"), "prepare"))
+
+
+@functools.lru_cache(1)
+def _speakers(layout: Layout) -> tuple[dict[str, str], dict[str, str] | None]:
+    path = layout.table("spk2gender")
+    return read_table(require(layout.table("utt2spk"), "prepare")), read_table(path) if path.is_file() else None
+
+
+@functools.lru_cache(_KEEP)
+def _view(layout: Layout, policy: _PolicyKey, fold: int, part: str) -> object:
+    from ambiser.labels.label_view import view_labels
+
+    return view_labels(_votes(layout), policy.policy, read_list(require(layout.fold_list(fold, part), "prepare")))
+
+
+@functools.lru_cache(_KEEP)
+def _human(layout: Layout, policy: _PolicyKey, fold: int) -> object:
+    from ambiser.labels.label_view import view_labels
+    from ambiser.scoring.human import leave_one_out_answers
+
+    votes_only = policy.policy.model_copy(update={"aggregate": "votes"})
+    utts = _view(layout, policy, fold, "test").utts
+    return leave_one_out_answers(_votes(layout), lambda table: view_labels(table, votes_only), utts)
