@@ -1,4 +1,4 @@
-"""The stages of a recipe, in order: the only place that knows their numbers, names, programs and last files.
+"""Lists the stages of a recipe; their numbers, names, programs and last files are written nowhere else.
 
 A stage has one name, used as option, configuration section, folder and log. To add one, see `ambiser/README.md`.
 """
@@ -13,11 +13,11 @@ class Stage:
     Attributes:
         number: what `--stage` takes.
         name: the one word for it. A training stage has the configuration section and the folder of this name.
-        title: what the log says it does.
+        title: its description in the log.
         program: the module in `ambiser.bin` that does the work.
-        last_file: the file that is written last, relative to the recipe's folder; empty for a stage that writes none.
+        last_file: the file that it writes last, relative to the recipe's folder; empty for a stage that writes none.
         job: the kind of job in conf/slurm.yaml; empty for a stage that always runs where run.sh runs.
-            "features" stands for cpu or gpu, whichever the upstream needs.
+            "features" means cpu or gpu, as the upstream needs.
         job_finetune: the kind of job when a pre-trained encoder is trained.
         trains: whether it trains a model on one fold.
     """
@@ -62,9 +62,9 @@ _BY_NAME = {stage.name: stage for stage in STAGES}
 
 
 def find_stage(name: str) -> Stage:
-    """Returns the stage of a name.
+    """Returns the stage with this name.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no such stage.
     """
     return _BY_NAME[name]

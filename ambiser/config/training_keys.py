@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from ambiser.config.section import Count, Positive, Section, Share
 
-# Written apart from their defaults, so that a stage can have its own default without a second description.
+# Types without defaults, so that a stage can set its own default and keep the description.
 Epochs = Annotated[int, Field(ge=1, description="maximum number of epochs")]
 Batch = Annotated[int, Field(ge=2, description="utterances per step")]
 Patience = Annotated[

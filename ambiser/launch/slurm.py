@@ -4,6 +4,7 @@ Jobs of an earlier launch that are still in the queue are taken over, not submit
 before and after sbatch; if the answer of sbatch was lost, the submission is looked up by its name.
 """
 
+import contextlib
 import shlex
 import sys
 import time
@@ -69,19 +70,32 @@ def run_jobs(
     slurm_client.require_commands()
     arrays = _patiently(lambda: take_over(folder, jobs))
     before = _patiently(lambda: [array.job for place in after for array in find_living(place)])
-    queued = {array.digests[index] for array in arrays for index in array.watched}
-    new = [job for job in jobs if task_digest(job.argv) not in queued]
-    if len(new) < len(jobs):
-        log.info("%s: %d of %d jobs are in the queue already", description, len(jobs) - len(new), len(jobs))
-    try:
+    new = _not_queued(jobs, arrays, description)
+    with _cancelled_by_interrupt(arrays):
         _submit(new, arrays, folder=folder, slurm=slurm, request=request, after=before)
         if not wait:
             log.info("%s: %d jobs submitted: %s", description, len(new), " ".join(a.job for a in arrays))
             return 0
         return _wait(_with_retries(arrays, folder, slurm, request), description, len(jobs))
+
+
+@contextlib.contextmanager
+def _cancelled_by_interrupt(arrays: list[Array]) -> Iterator[None]:
+    """Cancels all jobs of the arrays on Ctrl-C and SIGTERM."""
+    try:
+        yield
     except KeyboardInterrupt:
         _cancel(arrays)
         raise
+
+
+def _not_queued(jobs: Sequence[Job], arrays: Sequence[Array], description: str) -> list[Job]:
+    """Returns the jobs that no array watches; logs the number of the others."""
+    queued = {array.digests[index] for array in arrays for index in array.watched}
+    new = [job for job in jobs if task_digest(job.argv) not in queued]
+    if len(new) < len(jobs):
+        log.info("%s: %d of %d jobs are in the queue already", description, len(jobs) - len(new), len(jobs))
+    return new
 
 
 def _wait(ended: Iterator[tuple[Job, Failure | None]], description: str, total: int) -> int:
