@@ -23,7 +23,7 @@ def compare_systems(
         ConfigError: a score is unknown, or there is one system alone.
     """
     from ambiser.scoring.comparison import COMPARED, compare
-    from ambiser.scoring.metrics import METRICS
+    from ambiser.scoring.score_names import METRICS
 
     for metric in metrics:
         if metric not in METRICS:

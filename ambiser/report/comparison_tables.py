@@ -9,7 +9,7 @@ from ambiser.config import differing_keys
 from ambiser.report.comparable import Cell, ExperimentRow, pooled
 from ambiser.report.text_table import aligned, markdown_table
 from ambiser.scoring.comparison import Contender, Difference, comparison_notes
-from ambiser.scoring.metrics import METRICS
+from ambiser.scoring.score_names import METRICS
 
 _READING = """\
 Difference: the system minus the first one, with its 95 % interval from a paired bootstrap over speakers. p: of that

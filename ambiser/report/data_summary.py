@@ -4,6 +4,7 @@ from ambiser.io.corpus_record import CorpusRecord
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_tsv
 from ambiser.report.data_statistics import MOST_NAMES, CountTable, DataStatistics
+from ambiser.report.text_table import aligned
 
 
 def summarize(record: CorpusRecord, statistics: DataStatistics, layout: Layout) -> str:
@@ -53,11 +54,7 @@ def _reasons(title: str, statistics: DataStatistics) -> list[str]:
 
 
 def _align(table: CountTable) -> list[str]:
+    """Returns the lines of a table; names of speakers are aligned left."""
     texts = [[str(cell) for cell in row] for row in (table.header, *table.rows)]
-    widths = [max(len(row[i]) for row in texts) for i in range(len(texts[0]))]
-    lines = []
-    for first, *numbers, last in texts:
-        cells = [number.rjust(width) for number, width in zip(numbers, widths[1:-1], strict=True)]
-        end = last.rjust(widths[-1]) if table.header[-1] != "speakers" else last
-        lines.append("  ".join([first.ljust(widths[0]), *cells, end]).rstrip())
-    return lines
+    last = len(table.header) - 1
+    return aligned(texts, "  ", left=(0, last) if table.header[-1] == "speakers" else (0,))

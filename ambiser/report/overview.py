@@ -7,7 +7,7 @@ from ambiser.report.comparable import ExperimentRow, ResultTable, pooled
 from ambiser.report.shown_scores import FLOORS, HUMAN
 from ambiser.report.text_table import markdown_table
 from ambiser.scoring.comparison import Difference
-from ambiser.scoring.metrics import METRICS
+from ambiser.scoring.score_names import METRICS
 from ambiser.scoring.stamp import IMPORTED
 
 FOUND_IN = ("accuracy", "macro_auroc", "jsd_bits")

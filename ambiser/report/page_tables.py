@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from ambiser.report.comparable import Cell, ResultTable, Where, before_and_after, group_columns
 from ambiser.report.shown_scores import CALIBRATED, CLASS_SCORES, DISTRIBUTION_SCORES, FLOORS, HUMAN, LEVEL_SCORES
-from ambiser.scoring.metrics import METRICS
 from ambiser.scoring.results import Results
+from ambiser.scoring.score_names import METRICS
 
 SPEAKERS_SHOWN = 10
 

@@ -14,8 +14,8 @@ from ambiser.report.page_words import CAPTIONS, WORDS
 from ambiser.report.shown_scores import CLASS_SCORES, DISTRIBUTION_SCORES
 from ambiser.report.table_facts import STAMP_HEADER, kind_line, left_out_rows, level_line, shared_stamp, stamp_rows
 from ambiser.report.utterance_list import as_script
-from ambiser.scoring.metrics import METRICS
 from ambiser.scoring.results import Results
+from ambiser.scoring.score_names import METRICS
 from ambiser.scoring.stamp import show
 
 

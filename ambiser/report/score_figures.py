@@ -9,8 +9,8 @@ from matplotlib.ticker import MultipleLocator
 
 from ambiser.report.comparable import ResultTable, pooled
 from ambiser.report.figure_style import COLORS, INK, new_figure
-from ambiser.scoring.metrics import METRICS
 from ambiser.scoring.results import Results
+from ambiser.scoring.score_names import METRICS
 
 _BLUE, _ORANGE, _GREEN = COLORS[:3]
 _OVERVIEW = ("accuracy", "ua", "bc", "jsd_bits")
@@ -106,6 +106,7 @@ def draw_levels(results: Results) -> Figure:
                 axis.plot(place + 0.08, floor, "D", color=_ORANGE, markersize=5, markerfacecolor="none")
         axis.set_title(_titled(metric))
         axis.set_xlim(-0.5, len(levels) - 0.5)
+        axis.margins(y=0.15)  # whole marks at the ends
         axis.grid(axis="x", visible=False)
     names = [f"{level.name}\n{level.utterances:,} utt." for level in levels]
     axes[-1].set_xticks(range(len(levels)), names)

@@ -27,17 +27,17 @@ def level_line(table: ResultTable) -> str:
         above, upto = level.above_bits, level.up_to_bits
         bounds = [f"H > {above:g}" if above is not None else "", f"H <= {upto:g}" if upto is not None else ""]
         parts.append(f"{level.name} ({', '.join(b for b in bounds if b)}): {level.utterances:,} utterances")
-    return "Entropy H of the votes in bits. " + "; ".join(parts) + "."
+    return "Entropy H of the votes in bits: " + "; ".join(parts) + "."
 
 
 def kind_line(table: ResultTable) -> str:
     """Returns what precise means and how many utterances each kind has."""
-    kinds = [f"{kind.name}: {kind.utterances:,} utterances" for kind in table.first.scores.kinds]
+    kinds = [f"{kind.utterances:,} {kind.name}" for kind in table.first.scores.kinds]
     here = {row.label for row in table.same_kinds().rows}
     theirs = {row.label: row.stamp.policies["precise"] for row in table.rows}
     others = [f"{label} ({precise})" for label, precise in theirs.items() if label not in here]
     apart = f" Not shown, because other utterances are precise there: {', '.join(others)}." if others else ""
-    return f"Precise means: {table.first.stamp.policies['precise']}. " + "; ".join(kinds) + "." + apart
+    return f"Utterances: {', '.join(kinds)}. Precise means: {table.first.stamp.policies['precise']}.{apart}"
 
 
 def shared_stamp(table: ResultTable) -> list[tuple[str, str]]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from ambiser.report.comparable import make_tables, pooled
 from ambiser.report.shown_scores import CLASS_SCORES, DISTRIBUTION_SCORES, FLOORS, HUMAN, LINE_SCORES
 from ambiser.report.text_table import aligned
-from ambiser.scoring.metrics import METRICS
 from ambiser.scoring.results import Results, Summary
+from ambiser.scoring.score_names import METRICS
 
 
 def render_terminal(results: Iterable[Summary]) -> str:

@@ -1,19 +1,19 @@
 """Tables as text: aligned columns for the terminal, and Markdown."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 LEAST_WIDTH = 3
 
 
-def aligned(rows: Sequence[Sequence[str]], between: str) -> list[str]:
-    """Returns a line per row, the first column aligned left and the others right."""
+def aligned(rows: Sequence[Sequence[str]], between: str, *, left: Collection[int] = (0,)) -> list[str]:
+    """Returns a line per row; the columns numbered in `left` are aligned left and the others right."""
     widths = [max(max(_width(row[i]) for row in rows), LEAST_WIDTH) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
         padding = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
-        cells = [row[0] + padding[0], *(pad + cell for pad, cell in zip(padding[1:], row[1:], strict=True))]
-        lines.append(between.join(cells).rstrip())
+        pairs = enumerate(zip(row, padding, strict=True))
+        lines.append(between.join(cell + pad if i in left else pad + cell for i, (cell, pad) in pairs).rstrip())
     return lines
 
 

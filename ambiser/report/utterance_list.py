@@ -23,49 +23,39 @@ def list_utterances(
     words: Mapping[str, str],
     audio: Mapping[str, str],
 ) -> dict[str, object]:
-    """Returns what the page's list shows; of very many utterances those with the highest divergence.
+    """Returns the utterances for the page, at most MOST_ROWS, those with the highest divergence first.
 
     Args:
         loaded: folds by tag and number; all tags have the same utterances.
         classes: their names.
         levels: borders of the levels of ambiguity.
-        words: transcripts.
-        audio: paths relative to the page, of files that are there.
+        words, audio: transcripts, and paths of existing files relative to the page.
     """
-    tags = list(loaded)
-    utts = np.concatenate([fold.utts for fold in loaded[tags[0]].values()])
-    soft, hard, kind = (
-        np.concatenate([getattr(fold, name) for fold in loaded[tags[0]].values()]) for name in ("soft", "hard", "kind")
-    )
-    number = np.repeat(list(loaded[tags[0]]), [len(fold.utts) for fold in loaded[tags[0]].values()])
+    tags, first = list(loaded), next(iter(loaded.values()))
+    names = ("utts", "soft", "hard", "kind")
+    utts, soft, hard, kind = (np.concatenate([vars(fold)[name] for fold in first.values()]) for name in names)
+    number = np.repeat(list(first), [len(fold.utts) for fold in first.values()])
     probs = {tag: np.concatenate([fold.probs for fold in folds.values()]) for tag, folds in loaded.items()}
-    gaps = {tag: jsd_bits(values, soft) for tag, values in probs.items()}
+    gaps = {tag: jsd_bits(values, soft) for tag, values in probs.items()}  # (N,) each
     level = np.searchsorted(np.asarray(levels) + 1e-9, entropy_bits(soft))
     order = np.argsort(-np.max(list(gaps.values()), axis=0), kind="stable")[:MOST_ROWS]
-    rows = []
-    for i in order:
-        utt = str(utts[i])
-        rows.append(
-            {
-                "utt": utt,
-                "fold": int(number[i]),
-                "text": words.get(utt, ""),
-                "audio": audio.get(utt, ""),
-                "class": int(hard[i]),
-                "level": int(level[i]),
-                "kind": "no majority" if hard[i] < 0 else KINDS.get(int(kind[i]), "other"),
-                "votes": _percent(soft[i]),
-                "probs": [_percent(probs[tag][i]) for tag in tags],
-                "gap": [round(float(gaps[tag][i]), 3) for tag in tags],
-            }
-        )
-    return {
-        "classes": list(classes),
-        "levels": level_names(list(levels)),
-        "tags": tags,
-        "rows": rows,
-        "total": len(utts),
-    }
+    rows = [
+        {
+            "utt": str(utts[i]),
+            "fold": int(number[i]),
+            "text": words.get(str(utts[i]), ""),
+            "audio": audio.get(str(utts[i]), ""),
+            "class": int(hard[i]),
+            "level": int(level[i]),
+            "kind": "no majority" if hard[i] < 0 else KINDS.get(int(kind[i]), "other"),
+            "votes": _percent(soft[i]),
+            "probs": [_percent(probs[tag][i]) for tag in tags],
+            "gap": [round(float(gaps[tag][i]), 3) for tag in tags],
+        }
+        for i in order
+    ]
+    shared = {"classes": list(classes), "levels": level_names(list(levels)), "tags": tags}
+    return shared | {"rows": rows, "total": len(utts)}
 
 
 def as_script(listing: Mapping[str, object]) -> str:

@@ -10,9 +10,10 @@ from scipy.sparse import csr_array
 from scipy.stats import norm
 
 from ambiser.labels.entropy import entropy_bits
-from ambiser.scoring.metrics import HARD, PROBABILITY_FLOOR, above_uniform, utterance_scores
+from ambiser.scoring.metrics import PROBABILITY_FLOOR, above_uniform, utterance_scores
 from ambiser.scoring.rank_scores import macro_area, rank_scores
 from ambiser.scoring.reliability import bin_numbers
+from ambiser.scoring.score_names import HARD
 
 DEFINED_SHARE = 0.95
 
@@ -99,9 +100,8 @@ def resampled_scores(
         drawn: (R, S) from `draw_speakers`.
         bins: of the calibration error.
     """
-
-    rows = np.arange(len(probs))
-    by_speaker = csr_array((np.ones(len(probs)), (speaker, rows)), shape=(drawn.shape[1], len(probs)))
+    places = (speaker, np.arange(len(probs)))
+    by_speaker = csr_array((np.ones(len(probs)), places), shape=(drawn.shape[1], len(probs)))  # (S, N)
     times = drawn.astype(float)
 
     def total(values: np.ndarray) -> np.ndarray:
@@ -114,9 +114,7 @@ def resampled_scores(
         means = total(np.stack(list(each.values()), axis=1)) / size[:, None]
         scores = {name: means[:, i] for i, name in enumerate(each)}
         scores |= _hard_scores(total, probs.argmax(axis=1), hard, probs.shape[1])
-        nll = -(counts * np.log(np.maximum(probs, PROBABILITY_FLOOR))).sum(axis=1)
-        votes = total(np.stack([nll, counts.sum(axis=1)], axis=1))
-        scores["nll_per_vote_nats"] = votes[:, 0] / votes[:, 1]
+        scores["nll_per_vote_nats"] = _nll_per_vote(total, probs, counts)
         scores["r2_determination"] = _r2_determination(total, probs, soft, size)
         scores["ece"] = _calibration_error(total, probs, hard, bins)
         scores["macro_auroc"] = macro_area(probs, hard, speaker=speaker, drawn=drawn)
@@ -148,6 +146,12 @@ def _multilabel(total: object, probs: np.ndarray, soft: np.ndarray) -> np.ndarra
     right, sizes = total((said & voted).astype(float)), total(said.astype(float) + voted)
     f1 = np.where(right > 0, 2 * right / sizes, 0.0)
     return np.where((total(voted.astype(float)) > 0).all(axis=1), f1.mean(axis=1), np.nan)
+
+
+def _nll_per_vote(total: object, probs: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    nll = -(counts * np.log(np.maximum(probs, PROBABILITY_FLOOR))).sum(axis=1)  # (N,)
+    votes = total(np.stack([nll, counts.sum(axis=1)], axis=1))  # (R, 2)
+    return votes[:, 0] / votes[:, 1]
 
 
 def _r2_determination(total: object, probs: np.ndarray, soft: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -9,14 +9,7 @@ from ambiser.labels.entropy import entropy_bits
 from ambiser.labels.label_view import AMBIGUOUS, PRECISE
 from ambiser.scoring.calibration import Calibration
 from ambiser.scoring.groups import INTERVAL_LEVEL, Fold, PooledFolds, Resampling
-from ambiser.scoring.metrics import (
-    METRICS,
-    Scores,
-    above_uniform,
-    class_aurocs,
-    confusion_counts,
-    utterance_scores,
-)
+from ambiser.scoring.metrics import above_uniform, class_aurocs, confusion_counts, utterance_scores
 from ambiser.scoring.reliability import reliability_bins
 from ambiser.scoring.results import (
     AllScores,
@@ -32,6 +25,7 @@ from ambiser.scoring.results import (
     ScaleAndBias,
     SpeakerScores,
 )
+from ambiser.scoring.score_names import METRICS, Scores
 
 RESAMPLES = 1000
 DIGITS = 6

@@ -20,15 +20,9 @@ from ambiser.scoring.bootstrap import (
     resampled_scores,
 )
 from ambiser.scoring.human import Answers
-from ambiser.scoring.metrics import (
-    METRICS,
-    Scores,
-    detection_scores,
-    distribution_scores,
-    hard_scores,
-    score_all,
-)
+from ambiser.scoring.metrics import detection_scores, distribution_scores, hard_scores, score_all
 from ambiser.scoring.results import Group, Human, Interval
+from ambiser.scoring.score_names import METRICS, Scores
 
 INTERVAL_LEVEL = 0.95
 _ARRAYS = ("probs", "soft", "hard", "counts", "kind", "speakers")

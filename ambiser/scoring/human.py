@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ambiser.scoring.metrics import Scores, score_all
+from ambiser.scoring.metrics import score_all
+from ambiser.scoring.score_names import Scores
 
 WITHOUT = ("kl_nats", "nll_per_vote_nats")
 """Scores that are None for a rater: a single vote gives the other classes probability 0, and its logarithm decides."""

@@ -5,81 +5,17 @@ hard (N,) the reference class or -1 where the votes have none. A score that is u
 reference, a class that no reference names, no variation to explain) is None and never a number that looks like one.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.special import rel_entr
 
 from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.reliability import expected_calibration_error
+from ambiser.scoring.score_names import HARD, METRICS, Scores
 
 PROBABILITY_FLOOR = 1e-8
 """A predicted probability below this counts as this in logarithms: the tables of predictions hold eight digits."""
 R2_EPSILON = 1e-10
 THRESHOLD_TOLERANCE = 1e-9  # a share of exactly 1 / C is not above 1 / C, whatever its last bits say
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a score is shown, and what it means in one line."""
-
-    title: str
-    better: str
-    meaning: str
-
-    @property
-    def arrow(self) -> str:
-        """Which way is better."""
-        return {"higher": "↑", "lower": "↓"}[self.better]
-
-
-METRICS = {
-    "accuracy": Metric("accuracy", "higher", "share of the utterances with a majority whose class is right (WA)"),
-    "ua": Metric("UA", "higher", "unweighted average recall: the mean of the classes' recalls"),
-    "macro_f1": Metric("macro-F1", "higher", "mean of the classes' F1"),
-    "weighted_f1": Metric("weighted F1", "higher", "mean of the classes' F1, weighted by their share of references"),
-    "macro_auroc": Metric(
-        "macro AUROC",
-        "higher",
-        "area under the ROC curve of a class against the others, averaged over classes; 0.5 by chance, whatever the "
-        "shares of the classes and the thresholds",
-    ),
-    "bc": Metric(
-        "BC", "higher", "Bhattacharyya coefficient, sum over classes of the root of vote share times probability"
-    ),
-    "jsd_bits": Metric("JSD (bits)", "lower", "Jensen-Shannon divergence of votes and prediction, 0 to 1 bit"),
-    "jsd_nats": Metric("JSD (nats)", "lower", "the same in nats, 0 to 0.693"),
-    "sqrt_jsd_bits": Metric(
-        "√JSD (√bits)", "lower", "mean of the root of the divergence in bits, a distance from 0 to 1"
-    ),
-    "kl_nats": Metric("KL (nats)", "lower", "Kullback-Leibler divergence from the prediction to the votes"),
-    "total_variation": Metric("total variation", "lower", "half the summed absolute difference"),
-    "brier": Metric("Brier", "lower", "summed squared difference of votes and prediction, 0 to 2"),
-    "nll_per_vote_nats": Metric("NLL (nats/vote)", "lower", "mean negative log-probability of a single vote"),
-    "r2_pearson": Metric(
-        "R² (Pearson)", "higher", "squared correlation over an utterance's classes, averaged; blind to sign"
-    ),
-    "r2_determination": Metric(
-        "R² (determination)",
-        "higher",
-        "variance of a class's vote share over utterances that is explained, averaged over classes",
-    ),
-    "multilabel_macro_f1": Metric(
-        "multi-label macro-F1",
-        "higher",
-        "mean F1 over classes when every class above 1 / C counts as said, in votes and in prediction (EMO-SUPERB)",
-    ),
-    "entropy_correlation": Metric("entropy ρ", "higher", "Spearman correlation of voted and predicted entropy"),
-    "ece": Metric("ECE", "lower", "expected calibration error, equal-width bins, utterances with a majority"),
-    "no_majority_auroc": Metric(
-        "AUROC no majority", "higher", "how well predicted entropy finds utterances without a majority"
-    ),
-    "no_majority_aupr": Metric("AUPR no majority", "higher", "the same as average precision; its floor is their share"),
-}
-HARD = ("accuracy", "ua", "macro_f1", "weighted_f1")
-"""The scores that need a class alone; the others need a distribution."""
-
-Scores = dict[str, float | None]
 
 
 def score_all(*, probs: np.ndarray, soft: np.ndarray, hard: np.ndarray, counts: np.ndarray, bins: int) -> Scores:

@@ -35,27 +35,32 @@ def read_predictions(
     if header != ["utt", *classes]:
         raise DataError(f"{path}:1: the columns must be utt {' '.join(classes)}, in this order; got {' '.join(header)}")
     known = {utt: i for i, utt in enumerate(utts)}
-    lines: dict[str, int] = {}
+    lines = _lines_of(path, [row["utt"] for row in rows], known, others)
+    missing = [utt for utt in utts if utt not in lines]
     probs = np.empty((len(utts), len(classes)))
     for number, row in enumerate(rows, start=2):
-        utt = row["utt"]
-        if utt in lines:
-            raise DataError(f"{path}:{number}: '{utt}' stands twice (first in line {lines[utt]}); keep one")
-        lines[utt] = number
-        if utt not in known and utt in others:
-            continue
-        if utt not in known:
-            raise DataError(
-                f"{path}:{number}: '{utt}' is no utterance with votes of this fold's test part; remove the line"
-            )
-        probs[known[utt]] = _row(path, number, utt, [row[name] for name in classes])
-    missing = [utt for utt in utts if utt not in lines]
+        if row["utt"] in known:
+            probs[known[row["utt"]]] = _row(path, number, row["utt"], [row[name] for name in classes])
     if missing:
         raise DataError(
             f"{path}:{len(rows) + 1}: {len(missing)} of {len(utts)} utterances are missing, first '{missing[0]}'; "
             "add them, or remove predictions of our own and run stage 7 again"
         )
     return probs
+
+
+def _lines_of(path: Path, utts: Sequence[str], known: Container[str], others: Container[str]) -> dict[str, int]:
+    """Returns the line of each utterance after checking that it is known and there once."""
+    lines: dict[str, int] = {}
+    for number, utt in enumerate(utts, start=2):
+        if utt in lines:
+            raise DataError(f"{path}:{number}: '{utt}' stands twice (first in line {lines[utt]}); keep one")
+        if utt not in known and utt not in others:
+            raise DataError(
+                f"{path}:{number}: '{utt}' is no utterance with votes of this fold's test part; remove the line"
+            )
+        lines[utt] = number
+    return lines
 
 
 def average_predictions(paths: Sequence[Path], output: Path) -> None:

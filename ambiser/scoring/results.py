@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ambiser.scoring.metrics import Scores
+from ambiser.scoring.score_names import Scores
 from ambiser.scoring.stamp import Stamp
 
 Interval = list[float]

@@ -136,14 +136,9 @@ def make_stamp(
         kept: by stage and fold, the epoch that dev chose.
     """
     labels = config.labels.model_dump(mode="json")
-    inputs = INPUTS[config.amber.student] if "distill" in config.stages else "speech"
-    hears = inputs != "text" or config.amber.heads() != ("T",)
+    same = ("corpus", "version", "made_up", "protocol", "dev")
     return Stamp(
-        corpus=corpus.corpus,
-        version=corpus.version,
-        made_up=corpus.made_up,
-        protocol=corpus.protocol,
-        dev=corpus.dev,
+        **{key: getattr(corpus, key) for key in same},
         classes=labels.pop("classes"),
         class_names=list(class_names),
         policies=labels,
@@ -153,17 +148,26 @@ def make_stamp(
         test_set=test_set,
         score=config.score.model_dump(mode="json"),
         seed=seed,
-        stages=list(config.stages),
-        selection={stage: getattr(config, stage).select for stage in config.stages},
-        epochs={stage: getattr(config, stage).epochs for stage in config.stages},
-        inputs=inputs,
-        ssl=config.ssl if hears else None,
-        text=config.text if config.needs_text() else None,
+        **_training(config),
         config_hash=config_hash(config),
         commit=git_state(),
         software=f"ambiser {versions()['ambiser']}, format {FORMAT}",
         kept={stage: dict(epochs) for stage, epochs in kept.items()},
     )
+
+
+def _training(config: Config) -> dict[str, object]:
+    """Returns the stages, what the system that predicts hears or reads, and the features that training uses."""
+    inputs = INPUTS[config.amber.student] if "distill" in config.stages else "speech"
+    hears = inputs != "text" or config.amber.heads() != ("T",)
+    return {
+        "stages": list(config.stages),
+        "selection": {stage: getattr(config, stage).select for stage in config.stages},
+        "epochs": {stage: getattr(config, stage).epochs for stage in config.stages},
+        "inputs": inputs,
+        "ssl": config.ssl if hears else None,
+        "text": config.text if config.needs_text() else None,
+    }
 
 
 def mark_imported(stamp: Stamp, import_hash: str) -> Stamp:

@@ -11,7 +11,8 @@ from ambiser.scoring.bootstrap import (
     percentile_intervals,
     resampled_scores,
 )
-from ambiser.scoring.metrics import METRICS, score_all
+from ambiser.scoring.metrics import score_all
+from ambiser.scoring.score_names import METRICS
 
 ARRAYS = ("probs", "soft", "hard", "counts")
 

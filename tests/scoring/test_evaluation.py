@@ -11,7 +11,8 @@ from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.bootstrap import draw_speakers, percentile_intervals, resampled_scores
 from ambiser.scoring.evaluation import evaluate, level_names, rounded
 from ambiser.scoring.groups import Fold
-from ambiser.scoring.metrics import METRICS, score_all
+from ambiser.scoring.metrics import score_all
+from ambiser.scoring.score_names import METRICS
 
 ARRAYS = ("probs", "soft", "hard", "counts")
 

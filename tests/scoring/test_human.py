@@ -5,7 +5,7 @@ from ambiser.config.data_keys import LabelPolicy
 from ambiser.labels.label_view import view_labels
 from ambiser.labels.vote_table import read_votes
 from ambiser.scoring.human import leave_one_out_answers
-from ambiser.scoring.metrics import METRICS
+from ambiser.scoring.score_names import METRICS
 
 VOTES = """\
 utt\trater\tsource\tslot\tlabel

@@ -8,7 +8,6 @@ from scipy.stats import entropy, spearmanr
 from sklearn import metrics as sk
 
 from ambiser.scoring.metrics import (
-    METRICS,
     class_aurocs,
     confusion_counts,
     detection_scores,
@@ -23,6 +22,7 @@ from ambiser.scoring.metrics import (
     r2_determination,
     score_all,
 )
+from ambiser.scoring.score_names import METRICS
 
 
 @pytest.fixture

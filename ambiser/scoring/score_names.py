@@ -1,0 +1,66 @@
+"""The scores by name: how each is shown, which way is better, and what it means."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a score is shown, and what it means in one line."""
+
+    title: str
+    better: str
+    meaning: str
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better."""
+        return {"higher": "↑", "lower": "↓"}[self.better]
+
+
+METRICS = {
+    "accuracy": Metric("accuracy", "higher", "share of the utterances with a majority whose class is right (WA)"),
+    "ua": Metric("UA", "higher", "unweighted average recall: the mean of the classes' recalls"),
+    "macro_f1": Metric("macro-F1", "higher", "mean of the classes' F1"),
+    "weighted_f1": Metric("weighted F1", "higher", "mean of the classes' F1, weighted by their share of references"),
+    "macro_auroc": Metric(
+        "macro AUROC",
+        "higher",
+        "area under the ROC curve of a class against the others, averaged over classes; 0.5 by chance, whatever the "
+        "shares of the classes and the thresholds",
+    ),
+    "bc": Metric(
+        "BC", "higher", "Bhattacharyya coefficient, sum over classes of the root of vote share times probability"
+    ),
+    "jsd_bits": Metric("JSD (bits)", "lower", "Jensen-Shannon divergence of votes and prediction, 0 to 1 bit"),
+    "jsd_nats": Metric("JSD (nats)", "lower", "the same in nats, 0 to 0.693"),
+    "sqrt_jsd_bits": Metric(
+        "√JSD (√bits)", "lower", "mean of the root of the divergence in bits, a distance from 0 to 1"
+    ),
+    "kl_nats": Metric("KL (nats)", "lower", "Kullback-Leibler divergence from the prediction to the votes"),
+    "total_variation": Metric("total variation", "lower", "half the summed absolute difference"),
+    "brier": Metric("Brier", "lower", "summed squared difference of votes and prediction, 0 to 2"),
+    "nll_per_vote_nats": Metric("NLL (nats/vote)", "lower", "mean negative log-probability of a single vote"),
+    "r2_pearson": Metric(
+        "R² (Pearson)", "higher", "squared correlation over an utterance's classes, averaged; blind to sign"
+    ),
+    "r2_determination": Metric(
+        "R² (determination)",
+        "higher",
+        "variance of a class's vote share over utterances that is explained, averaged over classes",
+    ),
+    "multilabel_macro_f1": Metric(
+        "multi-label macro-F1",
+        "higher",
+        "mean F1 over classes when every class above 1 / C counts as said, in votes and in prediction (EMO-SUPERB)",
+    ),
+    "entropy_correlation": Metric("entropy ρ", "higher", "Spearman correlation of voted and predicted entropy"),
+    "ece": Metric("ECE", "lower", "expected calibration error, equal-width bins, utterances with a majority"),
+    "no_majority_auroc": Metric(
+        "AUROC no majority", "higher", "how well predicted entropy finds utterances without a majority"
+    ),
+    "no_majority_aupr": Metric("AUPR no majority", "higher", "the same as average precision; its floor is their share"),
+}
+HARD = ("accuracy", "ua", "macro_f1", "weighted_f1")
+"""The scores that need a class alone; the others need a distribution."""
+
+Scores = dict[str, float | None]
