@@ -27,8 +27,7 @@ def list_utterances(
 
     Args:
         loaded: folds by tag and number; all tags have the same utterances.
-        classes: their names.
-        levels: borders of the levels of ambiguity.
+        classes, levels: names of the classes, and borders of the levels of ambiguity.
         words, audio: transcripts, and paths of existing files relative to the page.
     """
     tags, first = list(loaded), next(iter(loaded.values()))
