@@ -15,8 +15,8 @@ def supervised_contrast(
 ) -> Tensor:
     """Pulls every query towards the entries of its (pseudo) class and away from all others.
 
-    For query i the loss is −1/|P(i)| Σ_{+ in P(i)} log( exp(q_i·k_+/τ) / Σ_{a in A(i)} exp(q_i·a/τ) ). A(i) holds all
-    queries except i, all keys and the queue; P(i) holds the entries of A(i) with i's label.
+    The loss of query i is −1/|P(i)| Σ_{+ in P(i)} log( exp(q_i·k_+/τ) / Σ_{a in A(i)} exp(q_i·a/τ) ). A(i) is the other
+    queries, all keys and the queue; P(i) is the entries of A(i) with i's label.
 
     Args:
         queries: (B, D) unit rows; gradients also flow through them as entries for other queries.
@@ -31,10 +31,9 @@ def supervised_contrast(
 
     Source: IPR, eq. 6, second term (inferred).
     """
-    fixed, fixed_labels = keys, labels
-    if queue is not None:
-        fixed, fixed_labels = torch.cat([keys, queue]), torch.cat([labels, queue_labels])  # (B + Q, D), (B + Q,)
-    scaled = queries / temperature
+    fixed = keys if queue is None else torch.cat([keys, queue])  # (B + Q, D)
+    fixed_labels = labels if queue is None else torch.cat([labels, queue_labels])  # (B + Q,)
+    scaled = queries / temperature  # (B, D)
     among = (scaled @ queries.T).fill_diagonal_(float("-inf"))  # (B, B); a query is no entry for itself
     # Two sums instead of one over joined entries: keys mostly have no gradient, and joining would compute one.
     denominator = torch.logaddexp(among.logsumexp(dim=1), (scaled @ fixed.T).logsumexp(dim=1))  # (B,)

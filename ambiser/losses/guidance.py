@@ -137,8 +137,7 @@ def amber_loss(
         importance: (B,) weight of each utterance, on average 1; None weights all equally.
 
     Returns:
-        The loss, and its detached parts: "student", "guidance", "teacher" (means without λ and β), and "weight_X" for
-        every teacher X.
+        The loss, and its detached parts: means without λ and β, and "weight_X" for every teacher X.
 
     Source: AmbER², objective (structure from the paper, the rest ours).
     """

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ambiser.config import Config
+from ambiser.config.model_keys import Model
 from ambiser.features.upstreams.finetune import SpeechFront, TextFront
 from ambiser.io.layout import Layout
 from ambiser.models.encoder import Architecture, IprNetwork
@@ -75,13 +76,13 @@ def build_ipr(config: Config, shapes: Shapes) -> IprNetwork:
     front = _speech_front(config)
     layers, dim = feature_sizes(front, shapes)
     return IprNetwork(
-        layers=layers, dim=dim, classes=len(shapes.classes), architecture=_architecture(config), front=front
+        layers=layers, dim=dim, classes=len(shapes.classes), architecture=_architecture(config.model), front=front
     )
 
 
 def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
     """Builds the network of stage 6 with fresh weights; after IPR its tower holds IPR's network."""
-    settings, architecture, classes = config.amber, _architecture(config), len(shapes.classes)
+    settings, architecture, classes = config.amber, _architecture(config.model), len(shapes.classes)
     frames, after_ipr = config.speech_features.form != "pooled", "prototypes" in config.stages
     if after_ipr:
         memory = PrototypeMemory(classes, architecture.projection, 0)  # prototypes alone, without running targets
@@ -132,7 +133,7 @@ def _make_refine(stage: str, config: Config, data: FoldData, before: StageBefore
         key=build_ipr(config, data.shapes) if config.ipr.key_encoder == "momentum" else None,
     )
     task.modules.to(data.train.soft.device)
-    if before is not None:
+    if before is not None:  # after the move: the first running targets are computed on the device
         task.start_from(IprCheckpoint(before.tensors), learned=before.name == "prototypes")
     return task
 
@@ -179,8 +180,7 @@ def _predict_distill(config: Config, tensors: dict[str, Tensor], part: Part, sha
     return predict_amber(network, part, config.amber, classes=shapes.classes, seed=seed)
 
 
-def _architecture(config: Config) -> Architecture:
-    model = config.model
+def _architecture(model: Model) -> Architecture:
     return Architecture(model.hidden, model.projection, model.head, model.pooling, model.dropout)
 
 

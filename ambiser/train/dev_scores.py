@@ -52,6 +52,7 @@ def sample_amber(network: AmberNetwork, part: Part, settings: Amber, seed: int) 
     Source: Monte-Carlo dropout, Gal and Ghahramani 2016 (arXiv 1506.02142).
     """
     network.eval()
+    # Only dropout: everything else must predict as in evaluation.
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.train()
@@ -93,9 +94,10 @@ def dev_scores(probs: Tensor, dev: Part) -> dict[str, float | None]:
     """
     known = dev.hard >= 0  # (N,)
     correct = (probs.argmax(dim=1) == dev.hard)[known].float()
+    # Classes absent from dev have no recall and are left out of the mean.
     recalls = [correct[dev.hard[known] == label].mean().item() for label in dev.hard[known].unique()]
     return {
         "dev_accuracy": correct.mean().item() if recalls else None,
         "dev_ua": sum(recalls) / len(recalls) if recalls else None,
-        "dev_jsd": js_divergence(dev.soft, probs.clamp_min(1e-12).log()).mean().item(),
+        "dev_jsd": js_divergence(dev.soft, probs.clamp_min(1e-12).log()).mean().item(),  # log 0 would give NaN
     }

@@ -95,9 +95,10 @@ class Part:
 
     def speech_statistics(self) -> tuple[Tensor, Tensor]:
         """Returns mean and deviation of every feature, (L, D) or (1, L·D) each, over the utterances or their frames."""
-        if isinstance(self.speech, Tensor):
+        if isinstance(self.speech, Tensor):  # (N, L, D)
             return self.speech.mean(dim=0), self.speech.std(dim=0, unbiased=False)
         mean, deviation = _moments(self.speech)
+        # Frames are read on access, so this pass is the first that sees all values.
         if not (mean.isfinite() & deviation.isfinite()).all():
             bad = next(utt for utt, rows in zip(self.utts, self.speech, strict=True) if not np.isfinite(rows).all())
             raise DataError(f"the speech features of {bad} hold values that are not finite; extract them again")
@@ -239,4 +240,5 @@ def _moments(matrices: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     mean = sum(rows.sum(axis=0, dtype=np.float64) for rows in matrices) / count
     # A second pass: the mean of squares minus the squared mean would cancel in features with a large mean.
     square = sum(((rows - mean) ** 2).sum(axis=0) for rows in matrices) / count
+    # float64 up to here: float32 sums over millions of frames lose digits.
     return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(np.sqrt(square).astype(np.float32))

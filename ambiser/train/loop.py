@@ -50,14 +50,7 @@ class TrainingTask(Protocol):
 
 
 def fit(
-    task: TrainingTask,
-    optim: Optimization,
-    folder: Path,
-    *,
-    stage: str,
-    seed: int,
-    facts: dict[str, object],
-    tensorboard: bool,
+    task: TrainingTask, optim: Optimization, folder: Path, *, stage: str, seed: int, facts: dict, tensorboard: bool
 ) -> None:
     """Trains until the last epoch or until patience runs out, then writes best.safetensors as the last file.
 
@@ -138,6 +131,7 @@ def _train_epoch(
     torch.manual_seed(number)
     generator = torch.Generator().manual_seed(number)
     steps = task.steps()
+    # Python floats: a tensor would keep the graph of every step alive.
     sums: dict[str, float] = {}
     task.modules.train()
     batches = progress(task.batches(epoch, generator), f"{stage} epoch {epoch}/{optim.epochs}", steps)
@@ -187,7 +181,7 @@ def _keep_best(state: dict, line: dict, task: TrainingTask, select: str, stage: 
         raise DataError(f"{stage}: dev JSD is {line['dev_jsd']}; the features of dev hold values that are not finite")
     before = [_dev_score(old, select) for old in state["history"]]
     better = not before or (score < min(before) if select in LOWER_IS_BETTER else score > max(before))
-    line["best"] = better
+    line["best"] = better  # a tie keeps the earlier epoch
     if better:
         # Copies: the next step changes the weights in place.
         state["best"] = {

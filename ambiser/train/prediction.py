@@ -48,6 +48,7 @@ def predict_fold(config: Config, layout: Layout, tag: str, fold: int, part: str 
         raise DataError(
             f"{best} was trained on {trained}, the features are {shapes}; train it again in another --exp_dir"
         )
+    # The seed of Monte-Carlo dropout depends on experiment and fold, so that a repeated prediction is the same.
     prediction = TASKS[stage].predict(config, state, data, shapes, epoch_seed(fold, tag, 0))
     if prediction.note:
         log.info(f"{tag}, fold {fold}, {part}: {prediction.note}")

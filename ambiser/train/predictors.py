@@ -76,6 +76,7 @@ def describe_heads(
     exact = {head: normalize_probs(probs) for head, probs in heads.items()}  # (N, C)
     columns = {f"{head}_{name}": probs[:, i] for head, probs in exact.items() for i, name in enumerate(classes)}
     columns |= _teacher_columns(settings, part, heads)
+    # Votes in float64 as well, so that equal distributions get equal digits.
     columns |= {f"entropy_bits_{name}": _bits(entropy(p)) for name, p in {"votes": part.soft.double(), **exact}.items()}
     for one, other in itertools.combinations(exact, 2):
         divergence = js_divergence(exact[one], exact[other].clamp_min(1e-12).log())

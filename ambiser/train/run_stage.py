@@ -76,7 +76,7 @@ def describe_part(part: Part) -> str:
 
 def why_one_hot(part: Part) -> str:
     """Explains why all soft labels of a part are one-hot; "" when one is not."""
-    if (part.soft.max(dim=1).values < 1 - _TINY).any():
+    if (part.soft.max(dim=1).values < 1 - _TINY).any():  # (N, C) to (N,)
         return ""
     single = (part.counts.sum(dim=1) < 1 + _TINY).all()
     return "every training utterance has a single vote" if single else "the raters agree on every training utterance"

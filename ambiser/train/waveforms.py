@@ -33,6 +33,7 @@ class Change:
             start = int(torch.randint(len(wav) - longest + 1, (), generator=generator))
             wav = wav[start : start + longest]
         if self.gain_db > 0:
+            # Uniform in decibels, between -gain_db and +gain_db.
             gain_db = self.gain_db * (2 * torch.rand((), generator=generator) - 1)
             wav = wav * 10 ** (gain_db / 20)
         if self.noise > 0:
@@ -93,6 +94,7 @@ class Waveforms:
 
     def drawn(self, index: Tensor, generator: torch.Generator, *, views: bool) -> WaveBatch:
         """Returns utterances with new random crops or, with `views`, new views."""
+        # Seeds are drawn for the whole batch, so that they do not depend on the number of processes.
         seeds = torch.randint(2**62, (len(index),), generator=generator).tolist()
         return self._batch(index, seeds, self.view if views else self.cut)
 

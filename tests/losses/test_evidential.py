@@ -32,7 +32,7 @@ def test_misleading_evidence_is_the_divergence_from_a_flat_dirichlet():
     assert torch.allclose(misleading_evidence(COUNTS, alpha), expected, atol=1e-10)
 
 
-def test_evidence_for_the_only_voted_class_is_not_punished():
+def test_evidence_for_the_only_voted_class_is_not_penalized():
     right = torch.tensor([[50.0, 1.0, 1.0]], dtype=torch.float64)
     wrong = torch.tensor([[1.0, 50.0, 1.0]], dtype=torch.float64)
     assert misleading_evidence(COUNTS[:1], right).item() == pytest.approx(0, abs=1e-9)

@@ -36,7 +36,7 @@ def test_the_block_equals_the_attention_of_torch(fusion):
     assert torch.allclose(fusion(speech, frame_mask, text, token_mask), torch.cat(halves, dim=1), atol=1e-12)
 
 
-def test_padding_changes_nothing_whatever_stands_in_it(fusion):
+def test_values_in_the_padding_change_nothing(fusion):
     speech, frame_mask, text, token_mask = _batch()
     cut = fusion(speech[1:, :4], frame_mask[1:, :4], text[1:], token_mask[1:])
     speech[1, 4:], text[0, 3:] = 1e6, -1e6
