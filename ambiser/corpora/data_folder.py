@@ -78,11 +78,10 @@ def write_corpus(corpus: Corpus, *, settings: dict[str, object], data: Data, lay
     Raises:
         DataError: no utterance is left, the corpus cannot be split as asked, or a fold leaks.
     """
-    root, faults = Path(settings["corpus_dir"]), layout.data_dir / "faults.tsv"
+    root = Path(settings["corpus_dir"])
     _leave_out(corpus, data.leave_out)
     measured = measure_audio(corpus)
-    corpus.findings.refuse(root, faults)
-    faults.unlink(missing_ok=True)
+    corpus.findings.refuse(root, layout.data_dir / "faults.tsv")
     kept = measured.kept
     if not kept:
         reasons = Counter(corpus.findings.left_out.values()).most_common(3)

@@ -109,7 +109,7 @@ class Findings:
         self.faults.append(Fault(str(where), reason, detail=value, optional=False))
 
     def refuse(self, root: Path | None = None, listing: Path | None = None) -> None:
-        """Stops if there are faults.
+        """Stops if there are faults; otherwise removes the listing of an earlier run.
 
         Args:
             root: the folder of the corpus; paths are shown relative to it.
@@ -118,6 +118,8 @@ class Findings:
         Raises:
             DataError: a single fault in one line; several grouped by reason and by file or folder.
         """
+        if listing is not None and not self.faults:
+            listing.unlink(missing_ok=True)
         if not self.faults:
             return
         if listing is not None:

@@ -43,7 +43,7 @@ def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
         raise DataError(f"{folder} is no data directory with votes: {', '.join(missing)} not found")
     for name in _UNREAD:
         if (folder / name).is_file():
-            remedy = "ambiser.bin.import_corpus cuts recordings into one wav per utterance"
+            remedy = "cut the recordings into one file per utterance, and remove the table"
             findings.error(f"is not read: wav.scp must name one file per utterance; {remedy}", folder / name)
     names = [name for name in ("spk2gender", *BY_UTTERANCE) if (folder / name).is_file()]
     pairs = {name: read_pairs(folder / name, findings) for name in ("wav.scp", "utt2spk")}

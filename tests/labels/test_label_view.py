@@ -298,7 +298,7 @@ def test_dawid_skene_makes_soft_and_hard_labels_and_leaves_the_votes(tmp_path):
 
 
 def test_dawid_skene_needs_to_know_the_raters(tmp_path):
-    with pytest.raises(ConfigError, match="the raters of this corpus are anonymous; use votes"):
+    with pytest.raises(ConfigError, match="dawid_skene needs named raters, .* are anonymous; use votes"):
         view(tmp_path, ["u anon01 neu", "u anon02 hap"], aggregate="dawid_skene")
 
 

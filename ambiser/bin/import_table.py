@@ -1,0 +1,56 @@
+"""Turns a table of labels (CSV, TSV, XLSX) and a folder of audio into a data directory for egs/kaldi."""
+
+from pathlib import Path
+
+from ambiser.errors import ConfigError
+from ambiser.io.console import run_main, set_up_logging
+from ambiser.recipe.arguments import Parser
+
+
+def main() -> None:
+    """Runs the program."""
+    parser = Parser(__doc__)
+    parser.add_argument("table", type=Path, help="one vote per row, a column per rater, votes per class, or one label")
+    parser.add_argument("--audio_dir", type=Path, required=True, help="folder of the audio, searched by file name")
+    parser.add_argument("--out_dir", type=Path, required=True, help="the new data directory")
+    meanings = "utt, rater, label, speaker, gender, session, text"
+    parser.add_argument(
+        "--columns", nargs="*", default=[], metavar="MEANING=NAME", help=f"own names of columns: {meanings}"
+    )
+    parser.add_argument(
+        "--labels", nargs="*", default=[], metavar="WORD=CODE", help="own words for labels; the code - ignores a word"
+    )
+    parser.add_argument(
+        "--speaker_pattern", default="", help="regular expression; group 1 in the file name is the speaker"
+    )
+    parser.add_argument(
+        "--allow_incomplete", action="store_true", help="leave out rows without audio, votes or speaker"
+    )
+    args = parser.parse_args()
+    from ambiser.corpora.importing.import_table import describe_import, import_table
+
+    set_up_logging()
+    done = import_table(
+        args.table,
+        args.audio_dir,
+        args.out_dir,
+        labels=_pairs(args.labels, "--labels"),
+        columns=_pairs(args.columns, "--columns"),
+        speaker_pattern=args.speaker_pattern,
+        allow_incomplete=args.allow_incomplete,
+    )
+    print(describe_import(done, args.out_dir))
+
+
+def _pairs(words: list[str], option: str) -> dict[str, str]:
+    pairs = {}
+    for word in words:
+        name, equals, value = word.rpartition("=")
+        if not equals or not name or not value:
+            raise ConfigError(f"{option} {word}: must be NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,201 @@
+"""Recognizes the form of a table of labels, and reads its votes: long, a column per rater, counts, or one label."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ambiser.corpora.findings import Findings
+from ambiser.corpora.importing.label_words import LabelWords
+from ambiser.corpora.importing.spreadsheet import read_rows
+from ambiser.errors import DataError
+from ambiser.labels.vote_table import ANONYMOUS
+
+COLUMN_NAMES = {
+    "utt": ("utt", "utterance", "file", "filename", "file name", "name", "clip", "wav", "audio", "path", "id"),
+    "rater": ("rater", "annotator", "worker", "evaluator", "listener", "rater id", "worker id", "annotator id"),
+    "label": ("label", "emotion", "vote", "category", "class", "annotation"),
+    "speaker": ("speaker", "spk", "actor", "speaker id", "actor id"),
+    "gender": ("gender", "sex"),
+    "session": ("session", "dialog", "dialogue"),
+    "text": ("text", "transcript", "transcription", "words", "sentence"),
+}
+ABOUT_UTTERANCE = ("speaker", "gender", "session", "text")
+_CHECKED = 200  # rows that decide which columns are raters
+_MOST_VOTES = 1000
+
+
+@dataclass
+class ImportedTable:
+    """The content of a table, by utterance as the table names it.
+
+    Attributes:
+        form: long, raters, counts or single.
+        votes: rater and code of every vote.
+        about: speaker, gender, session and text, if the table has them.
+        lines: the first line of every utterance.
+    """
+
+    form: str
+    votes: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    about: dict[str, dict[str, str]] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+
+
+def read_label_table(
+    path: Path, words: LabelWords, findings: Findings, columns: Mapping[str, str] | None = None
+) -> ImportedTable:
+    """Reads a table of labels.
+
+    Args:
+        path: CSV, TSV or XLSX, with a header.
+        words: the mapping of words to codes.
+        findings: gets a fault for every cell that cannot be used.
+        columns: the user's names of columns, by utt, rater, label, speaker, gender, session or text.
+
+    Raises:
+        DataError: the file is no table, or its form is not recognized.
+    """
+    rows = read_rows(path)
+    _, header = next(rows, (1, []))
+    content = list(rows)
+    named = find_columns(path, header, columns or {})
+    form, marks = find_form(path, header, content, named, words)
+    table = ImportedTable(form)
+    read_row = FORMS[form]
+    for line, cells in content:
+        if len(cells) > len(header):
+            findings.error(f"the header has {len(header)} cells, the row has more", f"{path}:{line}")
+            continue
+        row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
+        utt = row[named["utt"]]
+        if not utt:
+            findings.error("the row names no file", f"{path}:{line}")
+            continue
+        table.lines.setdefault(utt, line)
+        _add_about(table, utt, row, named, f"{path}:{line}", findings)
+        given = table.votes.setdefault(utt, [])
+        given.extend(read_row(row, named, marks, words, f"{path}:{line}", findings, len(given)))
+    return table
+
+
+def find_columns(path: Path, header: list[str], own: Mapping[str, str]) -> dict[str, str]:
+    """Returns the column of the table for each known meaning.
+
+    Raises:
+        DataError: no column names the file, or the user's column is not there.
+    """
+    plain = {" ".join(name.casefold().replace("_", " ").split()): name for name in header}
+    found = {}
+    for meaning, names in COLUMN_NAMES.items():
+        if meaning in own and own[meaning] not in header:
+            raise DataError(f"{path}:1: there is no column {own[meaning]!r}; there are {', '.join(header)}")
+        column = own.get(meaning) or next((plain[name] for name in names if name in plain), "")
+        if column and column not in found.values():
+            found[meaning] = column
+    if "utt" not in found:
+        raise DataError(
+            f"{path}:1: no column names the audio file; name it with --columns utt=NAME; there are {', '.join(header)}"
+        )
+    return found
+
+
+def find_form(
+    path: Path, header: list[str], rows: list, named: Mapping[str, str], words: LabelWords
+) -> tuple[str, list[str]]:
+    """Returns the form of the table, and the columns that hold its votes.
+
+    Raises:
+        DataError: it is none of the four.
+    """
+    if "label" in named:
+        return ("long" if "rater" in named else "single"), [named["label"]]
+    others = [name for name in header if name and name not in named.values()]
+    classes = [name for name in others if words.knows(name)]
+    cells = {name: [row[i] for _, row in rows[:_CHECKED] if len(row) > i and row[i]] for i, name in enumerate(header)}
+    if len(classes) > 1 and all(_whole(cell) is not None for name in classes for cell in cells[name]):
+        return "counts", classes
+    raters = [n for n in others if cells[n] and sum(map(words.knows, cells[n])) > len(cells[n]) / 2]
+    if raters:
+        return "raters", raters
+    raise DataError(
+        f"{path}:1: no column holds labels; name it with --columns label=NAME, or map its words with --labels "
+        f"WORD=CODE; there are {', '.join(header)}"
+    )
+
+
+def _add_about(
+    table: ImportedTable, utt: str, row: Mapping[str, str], named: Mapping[str, str], where: str, findings: Findings
+) -> None:
+    """Keeps speaker, gender, session and text; rows of one utterance must agree."""
+    known = table.about.setdefault(utt, {})
+    for meaning in ABOUT_UTTERANCE:
+        value = row[named[meaning]] if meaning in named else ""
+        if value and known.setdefault(meaning, value) != value:
+            findings.error(
+                f"{meaning} differs from an earlier row of the utterance", where, f"{value}, {known[meaning]}"
+            )
+
+
+def _read_code(word: str, words: LabelWords, where: str, findings: Findings) -> str:
+    """Returns the code of a word; empty for an empty cell, an ignored word, and an unknown one, which is a fault."""
+    code = words.code(word) if word else "-"
+    if not code:
+        findings.error("the word is no known label; map it with --labels WORD=CODE", where, word)
+    return code.removeprefix("-")
+
+
+def _read_long(
+    row: Mapping, named: Mapping, marks: list[str], words: LabelWords, where: str, findings: Findings, n: int
+) -> Iterator[tuple[str, str]]:
+    code = _read_code(row[marks[0]], words, where, findings)
+    rater = row[named["rater"]]
+    if code and not rater:
+        findings.error("the rater has no name", where)
+    elif code:
+        yield rater, code
+
+
+def _read_single(
+    row: Mapping, named: Mapping, marks: list[str], words: LabelWords, where: str, findings: Findings, n: int
+) -> Iterator[tuple[str, str]]:
+    code = _read_code(row[marks[0]], words, where, findings)
+    if code:
+        yield f"{ANONYMOUS}{n + 1:02d}", code
+
+
+def _read_raters(
+    row: Mapping, named: Mapping, marks: list[str], words: LabelWords, where: str, findings: Findings, n: int
+) -> Iterator[tuple[str, str]]:
+    for rater in marks:
+        code = _read_code(row[rater], words, where, findings)
+        if code:
+            yield rater, code
+
+
+def _read_counts(
+    row: Mapping, named: Mapping, marks: list[str], words: LabelWords, where: str, findings: Findings, n: int
+) -> Iterator[tuple[str, str]]:
+    for word in marks:
+        count = _whole(row[word] or "0")
+        if count is None:
+            findings.error(f"the number of votes must be a whole number from 0 to {_MOST_VOTES}", where, row[word])
+        for _ in range(count or 0):
+            n += 1
+            yield f"{ANONYMOUS}{n:02d}", words.code(word)
+
+
+FORMS: dict[str, Callable] = {
+    "long": _read_long,
+    "single": _read_single,
+    "raters": _read_raters,
+    "counts": _read_counts,
+}
+
+
+def _whole(text: str) -> int | None:
+    """Returns a whole number, also as 2.0 or 2,0; None for anything else."""
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    return int(value) if value == value and 0 <= value <= _MOST_VOTES and value == int(value) else None

@@ -1,0 +1,236 @@
+"""Tables as people keep them, with a folder of audio, become a Kaldi data directory that stage 1 reads."""
+
+import sys
+import time
+import zipfile
+
+import numpy as np
+import pytest
+import soundfile
+
+from ambiser.config.data_keys import Data
+from ambiser.corpora.data_folder import prepare_data
+from ambiser.corpora.findings import Findings
+from ambiser.corpora.importing.import_table import describe_import, import_table
+from ambiser.corpora.importing.label_words import LabelWords
+from ambiser.corpora.importing.spreadsheet import find_separator, read_rows
+from ambiser.corpora.importing.table_forms import read_label_table
+from ambiser.errors import ConfigError, DataError
+from ambiser.io.layout import Layout
+from ambiser.io.tables import read_table, read_tsv
+
+LONG = """file,annotator,emotion,speaker,sex,transcript
+s1_a.flac,Ann,Neutral,s1,Female,hello there
+s1_a.flac,Bob,NEU,s1,Female,hello there
+s1_b.flac,Ann,happiness,s1,Female,
+s2_a.flac,Bob,Sad ,s2,male,goodbye
+"""
+RATERS = """name;Ann;Bob;speaker
+s1_a;neutral;neu;s1
+s1_b;joy;;s1
+s2_a;;Sad;s2
+"""
+COUNTS = "clip\tneutral\thappy\tsad\tspk\ns1_a\t2,0\t0\t0\ts1\ns1_b\t0\t1\t\ts1\ns2_a\t0\t0\t1\ts2\n"
+SINGLE = "file,label,actor\nsub/s1_a.FLAC,n,s1\ns1_b,h,s1\ns2_a,sad,s2\n"
+TABLES = {"long": LONG, "raters": RATERS, "counts": COUNTS, "single": SINGLE}
+
+
+@pytest.fixture
+def audio(tmp_path):
+    for i, name in enumerate(("s1_a", "s1_b", "s2_a", "noise")):
+        folder = tmp_path / "audio" / name[:2]
+        folder.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / f"{name}.flac", np.full(8000 + i, 0.1), 16000)
+    return tmp_path / "audio"
+
+
+def import_text(tmp_path, audio, text, **options):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    options = {"labels": {}, "columns": {}, **options}
+    return import_table(path, audio, tmp_path / "out", **options)
+
+
+@pytest.mark.parametrize("form", TABLES)
+def test_each_form_gives_the_same_labels(tmp_path, audio, form):
+    done = import_text(tmp_path, audio, TABLES[form])
+    assert done.form == form
+    assert list(done.audio) == ["s1_a", "s1_b", "s2_a"]
+    votes = read_tsv(tmp_path / "out/votes.tsv")
+    labels = {utt: [v["label"] for v in votes if v["utt"] == utt] for utt in done.audio}
+    assert labels == {"s1_a": ["neu"] * (1 if form == "single" else 2), "s1_b": ["hap"], "s2_a": ["sad"]}
+    assert read_table(tmp_path / "out/utt2spk") == {"s1_a": "s1", "s1_b": "s1", "s2_a": "s2"}
+    assert read_table(tmp_path / "out/wav.scp")["s2_a"] == str(audio / "s2/s2_a.flac")
+    raters = [v["rater"] for v in votes if v["utt"] == "s1_a"]
+    named = ["Ann", "Bob"] if form in ("long", "raters") else ["anon01", "anon02"]
+    assert raters == named[: len(raters)]
+
+
+def test_what_else_the_table_says_is_kept(tmp_path, audio):
+    import_text(tmp_path, audio, LONG)
+    assert read_table(tmp_path / "out/spk2gender") == {"s1": "f", "s2": "m"}
+    texts = read_table(tmp_path / "out/text", allow_empty_value=True)
+    assert texts == {"s1_a": "hello there", "s1_b": "", "s2_a": "goodbye"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: b"\xef\xbb\xbf" + t.encode(),
+        lambda t: t.replace("\n", "\r\n").encode(),
+        lambda t: t.encode("utf-16"),
+        lambda t: t.replace(",", ";").encode(),
+        lambda t: t.replace(",", "\t").encode(),
+        lambda t: t.replace("hello", "h\xe9llo").encode("cp1252"),
+        lambda t: ("\n" + t.replace("\n", "\n\n")).encode(),
+        lambda t: t.upper().replace("S1", "s1").replace("S2", "s2").encode(),
+    ],
+    ids=["BOM", "CRLF", "UTF-16", "semicolon", "tab", "cp1252", "blank lines", "capitals"],
+)
+def test_separators_encodings_and_case_do_not_matter(tmp_path, audio, change):
+    done = import_text(tmp_path, audio, change(LONG))
+    assert (done.form, done.votes, len(done.audio)) == ("long", 4, 3)
+
+
+def make_xlsx(path, rows):
+    """Writes the least that a spreadsheet program writes: shared text, numbers, and no empty cells."""
+    texts = sorted({cell for row in rows for cell in row if not cell.isdigit()})
+    items = "".join(f"<si><t>{text}</t></si>" for text in texts)
+    lines = ""
+    for r, row in enumerate(rows, start=1):
+        cells = ""
+        for c, cell in enumerate(row):
+            place = f"{chr(65 + c)}{r}"
+            if cell.isdigit():
+                cells += f'<c r="{place}"><v>{cell}.0</v></c>'
+            elif cell:
+                cells += f'<c r="{place}" t="s"><v>{texts.index(cell)}</v></c>'
+        lines += f'<row r="{r}">{cells}</row>'
+    space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xl/sharedStrings.xml", f"<sst {space}>{items}</sst>")
+        archive.writestr("xl/worksheets/sheet1.xml", f"<worksheet {space}><sheetData>{lines}</sheetData></worksheet>")
+
+
+def test_an_excel_table(tmp_path, audio):
+    rows = [line.replace("2,0", "2").split("\t") for line in COUNTS.splitlines()]
+    make_xlsx(tmp_path / "table.xlsx", rows)
+    assert [row for _, row in read_rows(tmp_path / "table.xlsx")] == rows
+    done = import_table(tmp_path / "table.xlsx", audio, tmp_path / "out", labels={}, columns={})
+    assert (done.form, done.votes) == ("counts", 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xd0\xcf\x11\xe0old", "is an old Excel file"),
+        (b"PK\x03\x04broken", "is no Excel table: .*; save it as CSV"),
+        (b"a\0b", "is no text; save the table as CSV or XLSX"),
+        (b"x,y\n1,2\n", "no column names the audio file; name it with --columns utt=NAME; there are x, y"),
+        (b"file,y\n1,2\n", "no column holds labels; name it with --columns label=NAME"),
+    ],
+)
+def test_files_that_are_no_table_of_labels(tmp_path, audio, content, message):
+    with pytest.raises(DataError, match=message):
+        import_text(tmp_path, audio, content)
+
+
+def test_all_faults_come_at_once_with_line_and_value(tmp_path, audio):
+    text = LONG + "s1_c.flac,Ann,neutral,s1,f,\ns2_a.flac,,sad,s2,m,\ns2_a.flac,Ann,boredom,s2,m,\n,Ann,sad,s2,m,\n"
+    with pytest.raises(DataError) as error:
+        import_text(tmp_path, audio, text)
+    message = str(error.value)
+    assert message.startswith("6 faults, all listed in ") and "; correct it and run again:" in message
+    for fault in (
+        "table.csv:6: s1_c.flac: has no audio",
+        "table.csv:7: the rater has no name",
+        "table.csv:8: the word is no known label; map it with --labels WORD=CODE; got 'boredom'",
+        "table.csv:9: the row names no file",
+        "gender differs from an earlier row of the utterance: 2 times, such as line 7 'm, male'",
+    ):
+        assert fault in message
+    assert len(read_tsv(tmp_path / "out/faults.tsv")) == 6
+    assert not (tmp_path / "out/wav.scp").exists()
+
+
+def test_own_words_and_columns(tmp_path, audio):
+    text = SINGLE.replace("label", "what I heard").replace("sad", "boredom").replace("actor", "who")
+    done = import_text(
+        tmp_path,
+        audio,
+        text,
+        labels={"Boredom": "oth", "h": "-"},
+        columns={"label": "what I heard", "speaker": "who"},
+        allow_incomplete=True,
+    )
+    assert dict(done.words.keys()) == {"n": "neu", "boredom": "oth", "h": "-"}
+    assert done.skipped == {"s1_b": "has no votes"}
+    with pytest.raises(ConfigError, match="--labels x=bored: the code must be - or one of neu, "):
+        LabelWords({"x": "bored"})
+    with pytest.raises(DataError, match="there is no column 'nobody'; there are file, what I heard, who"):
+        import_text(tmp_path, audio, text, columns={"speaker": "nobody"})
+
+
+def test_the_speaker_comes_from_the_file_name(tmp_path, audio):
+    text = "file,label\ns1_a,neutral\ns2_a,sad\n"
+    with pytest.raises(ConfigError, match="no column names the speaker; folds need it: .*--speaker_pattern"):
+        import_text(tmp_path, audio, text)
+    import_text(tmp_path, audio, text, speaker_pattern="^([^_]+)_")
+    assert read_table(tmp_path / "out/utt2spk") == {"s1_a": "s1", "s2_a": "s2"}
+    with pytest.raises(ConfigError, match="needs a group in parentheses"):
+        import_text(tmp_path, audio, text, speaker_pattern="^s")
+
+
+def test_two_audio_files_of_one_name(tmp_path, audio):
+    soundfile.write(audio / "s1_A.wav", np.full(100, 0.1), 16000)
+    with pytest.raises(DataError, match="s1_a.flac: has several audio files of this name"):
+        import_text(tmp_path, audio, LONG)
+
+
+def test_the_report_says_what_was_matched(tmp_path, audio):
+    text = describe_import(import_text(tmp_path, audio, SINGLE), tmp_path / "out").splitlines()
+    assert text[0] == f"3 utterances and 3 votes (one label) written to {tmp_path / 'out'}"
+    assert "  label 'n' -> neu: 1" in text
+    assert "  audio that no row names: 1, such as noise.flac" in text
+    assert text[-1].startswith("  one vote per utterance: hard labels only")
+    rows = read_tsv(tmp_path / "out/import.tsv")
+    assert [(row["utt"], row["row"]) for row in rows][0] == ("s1_a", "sub/s1_a.FLAC")
+
+
+def test_the_separator_is_the_one_that_splits_all_lines_alike():
+    assert find_separator(["a;b;c", "1,5;2;3", "1;2,0;3"]) == ";"
+    assert find_separator(["a,b", "x,y; z"]) == ","
+
+
+def test_a_newcomer_is_through_stage_1_after_two_commands(tmp_path, run_program):
+    rng = np.random.default_rng(0)
+    lines = ["file;rater;emotion;speaker"]
+    (tmp_path / "audio").mkdir()
+    for i in range(30):
+        soundfile.write(tmp_path / f"audio/clip {i}.flac", 0.1 * rng.standard_normal(4000), 22050)
+        lines += [f"clip {i}.flac;{r};{rng.choice(['Angry', 'sadness', 'NEU', 'Joy'])};p{i % 6}" for r in "xyz"]
+    (tmp_path / "labels.csv").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    done = run_program(
+        "import_table", tmp_path / "labels.csv", "--audio_dir", tmp_path / "audio", "--out_dir", tmp_path / "c"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "30 utterances and 90 votes (one vote per row)" in done.stdout
+    layout = Layout(tmp_path / "data", tmp_path, tmp_path)
+    record = prepare_data(tmp_path / "c", Data(corpus="kaldi", protocol="speaker_folds", folds=3), layout)
+    assert (record.utterances, record.votes, len(record.folds)) == (30, 90, 3)
+
+
+@pytest.fixture
+def run_program(run, root):
+    return lambda name, *words: run(sys.executable, "-m", f"ambiser.bin.{name}", *words, cwd=root)
+
+
+def test_a_hundred_thousand_rows_take_two_seconds_of_the_processor(tmp_path):
+    path = tmp_path / "big.csv"
+    rows = (f"f{i // 5},r{i % 5},{('neutral', 'Happy', 'SAD')[i % 3]},s{i % 50}\n" for i in range(100_000))
+    path.write_text("file,rater,label,speaker\n" + "".join(rows))
+    findings = Findings()
+    start = time.process_time()
+    table = read_label_table(path, LabelWords(), findings)
+    assert time.process_time() - start < 2
+    assert len(table.votes) == 20_000
