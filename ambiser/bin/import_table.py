@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ambiser.errors import ConfigError
 from ambiser.io.console import run_main, set_up_logging
-from ambiser.recipe.arguments import Parser
+from ambiser.recipe.program_options import Parser
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
         "--allow_incomplete", action="store_true", help="leave out rows without audio, votes or speaker"
     )
     args = parser.parse_args()
-    from ambiser.corpora.importing.import_table import describe_import, import_table
+    from ambiser.corpora.importing.import_corpus import describe_import, import_table
 
     set_up_logging()
     done = import_table(

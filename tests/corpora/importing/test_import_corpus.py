@@ -11,7 +11,7 @@ import soundfile
 from ambiser.config.data_keys import Data
 from ambiser.corpora.data_folder import prepare_data
 from ambiser.corpora.findings import Findings
-from ambiser.corpora.importing.import_table import describe_import, import_table
+from ambiser.corpora.importing.import_corpus import describe_import, import_table
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.importing.spreadsheet import find_separator, read_rows
 from ambiser.corpora.importing.table_forms import read_label_table
