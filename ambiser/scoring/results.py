@@ -10,7 +10,7 @@ Interval = list[float]
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreValue:
     """A score, None where it is undefined, and its interval, None where there is none."""
 
     value: float | None
@@ -47,9 +47,9 @@ class Group:
     human: Human | None = None
     intervals: dict[str, Interval | None] | None = None
 
-    def score(self, metric: str) -> Score:
+    def score(self, metric: str) -> ScoreValue:
         """Returns a score with its interval."""
-        return Score(self.scores[metric], (self.intervals or {}).get(metric))
+        return ScoreValue(self.scores[metric], (self.intervals or {}).get(metric))
 
 
 @dataclass(frozen=True, kw_only=True)
