@@ -69,8 +69,9 @@ def _add_fault(u: Utterance, fault: str, findings: Findings) -> None:
         how, found = find_near_miss(u.wav)
         findings.leave_out(u.utt, f"its audio is missing{how and f', but {how}'}", u.wav, found)
     else:
-        what = explain_content(u.wav) if fault.startswith("is no readable audio") else ""
+        what = explain_content(u.wav)
         reason, _, detail = fault.partition(": ")
+        detail = detail.rpartition(": ")[2]  # without the path, which soundfile repeats
         findings.leave_out(u.utt, f"its audio {f'is {what}' if what else reason}", u.wav, "" if what else detail)
 
 

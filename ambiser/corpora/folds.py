@@ -1,4 +1,4 @@
-"""Folds of every protocol: who is trained on, who chooses epochs, who is tested."""
+"""Makes the folds of every protocol: the utterances for training, for choosing epochs, and for testing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from ambiser.io.files import digest
 
 PARTS = ("train", "dev", "test")
 RELEASED = {"Train": "train", "Development": "dev"}
+_FEWEST_FOLDS = 3
 _STEPS = {"next_session": 1, "previous_session": -1}
 
 Fold = dict[str, list[str]]
@@ -17,7 +18,7 @@ Fold = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Split:
-    """The folds of a corpus by number (from 1), and in words what chooses epochs."""
+    """The folds of a corpus by number (from 1); `dev` says in words what chooses epochs."""
 
     folds: dict[int, Fold]
     dev: str
@@ -30,21 +31,40 @@ def make_folds(utterances: Sequence[Utterance], data: Data) -> Split:
     `as_released`.
 
     Raises:
-        DataError: the corpus cannot be split that way.
+        DataError: the corpus cannot be split that way; the message names the protocols that can be made.
     """
-    return PROTOCOLS[data.protocol](utterances, data)
+    try:
+        return PROTOCOLS[data.protocol](utterances, data)
+    except DataError as error:
+        possible = _possible_protocols(utterances, data)
+        raise DataError(f"{error}; with this corpus data.protocol can be {', '.join(possible) or 'none'}") from error
+
+
+def _possible_protocols(utterances: Sequence[Utterance], data: Data) -> list[str]:
+    """Returns the protocols that can be made, with the number of folds if it must be smaller."""
+    possible = []
+    for name, protocol in PROTOCOLS.items():
+        for folds in dict.fromkeys((data.folds, _FEWEST_FOLDS)):
+            try:
+                protocol(utterances, data.model_copy(update={"folds": folds}))
+            except DataError:
+                continue
+            note = f" with data.folds={folds}" if folds != data.folds else ""
+            possible.append(f"{name}{' (leaks speakers)' if name == 'random' else ''}{note}")
+            break
+    return possible
 
 
 def leave_one_session_out(utterances: Sequence[Utterance], data: Data) -> Split:
-    """Tests one session a fold: a neighbor chooses epochs, the others train."""
+    """Tests one session per fold: a neighbor chooses epochs, the others train."""
     groups = {u.utt: u.session for u in utterances}
     return Split(_rotate(groups, step=_STEPS[data.dev], what="sessions"), data.dev)
 
 
 def leave_one_speaker_out(utterances: Sequence[Utterance], data: Data) -> Split:
-    """Tests one speaker a fold; the neighboring session chooses epochs, all other sessions train.
+    """Tests one speaker per fold; the neighboring session chooses epochs, all other sessions train.
 
-    Whoever else speaks in the session of the tested speaker is in the same recordings, so he is in no part.
+    Other speakers of the tested session are in the same recordings, so they are in no part.
     """
     sessions = sorted({u.session for u in utterances})
     _need_three(sessions, "sessions")
@@ -77,7 +97,7 @@ def speaker_folds(utterances: Sequence[Utterance], data: Data) -> Split:
 def as_released(utterances: Sequence[Utterance], data: Data) -> Split:
     """Makes one fold of the released parts: Train, Development and `data.test_part`.
 
-    Other parts (Test2, Test3) are listed beside them under their names in small letters.
+    Other parts (Test2, Test3) get lists under their names in small letters.
     """
     names = {**RELEASED, data.test_part: "test"}
     fold: Fold = {part: [] for part in PARTS}

@@ -11,6 +11,9 @@ from ambiser.errors import DataError
 
 NEEDED = ("wav.scp", "utt2spk", "votes.tsv")
 BY_UTTERANCE = ("text", "utt2session", "utt2rec", "utt2part", "utt2label", "utt2acted")
+_PARTS = {"train": "Train", "training": "Train", "test": "Test1"} | dict.fromkeys(
+    ("dev", "development", "valid", "validation", "val"), "Development"
+)
 _UNREAD = ("segments", "reco2file_and_channel")
 
 
@@ -74,6 +77,9 @@ def _read_utterance(utt: str, tables: _Tables, findings: Findings) -> Utterance 
     if "utt2session" in tables.pairs and not tables.entry("utt2session", utt):
         findings.leave_out(utt, "has no session", tables.folder / "utt2session")
         return None
+    part = tables.entry("utt2part", utt)
+    if utt not in tables.votes:
+        findings.warn("utterances of utt2part without votes (predicted, never scored)", where=utt)
     return Utterance(
         utt=utt,
         wav=tables.folder / entry,
@@ -85,7 +91,7 @@ def _read_utterance(utt: str, tables: _Tables, findings: Findings) -> Utterance 
         votes=tuple(tables.votes.get(utt, ())),
         ratings=tuple(tables.ratings.get(utt, ())),
         recording=tables.entry("utt2rec", utt),
-        part=tables.entry("utt2part", utt),
+        part=_PARTS.get(part.casefold(), part),
         acted=tables.entry("utt2acted", utt),
     )
 

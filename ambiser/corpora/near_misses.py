@@ -15,8 +15,6 @@ _SIGNS = (
     (b"\x1f\x8b", "a gzip archive; unpack it"),
     (b"<!DOCTYPE", "a web page, so the download failed"),
     (b"<html", "a web page, so the download failed"),
-    (b"fLaC", "FLAC audio"),
-    (b"ID3", "MP3 audio"),
 )
 
 

@@ -16,6 +16,11 @@ from ambiser.labels.entropy import entropy_bits
 from ambiser.labels.label_view import LabelView, view_labels
 from ambiser.labels.vote_table import VoteTable, read_votes
 
+HARD_ONLY = (
+    "Hard labels only: every utterance has one vote. ce, smoothing, superb, text and fusion_ce make sense; soft_ce, "
+    "kl, jsd and dirichlet have no disagreement to learn from, ipr has no ambiguous utterances, and amber2 has no "
+    "distribution of votes to compare its teachers with."
+)
 MOST_SESSIONS = 12
 MOST_NAMES = 5
 _GENDERS = {"f": "women", "m": "men", "u": "not known"}
@@ -40,6 +45,7 @@ class DataStatistics:
         entropies: (N,) entropy in bits of the soft labels of the labeled utterances.
         raters_per_utterance: (M,) number of outside raters of every utterance that has any.
         facts: single values by name.
+        note: a sentence on what these labels allow; empty if every experiment makes sense.
         reasons: by title, rows of count and reason for what was left out or looked odd.
     """
 
@@ -48,6 +54,7 @@ class DataStatistics:
     raters_per_utterance: np.ndarray
     facts: dict[str, str]
     reasons: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    note: str = ""
 
 
 def collect_statistics(
@@ -87,7 +94,7 @@ def collect_statistics(
     raw = _primary_counts(votes)
     raters = _raters(votes)
     facts = _facts(raters, raw, view, entropies) | _agreement(votes, labels)
-    return DataStatistics(tables, entropies, raters, facts, reasons)
+    return DataStatistics(tables, entropies, raters, facts, reasons, HARD_ONLY if raters.max() == 1 else "")
 
 
 def _part_sizes(record: CorpusRecord) -> CountTable:

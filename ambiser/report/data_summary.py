@@ -19,6 +19,7 @@ def summarize(record: CorpusRecord, statistics: DataStatistics, layout: Layout) 
     for table in statistics.tables:
         lines += [*_align(table), ""]
     lines += [f"{name}: {value}" for name, value in statistics.facts.items()]
+    lines += [statistics.note] if statistics.note else []
     lines += _reasons("not in this class set", statistics)
     see = f" (see {layout.table('left_out.tsv')})" if record.left_out else ""
     lines += [f"left out of the corpus: {record.left_out}{see}"]

@@ -4,12 +4,13 @@ import gzip
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from corpora.make_crema import make_crema
 from corpora.make_msp import make_msp
 
-from ambiser.config.data_keys import Data
+from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.corpora.crema_d import read_crema_d
 from ambiser.corpora.data_folder import prepare_data
 from ambiser.corpora.iemocap import read_release
@@ -19,9 +20,13 @@ from ambiser.corpora.parsers import CORPORA
 from ambiser.errors import DataError
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_tsv
+from ambiser.report.data_page import render_page
+from ambiser.report.data_statistics import HARD_ONLY, collect_statistics
+from ambiser.report.data_summary import summarize
 
 KALDI = Data(corpus="kaldi")
 DIALOG = "Ses02F_impro01"
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "conf" / "experiments"
 
 
 def message_of(corpus, root=None):
@@ -336,3 +341,42 @@ def test_a_folder_of_an_older_version_is_refused(corpus_copy, data, layout):
         DataError, match="inputs.tsv is missing: another version prepared .*; remove it and run stage 1"
     ):
         prepare_data(corpus_copy, data, layout)
+
+
+def test_hard_labels_only_are_said_at_once(folder, tmp_path):
+    seen = set()
+
+    def first_vote(line):
+        utt = line.split("\t")[0]
+        return "" if "\tself\t" in line or utt in seen or seen.add(utt) else line
+
+    rewrite(folder / "votes.tsv", first_vote)
+    layout = Layout(tmp_path / "hard", tmp_path, tmp_path)
+    record = prepare_data(folder, KALDI, layout)
+    statistics = collect_statistics(record, LabelPolicy(), [0.0, 0.95], layout)
+    assert f"\n{HARD_ONLY}\n" in summarize(record, statistics, layout)
+    assert "Hard labels only: every utterance has one vote." in render_page(record, statistics, tmp_path / "figures")
+    for name in re.findall(r"\b(ce|smoothing|superb|text|fusion_ce|soft_ce|kl|jsd|dirichlet|ipr|amber2)\b", HARD_ONLY):
+        assert (EXPERIMENTS / f"{name}.yaml").is_file()
+
+
+def test_own_lists_of_train_dev_and_test(folder, tmp_path):
+    words = {"1": "train", "2": "Training", "3": "train", "4": "dev", "5": "test"}
+    rewrite(folder / "utt2session", lambda line: line.split()[0] + f" {words[line[4]]}\n")
+    (folder / "utt2session").rename(folder / "utt2part")
+    layout = Layout(tmp_path / "own", tmp_path, tmp_path)
+    record = prepare_data(folder, Data(corpus="kaldi", protocol="as_released"), layout)
+    assert record.parts == {"1": {"train": 36, "dev": 12, "test": 12}}
+
+
+def test_a_protocol_that_cannot_be_made_names_those_that_can(folder, tmp_path):
+    rewrite(folder / "utt2session", lambda line: line.split()[0] + f" {'a' if line[4] in '123' else 'b'}\n")
+    with pytest.raises(DataError, match=r"need three sessions; .*can be speaker_folds, random \(leaks speakers\)$"):
+        prepare_data(folder, KALDI, Layout(tmp_path / "two", tmp_path, tmp_path))
+    rewrite(folder / "utt2spk", lambda line: line.split()[0] + f" s{line[4]}\n")
+    data = Data(corpus="kaldi", protocol="speaker_folds", folds=7)
+    (folder / "spk2gender").unlink()
+    with pytest.raises(
+        DataError, match="there are 5; with this corpus data.protocol can be speaker_folds with data.folds=3"
+    ):
+        prepare_data(folder, data, Layout(tmp_path / "few", tmp_path, tmp_path))
