@@ -1,4 +1,4 @@
-"""Downloads pre-trained weights into the caches that all programs look in, and tries that they can be loaded."""
+"""Downloads pre-trained weights into the caches of all programs, and loads them once as a test."""
 
 from ambiser.config import load_config
 from ambiser.config.schema import SpeechFeatures, TextFeatures
@@ -12,7 +12,7 @@ from ambiser.recipe.program_options import Parser
 def main() -> None:
     """Runs the program."""
     parser = Parser(__doc__)
-    parser.add_argument("names", nargs="+", metavar="NAME", help="of conf/ssl or conf/text, or an upstream of s3prl")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="name in conf/ssl or conf/text, or an s3prl upstream")
     args = parser.parse_args()
     set_up_logging()
     any_experiment = CONF / "experiments" / "ce.yaml"

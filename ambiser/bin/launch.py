@@ -1,4 +1,4 @@
-"""Runs a stage as jobs: one for each experiment, seed and fold, or part of the features; what is done is skipped."""
+"""Runs a stage as jobs: one per experiment, seed and fold, or per part of the features; skips finished ones."""
 
 import argparse
 import shlex

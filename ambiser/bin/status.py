@@ -1,4 +1,4 @@
-"""Prints what of a recipe is done, partly done or missing, from the files alone."""
+"""Prints which parts of a recipe are done, begun or missing, by looking at the files."""
 
 from pathlib import Path
 
@@ -31,12 +31,14 @@ def main() -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print(f"\na sign a fold: {DONE} done, {PARTLY} begun, {MISSING} missing; {NO_STAGE} not a stage of the experiment")
+    print(
+        f"\none sign per fold: {DONE} done, {PARTLY} begun, {MISSING} missing; {NO_STAGE} not a stage of the experiment"
+    )
     show_jobs(args.exp_dir)
 
 
 def show_jobs(exp_dir: Path) -> None:
-    """Prints how many jobs of Slurm each stage has in each state, and a line for each that is not done."""
+    """Prints the number of Slurm jobs per stage and state, and a line per job that is not done."""
     stages, trouble = survey(jobs_dir(exp_dir, stage) for stage in ORDER)
     for stage, rows in stages.items():
         counts = {state: sum(row.state == state for row in rows) for state in sorted({row.state for row in rows})}
@@ -46,17 +48,17 @@ def show_jobs(exp_dir: Path) -> None:
                 what = f"{row.state} ({row.reason})" if row.reason else row.state
                 print(f"  {row.job:<10} {row.name}  {what}  {row.log}")
     if trouble:
-        print(f"\nSlurm does not tell: {trouble}")
+        print(f"\nSlurm does not answer: {trouble}")
 
 
 def row_of(experiment: Experiment, layout: Layout, folds: list[int]) -> tuple[str, ...]:
-    """Returns the line of an experiment: its name, a cell for each training stage, predictions and results."""
+    """Returns the row of an experiment: name, a cell per training stage, predictions and results."""
     tag = experiment.tag
     cells = [tag]
     for stage in TRAINING_STAGES:
         signs = [_sign(layout.best(tag, fold, stage)) for fold in folds]
         cells.append(("".join(signs) or MISSING) if stage in experiment.config.stages else NO_STAGE)
-    # The folder of a fold holds the stages too, so predictions are there or not.
+    # The folder of a fold exists as soon as a stage begins, so it does not tell that predictions have begun.
     signs = [DONE if layout.predictions(tag, fold).is_file() else MISSING for fold in folds]
     cells.append("".join(signs) or MISSING)
     return (*cells, _word(layout.results(tag)))

@@ -1,1 +1,1 @@
-"""What the programs share: options, experiments by name, jobs of a stage, checks, inputs."""
+"""Code that the programs share: options, experiments, jobs, checks, inputs, systems to score."""

@@ -1,4 +1,4 @@
-"""Experiments as the command line names them, and the claim of a folder by a configuration."""
+"""Loads the experiments of a command line, and claims folders for configurations."""
 
 import argparse
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class Experiment:
     layout: Layout
 
     def feature_folders(self) -> list[Path]:
-        """The folders of the features that the experiment reads."""
+        """Returns the folders of the features that the experiment reads."""
         features = self.config.speech_features
         speech = self.layout.speech_dir(self.config.ssl, features.form, features.storage, features.prosody)
         folders = zip(self.config.cached(), (speech, self.text_dir()), strict=True)
         return [folder for cached, folder in folders if cached]
 
     def text_dir(self) -> Path:
-        """The folder of the text features."""
+        """Returns the folder of the text features."""
         return self.layout.text_dir(self.config.text, self.config.text_features.form)
 
 
@@ -67,7 +67,7 @@ def load_experiments(args: argparse.Namespace) -> list[Experiment]:
     """Loads every configuration with every seed.
 
     Raises:
-        ConfigError: two configurations have one name, or differ in a key that they must share (data).
+        ConfigError: two experiments have the same name, or their configurations differ in data.
     """
     experiments = [load_experiment(args, path, seed) for path in args.config for seed in args.seeds]
     tags = [experiment.tag for experiment in experiments]
@@ -84,7 +84,7 @@ def load_experiments(args: argparse.Namespace) -> list[Experiment]:
 
 
 def claim_experiment(experiment: Experiment) -> None:
-    """Claims the folder of an experiment for its configuration, as `claim_folder` does."""
+    """Claims the folder of an experiment for its configuration (see `claim_folder`)."""
     folder, resolved = experiment.layout.experiment(experiment.tag), experiment.config.model_dump(mode="json")
     run = folder / "run.json"
     if (folder / "config.yaml").is_file() and read_json(run).get("format") != FOLDER_FORMAT:
@@ -96,12 +96,12 @@ def claim_folder(folder: Path, resolved: dict, remedy: str) -> None:
     """Writes config.yaml and run.json into a folder, or checks that the configuration there is the same.
 
     Args:
-        folder: where results of this configuration go.
-        resolved: the resolved configuration, or the part of it that shapes the folder.
-        remedy: what to do when they differ, for the message.
+        folder: the folder of the results.
+        resolved: the resolved configuration, or the part of it that determines the contents of the folder.
+        remedy: for the message, what to do if they differ.
 
     Raises:
-        ConfigError: the folder belongs to another configuration; every differing key is named.
+        ConfigError: the folder belongs to another configuration; the message names every differing key.
     """
     record = folder / "config.yaml"
     if record.is_file():

@@ -1,4 +1,4 @@
-"""The sets of speech and text features that experiments name: each once, with its folder claimed."""
+"""Finds the sets of speech and text features that experiments need, each once, and claims their folders."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from ambiser.recipe.experiments import Experiment, claim_folder
 
 
 def unfinished_speech(experiments: list[Experiment]) -> list[Experiment]:
-    """Claims the folders of all speech features, and returns one experiment for each that is not finished."""
+    """Claims the folders of all speech features, and returns one experiment per unfinished folder."""
     from ambiser.features.extraction.speech import describe_speech
 
     for experiment in experiments:
@@ -26,7 +26,7 @@ def unfinished_speech(experiments: list[Experiment]) -> list[Experiment]:
 
 
 def unfinished_text(experiments: list[Experiment]) -> list[Experiment]:
-    """Claims the folders of all text features, and returns one experiment for each that is not finished."""
+    """Claims the folders of all text features, and returns one experiment per unfinished folder."""
     from ambiser.features.extraction.text import describe_text
 
     for experiment in experiments:
@@ -53,7 +53,7 @@ def wav_paths(layout: Layout) -> dict[str, str]:
 
 
 def transcripts(layout: Layout, text: TextFeatures) -> dict[str, str]:
-    """Returns the words of every utterance, of the corpus or of the user's own table; there may be none.
+    """Returns the words of every utterance (possibly none), from the corpus or from the user's own table.
 
     Raises:
         DataError: the table is missing, or names no utterance of the corpus.
@@ -68,18 +68,18 @@ def transcripts(layout: Layout, text: TextFeatures) -> dict[str, str]:
 
 
 def _distinct(experiments: list[Experiment], *keys: str) -> list[Experiment]:
-    """Keeps one experiment of those that agree in the keys."""
+    """Keeps one of the experiments with equal values of the keys."""
     return list({dump_yaml(e.config.model_dump(mode="json", include=set(keys))): e for e in experiments}.values())
 
 
 def _is_done(folder: Path, description: dict, sources: Mapping[str, Path | str]) -> bool:
-    """Claims the folder for these features and tells whether those of all utterances stand there already.
+    """Claims the folder for these features and tells whether it has the features of all utterances.
 
     Raises:
-        ConfigError: the folder is of other settings; every differing key is named.
-        DataError: the features are finished, and audio or words have changed since.
+        ConfigError: the folder belongs to other settings; the message names every differing key.
+        DataError: audio or words have changed since the features were extracted.
     """
-    remedy = f"remove {folder}, give another --dump_dir, or give these settings a YAML, and so a folder, of their own"
+    remedy = f"remove {folder}, use another --dump_dir, or give these settings a YAML, and so a folder, of their own"
     claim_folder(folder, description, remedy)
     if not are_finished(folder):
         return False
@@ -92,5 +92,5 @@ def _is_done(folder: Path, description: dict, sources: Mapping[str, Path | str])
             "the shards of these anew; models in --exp_dir were trained on the old ones"
         )
     if not missing:
-        log.info("%s: features are there already", folder)
+        log.info("%s: features exist already", folder)
     return not missing

@@ -1,18 +1,18 @@
-"""How much memory a job of training takes, estimated before it starts."""
+"""Estimates the memory of a training job before it starts."""
 
 from pathlib import Path
 
 from ambiser.recipe.experiments import Experiment
 
-PROGRAM_BYTES = 700 * 2**20  # what a job takes before it has read any features
+PROGRAM_BYTES = 700 * 2**20  # memory of a job before it reads features
 BASE_MODEL_BYTES = 400 * 2**20
 
 
 def memory_of_a_job(experiment: Experiment) -> int:
-    """Returns an estimate of the peak memory of a job: the program, its features read and copied once, its encoders.
+    """Returns an estimate of the peak memory of a job in bytes: program, features (two copies) and encoders.
 
-    An encoder that learns stands there about ten times: itself, the momentum encoder, gradient, two moments of AdamW,
-    the best epoch's, what is written, and what a step keeps for its gradient.
+    Fine-tuning holds an encoder about ten times: weights, momentum encoder, gradient, two moments of AdamW, the best
+    epoch, the checkpoint being written, and the activations of a step.
     """
     arks = sum(ark.stat().st_size for folder in experiment.feature_folders() for ark in folder.glob("*.ark"))
     one = PROGRAM_BYTES + 2 * arks + 10 * _encoder_bytes(experiment)
@@ -20,7 +20,7 @@ def memory_of_a_job(experiment: Experiment) -> int:
 
 
 def _encoder_bytes(experiment: Experiment) -> int:
-    """Returns the size of the weights that learn: of the files where they are named, else of a base model."""
+    """Returns the size of the fine-tuned weights: of their files if they are named, else of a base model."""
     config, total = experiment.config, 0
     named = (
         (config.model.encoder, config.speech_features.checkpoint),

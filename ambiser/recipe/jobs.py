@@ -1,4 +1,4 @@
-"""The jobs of each stage: the commands, logs and last files of training, of features in parts, of scores."""
+"""Makes the jobs of each stage: a command, a log and a last file per training, part of the features or score."""
 
 import argparse
 import sys
@@ -18,18 +18,18 @@ from ambiser.stages import STAGES, find_stage
 LAUNCHED = tuple(stage.name for stage in STAGES if stage.job)
 """The stages that can run as jobs."""
 JOIN = "join"
-"""The second wave of stage 2: it joins the parts of the speech features and extracts the text features."""
+"""The second wave of stage 2: joins the parts of the speech features and extracts the text features."""
 ORDER = tuple(wave for name in LAUNCHED for wave in ((name, JOIN) if name == "extract" else (name,)))
-"""All waves of jobs; a submission waits for those before it."""
+"""All waves of jobs; a submission waits for the waves before it."""
 
 
 def jobs_dir(exp_dir: Path, stage: str) -> Path:
-    """Returns the folder where the submissions of a stage are recorded."""
+    """Returns the folder that records the submissions of a stage."""
     return exp_dir / "jobs" / stage
 
 
 def has_stage(experiment: Experiment, stage: str) -> bool:
-    """Tells whether an experiment has a stage; one that it lacks is a line on the screen."""
+    """Tells whether an experiment has a stage, and logs a skipped one."""
     if find_stage(stage).trains and stage not in experiment.config.stages:
         log.info("%s has no stage %s: skipped", experiment.tag, stage)
         return False
@@ -37,7 +37,7 @@ def has_stage(experiment: Experiment, stage: str) -> bool:
 
 
 def waves(args: argparse.Namespace, experiments: list[Experiment]) -> list[tuple[str, list[Job]]]:
-    """Returns the jobs to run, wave after wave, and where their submissions are recorded."""
+    """Returns the waves of a stage in order: the name under which submissions are recorded, and the jobs to run."""
     if args.stage == "extract":
         cores = getattr(args.site, kind(args.stage, experiments)).cpus if args.launcher == "slurm" else 1
         parts, join = features(args, experiments, args.site.feature_parts, cores)
@@ -66,7 +66,7 @@ def training(args: argparse.Namespace, experiment: Experiment, fold: int) -> Job
 
 
 def features(args: argparse.Namespace, experiments: list[Experiment], parts: int, nj: int) -> tuple[list, list]:
-    """Returns the jobs that make the parts of all speech features, and the one that joins them and does the text."""
+    """Returns the jobs that extract parts of the speech features, and the job that joins them and extracts text."""
     speech, text = unfinished_speech(experiments), unfinished_text(experiments)
     logs = args.dump_dir / "logs"
     made = []
@@ -98,7 +98,7 @@ def kind(wave: str, experiments: list[Experiment]) -> str:
 
 
 def scoring(args: argparse.Namespace, experiment: Experiment) -> Job:
-    """Returns the job that scores an experiment; it sees for itself whether there is anything to do."""
+    """Returns the job that scores an experiment; it does nothing if the results are up to date."""
     layout, tag = experiment.layout, experiment.tag
     argv = _command(args, "score", config=[experiment.config_path], seeds=[experiment.seed])
     return Job(f"score {tag}", argv, layout.experiment(tag) / "logs/score.log", layout.results(tag))
