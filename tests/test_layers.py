@@ -1,6 +1,7 @@
 """Imports go down, never up and never sideways; torch and s3prl stay where they belong."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,9 @@ FLOOR_PLAN = (
 )
 FLOORS = {room: floor for floor, rooms in enumerate(FLOOR_PLAN) for room in rooms}
 WITH_TORCH = {"models", "losses", "features", "train"}
-"""The rooms that import torch; recipe and bin do so inside functions alone."""
+AT_RUN_TIME = {"recipe", "bin"}
+"""The rooms that import torch, and those that do so inside functions only."""
+README = PACKAGE / "README.md"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 PROGRAMS = sorted(path.stem for path in (PACKAGE / "bin").glob("*.py") if "run_main(main)" in path.read_text())
 HEAVY = {"torch", "torchaudio", "s3prl", "transformers", "safetensors"}
@@ -55,6 +58,30 @@ def test_every_module_has_a_floor():
     assert {place_of(path) for path in MODULES} == FLOORS.keys()
 
 
+def test_the_readme_lists_every_room_with_its_floor_and_its_use_of_torch():
+    listed = re.findall(r"^\| (\d) \| `(\w+)` \| .* \| ([\w ]+) \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    torch = dict.fromkeys(FLOORS, "no") | dict.fromkeys(WITH_TORCH, "yes") | dict.fromkeys(AT_RUN_TIME, "in functions")
+    assert sorted((room, int(floor), use) for floor, room, use in listed) == sorted(
+        (room, floor, torch[room]) for room, floor in FLOORS.items()
+    )
+
+
+def test_the_readme_names_files_that_exist(root):
+    text = README.read_text(encoding="utf-8")
+    folders = "ambiser|conf|egs|tests|tools"
+    named = {name for name in re.findall(rf"`((?:{folders})/[\w./]+)`", text) if "NAME" not in name}
+    missing = {name for name in named if not (root / name).exists()}
+    assert missing == {"ambiser/bin/count_votes.py"}, "the example of a new stage, and nothing else"
+
+
+def test_the_readme_names_objects_that_exist():
+    text = README.read_text(encoding="utf-8")
+    source = "\n".join(path.read_text(encoding="utf-8") for path in MODULES)
+    named = re.findall(r"`(_?[A-Z][A-Za-z]*[A-Za-z_]+)`", text)
+    assert len(named) > 10
+    assert {name for name in named if not re.search(rf"\b{name}\b", source)} == set()
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_go_down(path):
     own = place_of(path)
@@ -63,12 +90,12 @@ def test_imports_go_down(path):
         assert FLOORS[other] < FLOORS[own], f"{name_of(path)} imports ambiser.{other}"
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if place_of(p) not in WITH_TORCH | {"recipe", "bin"}], ids=name_of)
+@pytest.mark.parametrize("path", [p for p in MODULES if place_of(p) not in WITH_TORCH | AT_RUN_TIME], ids=name_of)
 def test_only_four_rooms_import_torch(path):
     assert {name.split(".")[0] for name in imports(parse(path))} & HEAVY == set()
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if place_of(p) in ("recipe", "bin")], ids=name_of)
+@pytest.mark.parametrize("path", [p for p in MODULES if place_of(p) in AT_RUN_TIME], ids=name_of)
 def test_programs_import_nothing_heavy_before_they_have_parsed_their_options(path):
     assert {name.split(".")[0] for name in imports(parse(path), top_level_only=True)} & HEAVY == set()
 
