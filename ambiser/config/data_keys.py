@@ -1,6 +1,6 @@
 """The keys of the data: the corpus, its split, and how votes become labels; see `schema`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,7 +10,16 @@ LABELS = (
     "neu", "hap", "exc", "sad", "ang", "fru", "fea", "sur", "dis", "con", "oth",
     "amu", "ann", "cnc", "cnf", "dep", "dsp",  # secondary in MSP-Podcast: amused, annoyed, concerned, confused, ...
 )  # fmt: skip
-PROTOCOLS = ("leave_one_session_out", "leave_one_speaker_out", "speaker_folds", "as_released", "random")
+PROTOCOLS = (
+    "leave_one_session_out",
+    "leave_one_speaker_out",
+    "speaker_folds",
+    "as_released",
+    "random",
+    "balanced_utterances",
+)
+LEAKING = ("random", "balanced_utterances")
+"""Protocols that ignore speakers: results are marked as leaking."""
 
 
 class Data(Section):
@@ -22,13 +31,16 @@ class Data(Section):
     version: str = Field("", description="release of the corpus, recorded in the stamp of every result")
     protocol: Literal[PROTOCOLS] = Field(
         "leave_one_session_out",
-        description="test part of a fold: one session, one speaker, a set of speakers, the released test part, or "
-        "random utterances (leaks speakers; results are marked)",
+        description="test part of a fold: one session, one speaker, a set of speakers, the released test part, random "
+        "utterances, or utterances balanced by the entropy of their votes [S]; the last two leak speakers (results are "
+        "marked)",
     )
     dev: Literal["next_session", "previous_session"] = Field(
         "next_session", description="dev part: the session (or set) after or before the test session"
     )
-    folds: Annotated[int, Field(ge=3)] = Field(5, description="number of folds, for speaker_folds and random")
+    folds: Annotated[int, Field(ge=3)] = Field(
+        5, description="number of folds, for speaker_folds, random and balanced_utterances"
+    )
     test_part: Literal["Test1", "Test2"] = Field("Test1", description="released test part, for as_released")
     allow_leaks: bool = Field(
         False, description="continue when parts share a speaker, recording or wav; results are marked"
@@ -46,6 +58,8 @@ class Data(Section):
 
 class LabelPolicy(Section):
     """How the raters' votes become soft labels, hard labels, and the precise and ambiguous sets."""
+
+    omitted_at_default: ClassVar = ("least_raters",)
 
     classes: dict[str, Annotated[list[Literal[LABELS]], Field(min_length=1)]] = Field(
         {"neutral": ["neu"], "happy": ["hap", "exc"], "angry": ["ang"], "sad": ["sad"]},
@@ -66,6 +80,9 @@ class LabelPolicy(Section):
     )
     ties: Literal["exclude", "first"] = Field(
         "exclude", description="hard label of a tie: none, or the first of the tied classes"
+    )
+    least_raters: Annotated[int, Field(ge=0)] = Field(
+        0, description="leave out utterances with fewer outside raters, and count them; MSP-Podcast in AmbER²: 5 [S]"
     )
     include_self: bool = Field(False, description="count the speakers' votes on their own speech")
     multi_label: Literal["split_mass", "one_vote_each"] = Field(

@@ -1,8 +1,8 @@
 """The keys of speech and text features; see `schema`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from ambiser.config.section import Section
 
@@ -12,6 +12,8 @@ FULL_WINDOW_S = 30.0
 
 class SpeechFeatures(Section):
     """Speech features, usually from conf/ssl/NAME.yaml."""
+
+    omitted_at_default: ClassVar = ("window",)
 
     upstream: str = Field(
         "fbank_no_cmvn", description="name of an s3prl upstream, or huggingface for the model in 'checkpoint'"
@@ -51,14 +53,6 @@ class SpeechFeatures(Section):
         description="for Whisper: pad audio to a multiple of this (s), at most to 30 s, as in its training; shorter "
         "windows are faster and change the features slightly [D]",
     )
-
-    @model_serializer(mode="wrap")
-    def _leave_out_the_full_window(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Keeps records of features and experiments valid that were made before the key existed."""
-        values = dump(self)
-        if self.window == FULL_WINDOW_S:
-            values.pop("window", None)
-        return values
 
     @model_validator(mode="after")
     def _keys_fit_the_form(self) -> "SpeechFeatures":

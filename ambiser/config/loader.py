@@ -94,11 +94,15 @@ class _Layers:
         )
 
     def add_experiment(self, path: Path) -> None:
-        """Adds an experiment, after its base if it has one."""
+        """Adds an experiment, after its base if it has one.
+
+        A base of the file's own name is the shared experiment of that name.
+        """
         tree, _, _ = read_yaml(path, EXPERIMENTS)
         base = tree.get("base")
         if base is not None:
-            base_path = find_experiment(path.parent / str(base))
+            named = path.parent / str(base)
+            base_path = EXPERIMENTS / named.name if named == path else find_experiment(named)
             if "base" in read_yaml(base_path, EXPERIMENTS)[0]:
                 self.faults.append(f"{base_path}: is the base of {path.name} and has a base; only one level is allowed")
             self.add_file(base_path)

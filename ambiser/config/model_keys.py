@@ -1,6 +1,6 @@
 """The keys of the network and of fine-tuning the pre-trained encoders; see `schema`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,12 @@ from ambiser.config.section import Count, Positive, Section
 class Model(Section):
     """The network; all methods on the same features use the same one."""
 
+    omitted_at_default: ClassVar = ("layers",)
+
     hidden: Count = Field(256, description="hidden layer size [D]")
+    layers: Literal["mix", "last"] = Field(
+        "mix", description="with 'form: pooled': learned mix of all layers [D], or the last layer alone [S: AmbER²]"
+    )
     pooling: Literal["mean", "attentive"] = Field(
         "mean", description="pooling over time with 'form: frames': mean, or attentive mean and standard deviation [D]"
     )

@@ -2,7 +2,7 @@
 
 The sections are in `data_keys`, `feature_keys`, `model_keys` and `training_keys`. A default is written there and
 nowhere else. `python -m ambiser.bin.write_base_config` generates conf/base.yaml from them; a test compares the two.
-Origin of a choice: [P] stated in the paper, [I] inferred from it, [D] decided here.
+Origin of a choice: [P] stated in the paper, [S] stated in a third-party digest of it, [I] inferred, [D] decided here.
 """
 
 from typing import Annotated, Literal
@@ -84,6 +84,8 @@ class Config(Section):
         speech, text = self.speech_features, self.text_features
         if self.model.pooling == "attentive" and speech.form == "pooled":
             raise ValueError("model.pooling: attentive needs frames; set speech_features.form=frames")
+        if self.model.layers == "last" and (speech.form, self.model.encoder) != ("pooled", "frozen"):
+            raise ValueError("model.layers: last needs speech_features.form=pooled and model.encoder=frozen")
         if self.model.text_encoder == "finetune" and text.encoder != "huggingface":
             raise ValueError("model.text_encoder: finetune needs a pre-trained encoder; set text=bert_base_uncased")
         if self.model.encoder == "finetune" and speech.prosody:

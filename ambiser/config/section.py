@@ -1,9 +1,9 @@
 """The base class of all parts of a configuration, and the ranges that several of them use."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -18,6 +18,17 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    omitted_at_default: ClassVar[tuple[str, ...]] = ()
+    """Keys that dumps omit at their default, so that records made before the key existed stay valid."""
+
+    @model_serializer(mode="wrap")
+    def _omit_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        values = dump(self)
+        for name in self.omitted_at_default:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                values.pop(name, None)
+        return values
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and _hashable(self) == _hashable(other)

@@ -125,10 +125,10 @@ class Amber(Section):
     )
     teacher_schedule: Schedule = Field("constant", description="beta over the epochs, likewise [D]")
     temperature: Positive = Field(0.1, description="temperature tau of the teacher weights [D]")
-    fusion: Literal["concat", "gated", "cross_attention"] = Field(
+    fusion: Literal["concat", "gated", "cross_attention", "gated_concat"] = Field(
         "concat",
-        description="fusion head: concatenated vectors, gated sum of their projections, or cross-attention of frames "
-        "and tokens (needs 'form: frames' and 'form: tokens') [D]",
+        description="fusion head: concatenated vectors, gated sum of their projections, cross-attention of frames and "
+        "tokens (needs 'form: frames' and 'form: tokens') [D], or concatenated vectors times a gate [S]",
     )
     modality_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0,

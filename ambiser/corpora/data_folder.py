@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ambiser.config import differing_keys
-from ambiser.config.data_keys import Data
+from ambiser.config.data_keys import LEAKING, Data
 from ambiser.corpora.audio_headers import Measured, measure_audio
 from ambiser.corpora.corpus import Corpus, Utterance
 from ambiser.corpora.data_tables import check_tables, remove_stale, write_folds, write_tables
@@ -88,7 +88,7 @@ def write_corpus(corpus: Corpus, *, settings: dict[str, object], data: Data, lay
         raise DataError(f"{root}: no utterance is left; most frequent reasons: {reasons}")
     _compare_names(kept, corpus)
     split = make_folds(kept, data)
-    leaks = guard_folds(split.folds, kept, measured.twins, allowed=data.protocol == "random" or data.allow_leaks)
+    leaks = guard_folds(split.folds, kept, measured.twins, allowed=data.protocol in LEAKING or data.allow_leaks)
     for folder in (layout.data_dir, layout.data_dir / "all", *layout.data_dir.glob("fold*")):
         remove_stale(folder)
     write_tables(corpus, kept, measured.durations_s, layout)

@@ -111,7 +111,7 @@ class _Tally:
 
     inside: (N, C) mass per class. total: (N,) mass of all options. best: (N,) mass of the strongest option.
     tied: (N, options) whether an option has that mass; the classes come first. winner: (N,) the only such option,
-    else -1.
+    else -1. raters: (N,) number of outside raters.
     """
 
     classes: tuple[str, ...]
@@ -120,6 +120,7 @@ class _Tally:
     best: np.ndarray
     tied: np.ndarray
     winner: np.ndarray
+    raters: np.ndarray
 
 
 def _tally(ballots: _Ballots, labels: LabelPolicy, n: int) -> _Tally:
@@ -130,7 +131,14 @@ def _tally(ballots: _Ballots, labels: LabelPolicy, n: int) -> _Tally:
     best = options.max(axis=1)
     tied = options >= best[:, None] - _EPSILON
     winner = np.where(tied.sum(axis=1) == 1, tied.argmax(axis=1), -1)
-    return _Tally(classes, inside, options.sum(axis=1), best, tied, winner)
+    return _Tally(classes, inside, options.sum(axis=1), best, tied, winner, _count_raters(ballots, n))
+
+
+def _count_raters(ballots: _Ballots, n: int) -> np.ndarray:
+    """Returns the (n,) numbers of outside raters."""
+    outside = ballots.voter % len(SOURCES) == SOURCES.index("outside")
+    pairs = np.unique(np.stack([ballots.row[outside], ballots.voter[outside]]), axis=1)  # (2, raters of all utterances)
+    return np.bincount(pairs[0], minlength=n)
 
 
 def _hard_labels(tally: _Tally, labels: LabelPolicy) -> np.ndarray:
@@ -219,6 +227,8 @@ def _reasons(labels: LabelPolicy, tally: _Tally) -> list[tuple[str, np.ndarray]]
     """Returns why utterances are left out, as reason and (N,) mask; the first that applies counts."""
     in_classes = tally.inside.sum(axis=1)
     reasons = [("no counted votes", tally.total < _EPSILON)]
+    if labels.least_raters > 0:
+        reasons.append((f"fewer than {labels.least_raters} outside raters", tally.raters < labels.least_raters))
     if labels.other_votes == "drop_utterance":
         reasons.append(("a vote outside the classes", tally.total - in_classes > _EPSILON))
     reasons.append(("no vote inside the classes", in_classes < _EPSILON))

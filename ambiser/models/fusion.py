@@ -96,6 +96,22 @@ class GatedFusion(nn.Module):
         return gate * self.speech(speech) + (1 - gate) * self.text(text)
 
 
+class GatedConcatenation(nn.Module):
+    """Concatenates speech and text and scales each value by a gate: g ⊙ [a; t], with g = σ(W [a; t] + b).
+
+    Source: AmbER², fusion (concatenation through a gate: a digest of the paper; the gate's form is inferred).
+    """
+
+    def __init__(self, speech: int, text: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(speech + text, speech + text)
+
+    def forward(self, speech: Tensor, text: Tensor) -> Tensor:
+        """Maps (B, width) and (B, Dt) to (B, width + Dt)."""
+        both = torch.cat([speech, text], dim=1)  # (B, width + Dt)
+        return torch.sigmoid(self.gate(both)) * both
+
+
 class Concatenation(nn.Module):
     """Concatenates speech and text."""
 
@@ -113,7 +129,7 @@ class AmberNetwork(nn.Module):
         encoded: the tower ends in its own hidden layer, so that head A is a single linear layer.
         text_dim: size of the text features; 0 when no head reads text.
         heads: names of the heads.
-        fusion: concat, gated or cross_attention.
+        fusion: concat, gated, gated_concat or cross_attention.
         classes: C.
         architecture: sizes and kind of the heads.
         words: text encoder that computes text features from token numbers and is trained with the rest.
@@ -139,6 +155,8 @@ class AmberNetwork(nn.Module):
         inputs, hidden = {"A": width, "T": text_dim, "AT": width + text_dim}, architecture.hidden
         if fusion == "gated" and "AT" in heads:
             self.fusion, inputs["AT"] = GatedFusion(width, text_dim, hidden), hidden
+        elif fusion == "gated_concat" and "AT" in heads:
+            self.fusion = GatedConcatenation(width, text_dim)
         elif fusion == "cross_attention" and "AT" in heads:
             self.fusion, inputs["AT"] = CrossAttention(hidden, text_dim, hidden), 2 * hidden
         self.heads = nn.ModuleDict()

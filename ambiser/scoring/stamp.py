@@ -34,6 +34,7 @@ APART = (
     "policies.other_majority",
     "policies.no_majority",
     "policies.ties",
+    "policies.least_raters",
     "policies.include_self",
     "policies.multi_label",
     "policies.secondary_weight",

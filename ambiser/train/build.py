@@ -63,6 +63,7 @@ def part_sources(config: Config, layout: Layout) -> PartSources:
         labels=config.labels,
         speech=folder / "feats.scp" if reads_speech else None,
         speech_form=speech.form,
+        last_layer=config.model.layers == "last",
         cut=Change(finetune.longest_s),
         view=Change(finetune.longest_s, finetune.gain_db, config.ipr.noise, config.ipr.time_mask),
         text=text_scp if reads_text else None,

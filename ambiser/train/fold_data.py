@@ -140,6 +140,7 @@ class PartSources:
         labels: how votes become labels.
         speech: feats.scp of cached speech features, or None for waveforms.
         speech_form: pooled, frames or frames_all.
+        last_layer: whether only the last of the pooled layers is kept.
         cut: what training does to every waveform.
         view: what it does to the waveforms of views.
         text: feats.scp of cached text features, or None for token numbers or without text.
@@ -150,6 +151,7 @@ class PartSources:
     labels: LabelPolicy
     speech: Path | None
     speech_form: str
+    last_layer: bool
     cut: Change
     view: Change
     text: Path | None
@@ -205,6 +207,8 @@ def _load_speech(
     scp = require(sources.speech, "extract")
     if sources.speech_form == "pooled":
         pooled = load_pooled(scp, view.utts)  # (N, L, D)
+        if sources.last_layer:
+            pooled = pooled[:, -1:].copy()  # (N, 1, D), without a reference to the other layers
         if not np.isfinite(pooled).all():
             raise DataError(f"{scp}: holds values that are not finite; extract the features again (stage 2)")
         return torch.from_numpy(pooled).to(device), pooled.shape[1], pooled.shape[2]

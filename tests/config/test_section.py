@@ -35,6 +35,17 @@ def test_a_whole_number_equals_its_float():
     assert hash(SpeechFeatures(longest_s=60.0)) == hash(SpeechFeatures())
 
 
+def test_dumps_omit_keys_that_older_records_lack_at_their_default():
+    """Otherwise experiments and results made before the key existed would count as others."""
+    dump = Config().model_dump(mode="json")
+    assert "least_raters" not in dump["labels"] and "layers" not in dump["model"]
+    assert "window" not in dump["speech_features"]
+    own = Config.model_validate({"labels": {"least_raters": 5}, "model": {"layers": "last"}})
+    dump = own.model_dump(mode="json")
+    assert (dump["labels"]["least_raters"], dump["model"]["layers"]) == (5, "last")
+    assert Config.model_validate(dump) == own
+
+
 def test_the_order_of_the_classes_counts():
     one, other = LabelPolicy(classes={"a": ["neu"], "b": ["sad"]}), LabelPolicy(classes={"b": ["sad"], "a": ["neu"]})
     assert one != other

@@ -44,6 +44,7 @@ SPEECH_ONLY = {"student": "A", "guidance": 0, "teacher": 0}
         {"weights": "confidence", "agreement_gate": True},
         {"weights": "uniform", "divergence": "kl"},
         {"fusion": "gated", "modality_dropout": 0.4},
+        {"fusion": "gated_concat", "modality_dropout": 0.4},
         {"class_weights": "effective_number"},
         {**SPEECH_ONLY, "evidential": True},
         {**SPEECH_ONLY, "evidential": True, "target": "majority", "class_weights": "effective_number"},
