@@ -14,7 +14,7 @@ class Model(Section):
 
     hidden: Count = Field(256, description="hidden layer size [D]")
     layers: Literal["mix", "last"] = Field(
-        "mix", description="with 'form: pooled': learned mix of all layers [D], or the last layer alone [S: AmbER²]"
+        "mix", description="with 'form: pooled': learned mix of all layers [D], or the last layer alone [I: AmbER²]"
     )
     pooling: Literal["mean", "attentive"] = Field(
         "mean", description="pooling over time with 'form: frames': mean, or attentive mean and standard deviation [D]"
