@@ -106,7 +106,7 @@ def test_an_experiment_on_speech_alone_needs_no_text(recipe, run):
     assert sorted(path.name for path in (recipe / "speech").iterdir()) == ["fbank"]
 
 
-def test_tokens_of_hypotheses_and_prosody_stand_in_folders_of_their_own(recipe, run):
+def test_tokens_of_hypotheses_and_prosody_have_their_own_folders(recipe, run):
     (recipe / "hypotheses").write_text("other never said\nutt001 so very sad\n")
     tokens = ("text_features.form=tokens", "text_features.transcripts=hypotheses", "speech_features.prosody=true")
     options = ("--dump_dir", "tokens", "--set", *tokens)
@@ -129,7 +129,7 @@ def test_other_settings_stop_with_the_differing_keys(recipe, run):
     assert done.returncode == 2 and "text_features.dim: 256 -> 64" in done.stderr
 
 
-def test_other_audio_stops_when_finished_and_goes_on_when_not(recipe, run, tmp_path):
+def test_changed_audio_stops_a_finished_run_and_not_an_unfinished_one(recipe, run, tmp_path):
     shutil.copytree(recipe / "data", tmp_path / "data")
     shutil.copy(recipe / "both.yaml", tmp_path)
     wavs = make_wavs(tmp_path / "wavs", [9000, 8000, 7000])
@@ -148,7 +148,7 @@ def test_other_audio_stops_when_finished_and_goes_on_when_not(recipe, run, tmp_p
     assert run(tmp_path).returncode == 0 and "are there already" in run(tmp_path).stderr
 
 
-def test_audio_that_was_touched_or_moved_and_utterances_that_went_cost_nothing(recipe, run, tmp_path):
+def test_touched_or_moved_audio_and_removed_utterances_cost_nothing(recipe, run, tmp_path):
     run(recipe)
     shutil.copytree(recipe / "dump", tmp_path / "dump")
     shutil.copy(recipe / "both.yaml", tmp_path)
@@ -163,7 +163,7 @@ def test_audio_that_was_touched_or_moved_and_utterances_that_went_cost_nothing(r
     assert "features of 4 utterances" in run(tmp_path).stderr
 
 
-def test_features_that_lost_an_ark_are_made_again(recipe, run):
+def test_a_lost_ark_is_extracted_again(recipe, run):
     run(recipe)
     shutil.copytree(recipe / "dump", recipe / "lost")
     ark = recipe / "lost/fbank/feats.0001.ark"
@@ -195,7 +195,7 @@ def test_help_is_quick(recipe):
 
 
 @pytest.mark.parametrize("name", ["INT", "TERM"])
-def test_a_stopped_run_leaves_no_process_and_can_go_on(recipe, name):
+def test_a_stopped_run_leaves_no_process_and_resumes(recipe, name):
     dump = f"stopped_{name}"
     process = subprocess.Popen(
         program("--config", "both.yaml", "--dump_dir", dump, "--nj", "2"),

@@ -223,7 +223,7 @@ def test_check_names_the_faults_of_a_site(program, tmp_path):
 def test_check_knows_the_names_of_upstreams(program):
     done = program("check", "--ssl", "wavlm_lagre")
     assert done.returncode == 2
-    assert "no upstream 'wavlm_lagre' that is used here; did you mean wavlm_large" in done.stderr
+    assert "unknown upstream 'wavlm_lagre'; did you mean wavlm_large" in done.stderr
 
 
 def test_check_says_where_weights_are_and_how_to_fetch_them(program, tmp_path):

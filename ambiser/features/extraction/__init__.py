@@ -1,1 +1,1 @@
-"""Stage 2: features of a whole corpus in shards, by several processes, and reading them again."""
+"""Stage 2: extracts the features of a corpus in shards with several processes, and reads them for training."""

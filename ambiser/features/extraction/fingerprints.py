@@ -1,4 +1,4 @@
-"""How a source of features is known again: audio by its content, words by themselves, weights by theirs."""
+"""Detects changed audio, text or weights, by their content."""
 
 import functools
 import hashlib
@@ -13,7 +13,7 @@ Fingerprint = list[int | str]
 
 
 def fingerprint(source: Path | str) -> Fingerprint:
-    """Returns size, time of change (ns) and SHA-256 of a file's content, or the digest of words.
+    """Returns size, modification time (ns) and SHA-256 of a file, or the digest of a text.
 
     Raises:
         OSError: the file cannot be read.
@@ -25,10 +25,10 @@ def fingerprint(source: Path | str) -> Fingerprint:
 
 
 def is_same(source: Path | str, known: Fingerprint) -> bool:
-    """Tells whether a source is as it was.
+    """Tells whether a source is unchanged.
 
-    A file of the same size and time of change is taken for unchanged, as git and make take it; one that was touched,
-    copied or moved is read, and its content decides. A file that is gone is not the same.
+    A file of the same size and modification time counts as unchanged, as in git and make. If the time differs (the file
+    was touched, copied or moved), the content is compared. A missing file has changed.
     """
     if isinstance(source, str):
         return known == [digest(source)]
@@ -43,7 +43,7 @@ def is_same(source: Path | str, known: Fingerprint) -> bool:
 
 @functools.cache
 def weights_digest(checkpoint: str) -> str:
-    """Returns the digest of a local checkpoint's content (a file, or the files of a folder), "" where there is none."""
+    """Returns the digest of a local checkpoint (a file, or the files of a folder), or "" if there is none."""
     path = Path(checkpoint)
     if not checkpoint or not path.exists():
         return ""

@@ -1,8 +1,9 @@
-"""What an extraction will cost, told before it begins: disk, free disk, and time by a short trial."""
+"""Estimates the cost of an extraction before it starts: disk, free disk, and time from a short trial."""
 
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ambiser.config.schema import SpeechFeatures
@@ -15,18 +16,19 @@ from ambiser.io.console import log
 from ambiser.io.files import write_json
 
 _SPARE_BYTES = 50_000_000
-# Utterances of the trial: enough to tell the time to a third, few enough to take seconds.
+_ENTRY_BYTES = 100  # name, header and scp line of an utterance
+# Utterances of the trial: enough to estimate the time within a third, few enough to take seconds.
 _TRIED = 5
 _TRIED_ON_GPU = 64
 
 
 def choose_trial(shards: Sequence[Shard], durations_s: Mapping[str, float | str], *, on_gpu: bool) -> list[Path]:
-    """Returns the audio of a few utterances whose lengths are spread as those of all; none when there are few.
+    """Returns the audio of a few utterances at evenly spaced ranks of duration; none if there are too few utterances.
 
     Args:
-        shards: what is to be extracted.
+        shards: the shards to extract.
         durations_s: by utterance.
-        on_gpu: a GPU wants more at a time.
+        on_gpu: a GPU needs more utterances to fill its batches.
     """
     sources = {utt: path for shard in shards for utt, path in shard.sources.items() if utt in durations_s}
     utts = sorted(sources, key=lambda utt: (float(durations_s[utt]), utt))
@@ -36,64 +38,86 @@ def choose_trial(shards: Sequence[Shard], durations_s: Mapping[str, float | str]
     return [sources[utts[(2 * number + 1) * len(utts) // (2 * wanted)]] for number in range(wanted)]
 
 
-def forecaster(
-    left: Sequence[Shard],
-    durations_s: Mapping[str, float | str],
-    speech: SpeechFeatures,
-    *,
-    folder: Path,
-    kept: int,
-    processes: int,
-) -> Callable[[Facts], int | None]:
-    """Returns the function that tells what will be written, and stops when the disk cannot hold it."""
+@dataclass(frozen=True)
+class Forecast:
+    """Logs the cost of an extraction, and stops it when the disk is too small.
 
-    def tell(facts: Facts) -> int | None:
-        utts = [utt for shard in left for utt in shard.sources]
-        seconds = sum(float(durations_s[utt]) for utt in utts if utt in durations_s)
-        write_json(folder / UPSTREAM_RECORD, {"layers": facts.layers, "dim": facts.dim})
-        width = facts.dim * (1 if speech.form == "frames" else facts.layers)
-        if speech.form == "pooled":
-            rows = len(utts) * (2 if speech.statistics == "mean_std" else 1)
-            width += speech.prosody * facts.layers * len(NAMES)
-        else:
-            rows = math.ceil(seconds * facts.frames_per_second)
-        needed = rows * width * (2 if speech.storage == "half" else 4) + 100 * len(utts)
-        free = shutil.disk_usage(folder).free
-        workers = 1 if facts.device == "cuda" else min(processes, len(left))
-        log.info(
-            "%s (%d layers of %d, %s) on %s: %d utterances, %.1f h; writes %s, free are %s%s%s",
-            speech.upstream,
-            facts.layers,
-            facts.dim,
-            speech.form,
-            facts.device,
-            len(utts),
-            seconds / 3600,
-            _size(needed),
-            _size(free),
-            _time(seconds, facts.speed * workers),
-            f"; {kept} shards are done already" if kept else "",
-        )
-        log.info("%s", _describe(facts, speech))
+    Attributes:
+        shards: the shards to extract.
+        durations_s: by utterance.
+        speech: the settings.
+        folder: where the features go.
+        kept: number of shards that are done already.
+        processes: number of workers without a GPU.
+    """
+
+    shards: Sequence[Shard]
+    durations_s: Mapping[str, float | str]
+    speech: SpeechFeatures
+    folder: Path
+    kept: int
+    processes: int
+
+    def __call__(self, facts: Facts) -> int | None:
+        """Logs the estimate once the first worker has loaded the upstream.
+
+        Returns:
+            The number of workers where it must not be `processes`: 1 on a GPU.
+
+        Raises:
+            DataError: the features do not fit on the disk.
+        """
+        write_json(self.folder / UPSTREAM_RECORD, {"layers": facts.layers, "dim": facts.dim})
+        needed, free = self.needed_bytes(facts), shutil.disk_usage(self.folder).free
+        log.info("%s", self._describe_cost(facts, needed, free))
+        log.info("%s", _describe_precision(facts, self.speech))
         if needed + _SPARE_BYTES > free:
             raise DataError(
-                f"{folder}: the features need {_size(needed)} and {_size(_SPARE_BYTES)} to spare, "
-                f"free are {_size(free)}; give another --dump_dir or make room"
+                f"{self.folder}: the features need {_size(needed)} plus {_size(_SPARE_BYTES)} to spare, "
+                f"{_size(free)} are free; use another --dump_dir or make room"
             )
         return 1 if facts.device == "cuda" else None
 
-    return tell
+    def needed_bytes(self, facts: Facts) -> int:
+        """Returns the disk space that the features take."""
+        utterances = sum(len(shard.sources) for shard in self.shards)
+        columns = facts.dim * (1 if self.speech.form == "frames" else facts.layers)
+        if self.speech.form == "pooled":
+            rows = utterances * (2 if self.speech.statistics == "mean_std" else 1)
+            columns += self.speech.prosody * facts.layers * len(NAMES)
+        else:
+            rows = math.ceil(self._seconds() * facts.frames_per_second)
+        return rows * columns * (2 if self.speech.storage == "half" else 4) + _ENTRY_BYTES * utterances
+
+    def _seconds(self) -> float:
+        utts = [utt for shard in self.shards for utt in shard.sources]
+        return sum(float(self.durations_s[utt]) for utt in utts if utt in self.durations_s)
+
+    def _describe_cost(self, facts: Facts, needed: int, free: int) -> str:
+        workers = 1 if facts.device == "cuda" else min(self.processes, len(self.shards))
+        utterances, seconds = sum(len(shard.sources) for shard in self.shards), self._seconds()
+        return (
+            f"{self.speech.upstream} ({facts.layers} layers of {facts.dim}, {self.speech.form}) on {facts.device}: "
+            f"{utterances} utterances, {seconds / 3600:.1f} h; needs {_size(needed)} of disk, {_size(free)} are free"
+            f"{_time(seconds, facts.speed * workers)}"
+            f"{f'; {self.kept} shards are done already' if self.kept else ''}"
+        )
 
 
-def _describe(facts: Facts, speech: SpeechFeatures) -> str:
+def _describe_precision(facts: Facts, speech: SpeechFeatures) -> str:
     if speech.precision == "float32":
         return f"{facts.manner}, in float32"
-    near = f", whose utterance means have a cosine of {facts.cosine:.6f} or more with float32's"
-    return f"{facts.manner}, in bfloat16{near if facts.speed else ''}"
+    cosine = f"; cosine of utterance means with float32: at least {facts.cosine:.6f}" if facts.speed else ""
+    return f"{facts.manner}, in bfloat16{cosine}"
 
 
 def _time(seconds: float, speed: float) -> str:
-    """Words for the time that audio takes at a speed (seconds of audio in a second); none when it is not known."""
+    """Returns the estimated time as text.
+
+    Args:
+        seconds: duration of the audio.
+        speed: seconds of audio per second; 0 if unknown, which gives no text.
+    """
     if speed <= 0:
         return ""
     takes = seconds / speed

@@ -1,4 +1,4 @@
-"""What a worker process of speech features does: it loads the upstream, tries it, and makes the shards it is given."""
+"""The work of one speech worker: loads the upstream, measures its speed, and makes shards."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,16 +20,16 @@ from ambiser.io.audio import SAMPLE_RATE_HZ, AudioInfo, load_audio, read_info
 
 @dataclass(frozen=True)
 class Facts:
-    """What a worker learnt of its upstream.
+    """Facts about an upstream, reported by the first worker.
 
     Attributes:
-        layers: how many hidden states it gives.
+        layers: number of hidden states.
         dim: their width.
-        frames_per_second: of a second of audio.
-        device: where it computes.
-        manner: how it works through utterances, in words.
-        speed: seconds of audio in a second, by the utterances of the trial; 0 when nothing was tried.
-        cosine: least similarity of utterance means between bfloat16 and float32; 1 for float32.
+        frames_per_second: frames per second of audio.
+        device: "cpu" or "cuda".
+        manner: how it takes utterances (one at a time, in batches), as text.
+        speed: seconds of audio per second, on the utterances of the trial; 0 without a trial.
+        cosine: smallest cosine between utterance means in bfloat16 and float32; 1 for float32.
     """
 
     layers: int
@@ -43,7 +43,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Event:
-    """An utterance was worked off: with a fault, or as the one that finished its shard."""
+    """An utterance is done, or failed with a fault; the last one of a sound shard carries the shard."""
 
     utt: str
     fault: str = ""
@@ -52,7 +52,7 @@ class Event:
 
 @dataclass(frozen=True)
 class _Audio:
-    """An utterance that was read, or the reason why it could not be."""
+    """The audio of an utterance, or the fault that kept it from being read."""
 
     utt: str
     wav: np.ndarray | None = None
@@ -67,14 +67,14 @@ def make_worker(
     """Loads the upstream in a worker process.
 
     Args:
-        argument: the settings, the folder of the features, and audio for a trial (none for no trial).
+        argument: the settings, the folder of the features, and the audio of the trial (empty: no trial).
     """
     import torch
 
     from ambiser.features.upstreams.upstream import load_upstream
 
     speech, folder, trial = argument
-    # One thread always: sums in another order would give other bytes.
+    # One thread: another order of summation would change the bytes.
     torch.set_num_threads(1)
     torch.backends.cudnn.allow_tf32 = False
     upstream = load_upstream(speech, "cuda" if torch.cuda.is_available() else "cpu")
@@ -91,7 +91,7 @@ def make_worker(
 
 
 def extract_shard(shard: Shard, upstream: object, speech: SpeechFeatures, folder: Path) -> Iterator[Event | At]:
-    """Yields an event for each utterance; before the last one, the shard is written with all that are sound."""
+    """Yields an event per utterance; writes the shard, without the faulty ones, before the last event."""
     sound, held = True, None
     with open_shard(folder, shard, half=speech.storage == "half") as writer:
         for batch in _read_ahead(shard.sources, upstream):
@@ -112,7 +112,7 @@ def extract_shard(shard: Shard, upstream: object, speech: SpeechFeatures, folder
 
 
 def _read_ahead(sources: Mapping[str, Path], upstream: object) -> Iterator[list[_Audio]]:
-    """Yields the audio of one batch while that of the next is read."""
+    """Yields the audio of each batch while a thread reads the next one."""
     batches = [[utt] for utt in sources]
     if upstream.batch_samples:
         batches = _plan({utt: _samples(path) for utt, path in sources.items()}, upstream)
@@ -130,14 +130,14 @@ def _read_ahead(sources: Mapping[str, Path], upstream: object) -> Iterator[list[
 
 
 def _plan(samples: Mapping[str, int], upstream: object) -> list[list[str]]:
-    """Returns batches; what is cut into chunks stands alone."""
+    """Returns batches; an utterance that is cut into chunks is a batch of its own."""
     long = [utt for utt, count in samples.items() if upstream.is_long(count)]
     others = {utt: count for utt, count in samples.items() if not upstream.is_long(count)}
     return [*([utt] for utt in long), *plan_batches(others, upstream.batch_samples)]
 
 
 def _samples(path: Path) -> int:
-    """Returns the length at the model's rate by the header; 0 for what cannot be read, which is met again later."""
+    """Returns the length at the model's rate from the header; 0 if it is unreadable, which `_read` reports later."""
     try:
         return round(read_info(path).duration_s * SAMPLE_RATE_HZ)
     except (DataError, OSError):
@@ -155,7 +155,7 @@ def _read(utt: str, path: Path) -> _Audio:
 def _extract(
     batch: Sequence[_Audio], upstream: object, speech: SpeechFeatures
 ) -> Iterator[tuple[_Audio, np.ndarray | Exception | None]]:
-    """Yields each utterance with its matrix, the reason why there is none, or None when it could not be read."""
+    """Yields each utterance with its matrix, with the error, or with None if its audio was unreadable."""
     read = [audio for audio in batch if audio.wav is not None]
     yield from ((audio, None) for audio in batch if audio.wav is None)
     try:
@@ -165,7 +165,7 @@ def _extract(
         if len(read) == 1:
             yield read[0], error
             return
-        # One of them, or all together, are too much for the model: each on its own is answered for on its own.
+        # Retry one by one to isolate the failure.
         for audio in read:
             yield from _extract([audio], upstream, speech)
 
@@ -179,11 +179,11 @@ def _matrices(wavs: Sequence[np.ndarray], upstream: object, speech: SpeechFeatur
 
 
 def _notes(audio: _Audio, upstream: object) -> Iterator[str]:
-    """Yields what is peculiar about an utterance's audio."""
+    """Yields notes about unusual audio."""
     if upstream.is_short(len(audio.wav)):
         yield "too short for the model and padded with zeros"
     if upstream.is_long(len(audio.wav)):
-        yield f"longer than {upstream.longest_samples / SAMPLE_RATE_HZ:g} s and heard in overlapping chunks"
+        yield f"longer than {upstream.longest_samples / SAMPLE_RATE_HZ:g} s and cut into overlapping chunks"
     if audio.wav.min() == audio.wav.max():
         yield "silent"
     if audio.info.sample_rate_hz != SAMPLE_RATE_HZ:
@@ -193,7 +193,7 @@ def _notes(audio: _Audio, upstream: object) -> Iterator[str]:
 
 
 def _try(upstream: object, trial: Sequence[Path], speech: SpeechFeatures) -> tuple[float, float]:
-    """Returns the speed on the utterances of the trial, and how near bfloat16 stays to float32 on them."""
+    """Returns the speed on the utterances of the trial, and the smallest cosine between bfloat16 and float32."""
     read = [audio for audio in (_read(path.name, path) for path in trial) if audio.wav is not None]
     samples = {str(number): len(audio.wav) for number, audio in enumerate(read)}
     batches = _plan(samples, upstream) if upstream.batch_samples else [[utt] for utt in samples]
@@ -211,7 +211,7 @@ def _try(upstream: object, trial: Sequence[Path], speech: SpeechFeatures) -> tup
 
 
 def _cosine(upstream: object, wav: np.ndarray) -> float:
-    """Returns the least cosine of all layers between the mean frame in bfloat16 and in float32."""
+    """Returns the smallest cosine over all layers between the mean frames in bfloat16 and float32."""
     half = [states.mean(axis=0) for states in upstream.extract(wav)]
     with upstream.in_float32():
         full = [states.mean(axis=0) for states in upstream.extract(wav)]

@@ -1,8 +1,8 @@
-"""Shards: fixed groups of utterances, each with an ark that is made once, and the feats.scp that joins them.
+"""Shards: groups of utterances with one ark each, joined by feats.scp.
 
-Which utterances share a shard depends on their names and their number alone, so the bytes of every ark are the same
-for any number of workers and for any run that was broken off, and an utterance that comes or goes concerns its own
-shard. A shard is done when its record (feats.0001.json) is there and knows the settings and every source again.
+The names and the number of utterances alone determine the shards. The bytes of every ark are therefore the same for any
+number of workers and for resumed runs, and an added or removed utterance changes its own shard only. A shard is done if
+its record (feats.0001.json) exists and agrees with the settings and all sources.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ Sources = Mapping[str, Path | str]
 
 @dataclass(frozen=True)
 class Shard:
-    """A numbered group of utterances, what their features are made of (audio files, or words), and the settings."""
+    """A numbered group of utterances with their sources (audio files, or words) and the settings."""
 
     number: int
     sources: dict[str, Path | str]
@@ -35,20 +35,20 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """The name of its files without the ending."""
+        """The name of its files without suffix."""
         return f"feats.{self.number:04d}"
 
 
 @dataclass
 class ShardWriter:
-    """Takes the features of a shard, one utterance after the other."""
+    """Writes the features of a shard, one utterance at a time."""
 
     add_matrix: Callable[[str, np.ndarray], None]
     sources: dict[str, Fingerprint] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, utt: str, matrix: np.ndarray, source: Fingerprint, notes: Iterable[str] = ()) -> None:
-        """Writes the features of an utterance, and notes what was peculiar about it (a word or two each)."""
+        """Writes the features of an utterance, with short notes about unusual input."""
         self.add_matrix(utt, matrix)
         self.sources[utt] = source
         for note in notes:
@@ -60,7 +60,7 @@ def plan_shards(sources: Sources, settings: str) -> list[Shard]:
 
     Args:
         sources: the audio file, or the words, by utterance.
-        settings: text of all settings that shape the features.
+        settings: text of all settings that change the features.
     """
     count = 1
     while count * SHARD_UTTERANCES < len(sources):
@@ -73,7 +73,7 @@ def plan_shards(sources: Sources, settings: str) -> list[Shard]:
 
 
 def is_done(folder: Path, shard: Shard) -> bool:
-    """Tells whether the shard was made of the same sources with the same settings."""
+    """Tells whether the shard exists, made from the same sources with the same settings."""
     record = _record(folder / f"{shard.name}.json")
     return (
         record is not None
@@ -85,7 +85,7 @@ def is_done(folder: Path, shard: Shard) -> bool:
 
 
 def are_finished(folder: Path) -> bool:
-    """Tells whether feats.scp is there and every ark that it names."""
+    """Tells whether feats.scp and every ark in it exist."""
     if not (folder / "feats.scp").is_file():
         return False
     arks = {entry.rpartition(":")[0] for entry in read_scp(folder / "feats.scp").values()}
@@ -93,7 +93,7 @@ def are_finished(folder: Path) -> bool:
 
 
 def compare_sources(folder: Path, sources: Sources) -> tuple[list[str], list[str]]:
-    """Returns the utterances that a folder has no features of, and those whose source has changed since."""
+    """Returns the utterances without features in a folder, and those whose source has changed since."""
     known: dict[str, Fingerprint] = {}
     for path in folder.glob("feats.[0-9]*.json"):
         record = _record(path)
@@ -104,9 +104,9 @@ def compare_sources(folder: Path, sources: Sources) -> tuple[list[str], list[str
 
 @contextlib.contextmanager
 def open_shard(folder: Path, shard: Shard, *, half: bool = False) -> Iterator[ShardWriter]:
-    """Opens a shard for writing; its ark, scp part and, last, its record appear by rename when the block ends.
+    """Opens a shard for writing; its ark, its scp and, last, its record appear by rename when the block ends.
 
-    An utterance that is not added is left for another time: the shard is then done for the others alone.
+    If an utterance is not added, the record lacks it, and the shard is not done.
     """
     (folder / f"{shard.name}.json").unlink(missing_ok=True)
     with open_ark(folder / f"{shard.name}.ark", half=half) as ark:
@@ -118,18 +118,16 @@ def open_shard(folder: Path, shard: Shard, *, half: bool = False) -> Iterator[Sh
 
 
 def shard_entries(folder: Path, shard: Shard) -> dict[str, str]:
-    """Returns the scp entries of a shard that was written, with paths that can be opened."""
+    """Returns the scp entries of a finished shard, with paths that can be opened."""
     record = _record(folder / f"{shard.name}.json")
     return {utt: f"{folder / entry}" for utt, entry in record["entries"].items()} if record else {}
 
 
 def join_shards(folder: Path, shards: Iterable[Shard]) -> tuple[dict[str, int], tuple[float, float]]:
-    """Writes feats.scp, the last file, from the records of all shards, and removes what belongs to none of them.
-
-    What was noted of utterances goes to notes.tsv (utt, note).
+    """Writes notes.tsv (utt, note) and, last, feats.scp from the records of all shards; removes files of other shards.
 
     Returns:
-        How many utterances each note is about, and the largest errors of storage (see `ArkWriter`).
+        The number of utterances per note, and the largest errors of storage (see `ArkWriter`).
 
     Raises:
         DataError: a shard is not done.
@@ -141,7 +139,7 @@ def join_shards(folder: Path, shards: Iterable[Shard]) -> tuple[dict[str, int], 
     for shard in shards:
         record = _record(folder / f"{shard.name}.json")
         if record is None or not is_done(folder, shard):
-            raise DataError(f"{folder / shard.name}.json: is not there or of other sources; run stage 2 again")
+            raise DataError(f"{folder / shard.name}.json: is missing or was made from other sources; run stage 2 again")
         entries |= record["entries"]
         names |= {f"{shard.name}.{ending}" for ending in ("ark", "scp", "json")}
         errors = np.maximum(errors, record["errors"])

@@ -1,4 +1,4 @@
-"""Speech features of a whole corpus: planned in shards, told in advance, extracted by worker processes, resumable."""
+"""Stage 2 for speech: plans shards, estimates the cost, extracts in worker processes, and resumes."""
 
 import shutil
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from ambiser.config import dump_yaml
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import DataError, UserError
 from ambiser.features.extraction.fingerprints import weights_digest
-from ambiser.features.extraction.forecast import choose_trial, forecaster
+from ambiser.features.extraction.forecast import Forecast, choose_trial
 from ambiser.features.extraction.shard_work import make_worker
 from ambiser.features.extraction.shards import Shard, is_done, join_shards, plan_shards, shard_entries
 from ambiser.features.extraction.workers import Killed, run_tasks
@@ -23,10 +23,10 @@ _SHOWN_FAULTS = 20
 
 
 def describe_speech(speech: SpeechFeatures) -> dict:
-    """Returns all settings that shape the speech features, for the record of their folder; batches do not."""
+    """Returns the settings that change the speech features, for the record of their folder; batch_s changes nothing."""
     settings = speech.model_dump(mode="json", exclude={"batch_s"})
     if content := weights_digest(speech.checkpoint):
-        settings["checkpoint"] = f"sha256:{content}"  # where it stands does not shape its features
+        settings["checkpoint"] = f"sha256:{content}"  # the content counts, not the path
     return {"speech_features": settings}
 
 
@@ -41,65 +41,80 @@ def extract_speech(
 ) -> None:
     """Extracts the features of every utterance into `folder`; feats.scp is its last file.
 
-    Shards that are done are kept. The bytes depend on the audio and the settings alone. With a GPU one process works.
+    Keeps shards that are done. The bytes depend on audio and settings only. A GPU is used by a single process.
 
     Args:
         wavs: path by utterance.
-        durations_s: by utterance, for the forecast.
+        durations_s: by utterance, for the estimate of the cost.
         speech: upstream and form.
-        folder: where feats.NNNN.ark and feats.scp go.
+        folder: for feats.NNNN.ark and feats.scp.
         nj: worker processes.
-        part: (k, n) makes only every n-th shard from the k-th (1..), and parts/k-of-n as the last file; a run
-            without a part, when all parts are there, joins them.
+        part: (k, n) makes every n-th shard from the k-th (1..) and, last, the file parts/k-of-n; a run without a part
+            then joins all parts.
 
     Raises:
-        DataError: audio that cannot be used (after all the rest was done), features that are the same for all
-            utterances, or too little disk.
-        ConfigError: an upstream that cannot be loaded.
+        DataError: unusable audio (after everything else is done), features that are the same for all utterances, or
+            too little disk.
+        ConfigError: the upstream cannot be loaded.
         UserError: a worker was killed before it was ready.
     """
     if not wavs:
         raise DataError(f"{folder}: there are no utterances to extract; run stage 1 again")
     folder.mkdir(parents=True, exist_ok=True)
-    sources = {utt: Path(wav) for utt, wav in wavs.items()}
-    shards = plan_shards(sources, dump_yaml(describe_speech(speech)))
     number, parts = part or (1, 1)
-    shards = shards[number - 1 :: parts]
-    left = [shard for shard in shards if not is_done(folder, shard)]
-    faults: dict[str, str] = {}
-    checked = _check_not_constant(folder, [shard for shard in shards if shard not in left], speech)
-    if left:
-        tell = forecaster(left, durations_s, speech, folder=folder, kept=len(shards) - len(left), processes=nj)
-        trial = choose_trial(left, durations_s, on_gpu=bool(free_gpus()))
-        events = run_tasks(
-            make_worker, (speech, folder, []), left, processes=nj, start=tell, first=(speech, folder, trial)
-        )
-        for event in progress(events, speech.upstream, total=sum(len(shard.sources) for shard in left)):
-            if isinstance(event, Killed):
-                faults[event.item] = f"{wavs.get(event.item, folder)}: its worker {event.how}, often for lack of memory"
-            elif event.fault:
-                faults[event.utt] = event.fault
-            elif event.finished and not checked:
-                checked = _check_not_constant(folder, [event.finished], speech)
+    sources = {utt: Path(wav) for utt, wav in wavs.items()}
+    shards = plan_shards(sources, dump_yaml(describe_speech(speech)))[number - 1 :: parts]
+    faults = _make_missing(shards, durations_s, speech, folder, nj)
     raise_faults(faults, folder if part is None else part_file(folder, part).parent)
-    if part is not None:
+    if part is None:
+        _join(folder, shards, speech)
+    else:
         write_text(part_file(folder, part), "".join(f"{shard.name}\n" for shard in shards))
-        return
+
+
+def _make_missing(
+    shards: list[Shard], durations_s: Mapping[str, float | str], speech: SpeechFeatures, folder: Path, nj: int
+) -> dict[str, str]:
+    """Extracts the shards that are not done; returns file and reason of each unusable utterance."""
+    missing = [shard for shard in shards if not is_done(folder, shard)]
+    done = [shard for shard in shards if shard not in missing]
+    is_checked = _check_not_constant(folder, done, speech)
+    if not missing:
+        return {}
+    forecast = Forecast(missing, durations_s, speech, folder, kept=len(done), processes=nj)
+    trial = choose_trial(missing, durations_s, on_gpu=bool(free_gpus()))
+    first = (speech, folder, trial)
+    events = run_tasks(make_worker, (speech, folder, []), missing, processes=nj, start=forecast, first=first)
+    sources = {utt: path for shard in missing for utt, path in shard.sources.items()}
+    faults: dict[str, str] = {}
+    for event in progress(events, speech.upstream, total=len(sources)):
+        if isinstance(event, Killed):
+            faults[event.item] = f"{sources.get(event.item, folder)}: its worker {event.how}, often for lack of memory"
+        elif event.fault:
+            faults[event.utt] = event.fault
+        elif event.finished and not is_checked:
+            is_checked = _check_not_constant(folder, [event.finished], speech)
+    return faults
+
+
+def _join(folder: Path, shards: list[Shard], speech: SpeechFeatures) -> None:
+    """Writes feats.scp and logs the notes."""
     notes, errors = join_shards(folder, shards)
     shutil.rmtree(folder / "parts", ignore_errors=True)
-    said = "".join(f"; {count} {note}" for note, count in notes.items())
+    remarks = "".join(f"; {count} {note}" for note, count in notes.items())
     if speech.storage == "half":
-        said += f"; stored in two bytes a value, off by {errors[0]:.2g} at most, {errors[1]:.2g} of a matrix's norm"
-    log.info("%s: features of %d utterances in %d shards%s", folder, len(wavs), len(shards), said)
+        remarks += f"; 2 bytes per value, largest error {errors[0]:.2g}, or {errors[1]:.2g} of a matrix's norm"
+    utterances = sum(len(shard.sources) for shard in shards)
+    log.info("%s: features of %d utterances in %d shards%s", folder, utterances, len(shards), remarks)
 
 
 def part_file(folder: Path, part: tuple[int, int]) -> Path:
-    """Returns the last file of a part of the extraction."""
+    """Returns the last file of a part of an extraction."""
     return folder / "parts" / f"{part[0]}-of-{part[1]}"
 
 
 def _check_not_constant(folder: Path, shards: list[Shard], speech: SpeechFeatures) -> bool:
-    """Looks at the first shard that has two utterances or more; returns whether there was one."""
+    """Checks the first shard of at least two utterances; returns whether the check is done."""
     for shard in shards:
         if speech.form != "pooled":
             return True
@@ -108,21 +123,21 @@ def _check_not_constant(folder: Path, shards: list[Shard], speech: SpeechFeature
             if means_are_constant(matrices, speech):
                 raise UserError(
                     f"speech_features.upstream: {speech.upstream} gives every utterance the same means (it normalizes "
-                    "each), so pooled features tell nothing; take another, such as fbank_no_cmvn, or form: frames"
+                    "each one), so pooled features carry no information; use fbank_no_cmvn or form: frames"
                 )
             return True
     return False
 
 
 def raise_faults(faults: Mapping[str, str], folder: Path) -> None:
-    """Lists unusable utterances in unusable.tsv, and removes a list that is of the past.
+    """Writes the list of unusable utterances, unusable.tsv; without faults, removes an old list.
 
     Args:
         faults: file and reason by utterance.
-        folder: where the list goes.
+        folder: for the list.
 
     Raises:
-        DataError: there are faults; with the first of them, and what to do.
+        DataError: there are faults; names the first ones and the remedy.
     """
     record = folder / "unusable.tsv"
     if not faults:
@@ -136,6 +151,6 @@ def raise_faults(faults: Mapping[str, str], folder: Path) -> None:
     names = ",".join(utts) if len(utts) <= _SHOWN_FAULTS else f"the names in {record}"
     raise DataError(
         "\n  ".join([f"{len(faults)} utterances cannot be used; all others are done:", *lines])
-        + "\n  mend these files and run stage 2 again; or leave them out of the corpus by your own choice: prepare the "
-        f"data anew (stage 1, another --data_dir) with --set data.leave_out=[{names}]; what is done is kept"
+        + "\n  repair these files and run stage 2 again; or exclude them: run stage 1 again with another "
+        f"--data_dir and --set data.leave_out=[{names}]; finished features are kept"
     )

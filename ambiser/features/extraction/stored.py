@@ -1,4 +1,4 @@
-"""Reads extracted features for training: pooled speech and text as one array, frames as views of the mapped arks."""
+"""Reads features for training: pooled speech and text as one array, frames as views of memory-mapped arks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ UPSTREAM_RECORD = "upstream.json"
 
 
 class Frames(Sequence[np.ndarray]):
-    """The matrices of utterances, each read when it is asked for: a read-only view of its ark, or decoded anew."""
+    """The matrices of utterances, read on access: a read-only view of the ark, or decoded if compressed."""
 
     def __init__(self, matrices: Sequence[np.ndarray | Compressed]) -> None:
         self._matrices = matrices
@@ -28,7 +28,7 @@ class Frames(Sequence[np.ndarray]):
 
     @property
     def width(self) -> int:
-        """The columns of every matrix."""
+        """Number of columns of every matrix."""
         return self._matrices[0].shape[1]
 
 
@@ -39,7 +39,7 @@ def load_pooled(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
         DataError: feats.scp or an utterance is missing, or shapes differ.
     """
     if not utts:
-        raise DataError(f"{feats_scp}: no utterances were asked for")
+        raise DataError(f"{feats_scp}: no utterances were requested")
     entries = _entries(feats_scp, utts)
     (first,) = map_matrices(entries, utts[:1])
     if len(first.shape) == 2 and (alike := read_alike(entries, utts, first.shape)) is not None:
@@ -49,7 +49,7 @@ def load_pooled(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
     for row, (utt, matrix) in enumerate(zip(utts, matrices, strict=True)):
         if matrix.shape != loaded.shape[1:]:
             raise DataError(
-                f"{feats_scp}: '{utt}' has shape {matrix.shape}, '{utts[0]}' {loaded.shape[1:]}; these are no pooled "
+                f"{feats_scp}: '{utt}' has shape {matrix.shape}, '{utts[0]}' {loaded.shape[1:]}; they are not pooled "
                 "features of one upstream; extract them again (./run.sh --stage 2 --stop_stage 2)"
             )
         loaded[row] = as_array(matrix)
@@ -66,7 +66,7 @@ def load_text(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
 
 
 def load_frames(feats_scp: Path, utts: Sequence[str]) -> Frames:
-    """Returns the (T, D) frames, or tokens, of each utterance, mapped and not read yet.
+    """Returns the (T, D) frames, or tokens, of each utterance; they are read on access.
 
     Raises:
         DataError: feats.scp or an utterance is missing, or widths differ.
@@ -81,16 +81,16 @@ def load_frames(feats_scp: Path, utts: Sequence[str]) -> Frames:
 
 
 def load_layers(feats_scp: Path) -> int:
-    """Returns how many layers stand beside each other in frames of all layers.
+    """Returns the number of layers in frames of all layers.
 
     Raises:
-        DataError: what stage 2 wrote about the upstream is missing.
+        DataError: the record of the upstream, which stage 2 writes, is missing.
     """
     return int(read_json(require(feats_scp.parent / UPSTREAM_RECORD, "extract"))["layers"])
 
 
 def _entries(feats_scp: Path, utts: Sequence[str]) -> dict[str, str]:
-    """Returns the entries of feats.scp after a check that it has all of these utterances."""
+    """Returns the entries of feats.scp, and checks that it has all of these utterances."""
     entries = read_scp(require(feats_scp, "extract"))
     missing = [utt for utt in utts if utt not in entries]
     if missing:

@@ -18,27 +18,27 @@ _NO_WORDS = "without words: zeros"
 
 
 def describe_text(text: TextFeatures) -> dict:
-    """Returns all settings that shape the text features, for the record of their folder."""
+    """Returns the settings that change the text features, for the record of their folder."""
     settings = text.model_dump(mode="json")
     if content := weights_digest(text.model):
-        settings["model"] = f"sha256:{content}"  # where a folder stands does not shape its features
+        settings["model"] = f"sha256:{content}"  # the content counts, not the path
     return {"text_features": settings}
 
 
 def extract_text(texts: Mapping[str, str], text: TextFeatures, *, folder: Path, nj: int = 1) -> None:
-    """Writes a (1, Dt) matrix an utterance, or (tokens, Dt), in shards; no words give a row of zeros.
+    """Writes a (1, Dt) matrix per utterance, or (tokens, Dt), in shards; an empty transcript gives a row of zeros.
 
-    feats.scp is the last file. Shards that are done are kept; notes.tsv lists the utterances without words.
+    feats.scp is the last file. Keeps shards that are done; notes.tsv lists the utterances without words.
 
     Args:
         texts: transcript by utterance; may be empty.
-        text: which encoder.
-        folder: where the files go.
+        text: the encoder.
+        folder: for the files.
         nj: worker processes; with a GPU there is one.
 
     Raises:
-        ConfigError: the encoder cannot be had.
-        DataError: there are no utterances, or a worker was killed over some of them.
+        ConfigError: the encoder cannot be loaded.
+        DataError: there are no utterances, or the worker of one was killed twice.
         UserError: a worker was killed before it was ready.
     """
     if not texts:
@@ -51,12 +51,12 @@ def extract_text(texts: Mapping[str, str], text: TextFeatures, *, folder: Path, 
             why = f"{event.how}, often for lack of memory; run stage 2 again"
             raise DataError(f"{folder}: the worker that encoded {event.item} {why}")
     notes, _ = join_shards(folder, shards)
-    said = "".join(f"; {count} {note}" for note, count in notes.items())
-    log.info("%s: text features of %d utterances in %d shards%s", folder, len(texts), len(shards), said)
+    remarks = "".join(f"; {count} {note}" for note, count in notes.items())
+    log.info("%s: text features of %d utterances in %d shards%s", folder, len(texts), len(shards), remarks)
 
 
 def _encode_shards(left: list[Shard], text: TextFeatures, folder: Path, nj: int) -> Iterator[object]:
-    """Yields something for each shard that is written; hashing is too cheap for processes of its own."""
+    """Yields an event per finished shard; hashing is too cheap for worker processes."""
     if text.encoder == "hashing":
         work, _ = _make_worker((text, folder))
         return (event for shard in left for event in work(shard) if not isinstance(event, At))

@@ -1,6 +1,6 @@
-"""Worker processes: one that is killed costs its task, a parent that is killed takes all with it.
+"""Worker processes: a killed worker costs its task only; when the parent is killed, all workers end.
 
-Each worker makes its own state once (a model), says what it learnt, and then works off tasks; events come back as they
+Each worker loads its state once (a model), reports its facts, and then works through tasks, sending events as they
 happen.
 """
 
@@ -12,7 +12,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 from ambiser.errors import ConfigError, DataError, UserError
@@ -23,14 +23,14 @@ _ERRORS = {"ConfigError": ConfigError, "DataError": DataError, "UserError": User
 
 @dataclass(frozen=True)
 class At:
-    """What a task yields before it begins an item, so that the item is known if the worker is killed over it."""
+    """Marks the item that a task starts with next, so that the item can be named if the worker is killed."""
 
     item: str
 
 
 @dataclass(frozen=True)
 class Killed:
-    """A worker was killed twice over a task, the second time alone on the machine, and at this item."""
+    """A task whose worker was killed twice, the second time while it was the only worker; and the item it was at."""
 
     task: object
     item: str
@@ -46,51 +46,35 @@ def run_tasks(
     start: Callable[[object], int | None],
     first: object = None,
 ) -> Iterator[object]:
-    """Works off tasks in worker processes and yields what they report.
+    """Runs tasks in worker processes and yields their events, and a `Killed` for each task that killed two workers.
 
-    One worker starts alone, so that a download or a fault happens once; the others follow when it is ready. A task
-    whose worker is killed (mostly for lack of memory) is tried again at the end, with no other worker beside it.
+    The first worker starts alone, so that a download or a fault happens once. A task whose worker is killed (usually
+    for lack of memory) is retried at the end by a single worker.
 
     Args:
-        make: a function of a module; called once in each worker with `argument`, it returns (work, facts), where
-            work(task) yields the events of one task, and `At` where it begins an item of it.
+        make: a module-level function, called once per worker with `argument`; returns (work, facts), where work(task)
+            yields the events of a task, and an `At` before each item.
         argument: what `make` needs.
-        tasks: in the order in which they are begun.
-        processes: how many workers at most.
-        start: called in this process with the facts of the first worker, before any task begins; what it returns,
-            unless None, takes the place of `processes`.
-        first: what the first worker is made with instead of `argument`, where it shall do more than the others.
-
-    Yields:
-        What the tasks yield, and a `Killed` for a task whose worker was killed twice.
+        tasks: in the order in which they start.
+        processes: largest number of workers.
+        start: called in this process with the facts of the first worker, before any task starts; may return another
+            number of workers.
+        first: argument of the first worker, if it differs.
 
     Raises:
-        UserError: a worker raised one, or was killed before it was ready.
-        RuntimeError: a worker met a bug; with its traceback.
+        UserError: raised by a worker, or a worker was killed before it was ready.
+        RuntimeError: a bug in a worker, with its traceback.
     """
-    queue, aside, alone, started = list(tasks)[::-1], [], False, False
     pool = _Pool(make, argument)
+    schedule = _Schedule(pool, list(tasks)[::-1], processes, start)
     try:
         pool.add(first)
         while pool.workers:
             for connection in multiprocessing.connection.wait(list(pool.workers)):
                 kind, value = pool.receive(connection)
-                if kind == "event" or (kind == "killed" and alone):
+                if kind == "event" or (kind == "killed" and schedule.is_retry):
                     yield value
-                elif kind == "killed":
-                    log.warning("a worker process %s at %s; it is tried again at the end", value.how, value.item)
-                    aside.append(value.task)
-                elif kind == "ready" and not started:
-                    started = True
-                    for _ in range(min(start(value) or processes, len(queue)) - 1):
-                        pool.add()
-                if kind in ("ready", "idle"):
-                    pool.give(connection, queue.pop()) if queue else pool.dismiss(connection)
-                elif kind == "killed" and queue:
-                    pool.add()
-                if not pool.workers and aside:
-                    queue, aside, alone = aside[::-1], [], True
-                    pool.add()
+                schedule.react(connection, kind, value)
     finally:
         pool.stop()
 
@@ -99,7 +83,7 @@ def run_tasks(
 class _Worker:
     process: multiprocessing.Process
     task: object = None
-    item: str = "its beginning"
+    item: str = "its start"
 
 
 class _Pool:
@@ -119,8 +103,8 @@ class _Pool:
 
     def give(self, connection: Connection, task: object) -> None:
         worker = self.workers[connection]
-        worker.task, worker.item = task, "its beginning"
-        with contextlib.suppress(OSError):  # a worker that is gone is noticed when its answer is read
+        worker.task, worker.item = task, "its start"
+        with contextlib.suppress(OSError):  # a killed worker is noticed when its answer is read
             connection.send(task)
 
     def receive(self, connection: Connection) -> tuple[str, object]:
@@ -145,8 +129,8 @@ class _Pool:
         how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
         if worker.task is None:
             raise UserError(
-                f"a worker process {how} before it was ready, often for lack of memory; what is finished is kept: "
-                "run the same command again, with a smaller --nj if that was it"
+                f"a worker process {how} before it was ready, often for lack of memory; finished shards are kept: "
+                "run the same command again, with a smaller --nj if memory is short"
             ) from error
         return Killed(worker.task, worker.item, how)
 
@@ -168,9 +152,49 @@ class _Pool:
         self.workers.clear()
 
 
+@dataclass
+class _Schedule:
+    """Which worker gets which task, and which tasks are retried.
+
+    Attributes:
+        pool: the workers.
+        queue: tasks left, the next one last.
+        processes: largest number of workers.
+        start: see `run_tasks`.
+        postponed: tasks whose worker was killed.
+        is_retry: whether the postponed tasks are running.
+        is_started: whether the first worker was ready.
+    """
+
+    pool: _Pool
+    queue: list[object]
+    processes: int
+    start: Callable[[object], int | None]
+    postponed: list[object] = field(default_factory=list)
+    is_retry: bool = False
+    is_started: bool = False
+
+    def react(self, connection: Connection, kind: str, value: object) -> None:
+        """Gives a worker its next task, replaces a killed one, and starts the retry when all others are done."""
+        if kind == "killed" and not self.is_retry:
+            log.warning("a worker process %s at %s; its task is retried at the end", value.how, value.item)
+            self.postponed.append(value.task)
+        elif kind == "ready" and not self.is_started:
+            self.is_started = True
+            for _ in range(min(self.start(value) or self.processes, len(self.queue)) - 1):
+                self.pool.add()
+        if kind in ("ready", "idle"):
+            self.pool.give(connection, self.queue.pop()) if self.queue else self.pool.dismiss(connection)
+        elif kind == "killed" and self.queue:
+            self.pool.add()
+        if not self.pool.workers and self.postponed:
+            self.queue, self.postponed, self.is_retry = self.postponed[::-1], [], True
+            self.pool.add()
+
+
 @contextlib.contextmanager
 def _ignored_interrupts() -> Iterator[None]:
-    """Lets a process that starts inside the block inherit deafness to Ctrl-C: the parent hears it and ends the rest."""
+    """Makes processes that start inside the block ignore Ctrl-C; the parent handles it and ends them."""
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     except ValueError:  # not the main thread
@@ -199,6 +223,6 @@ def _work(connection: Connection, make: Callable, argument: object) -> None:
 
 
 def _leave_with_parent() -> None:
-    """Ends this process as soon as its parent is gone, however that came about."""
+    """Ends this process as soon as its parent has ended, even by SIGKILL."""
     multiprocessing.parent_process().join()
     os._exit(1)

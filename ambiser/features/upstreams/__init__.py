@@ -1,1 +1,1 @@
-"""Pre-trained speech and text models: loading them, and one utterance or a batch through them."""
+"""Pre-trained speech and text models: load them, and run an utterance or a batch through them."""

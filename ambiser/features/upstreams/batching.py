@@ -1,9 +1,9 @@
-"""Batches of utterances whose features are those of each utterance alone.
+"""Makes batches exact: an utterance has the same features in a batch as alone.
 
-Padding reaches the features of a speech model in four places: the waveform's and the first convolution's normalization
-over time, convolutions that look past the end, attention, and a mask of frames that is rounded up. The waveform is
-normalized before it is padded, and attention is masked by the models themselves; the other places are mended here, in
-the loaded model, without touching a weight.
+Padding changes the features of a speech model in four places: normalization over time (of the waveform and after the
+first convolution), convolutions across the end of the audio, attention, and a frame mask that is rounded up. The
+waveform is normalized before padding, and the models mask attention themselves; this module patches the other two
+places in the loaded model. It changes no weight.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import nn
 
-# The models whose every other part is frame by frame, or masked. Others are given one utterance at a time.
+# In these models every other part works frame by frame or is masked. Other models take one utterance at a time.
 KNOWN = (
     "s3prl.upstream.wav2vec2.wav2vec2_model.Wav2Vec2Model",
     "s3prl.upstream.hubert.hubert_model.HubertModel",
@@ -26,14 +26,14 @@ KNOWN = (
 
 
 class ExactBatches:
-    """Makes a model of convolutions and a transformer blind to padding.
+    """Hides padding from a model of convolutions and a transformer.
 
     Attributes:
         hop: samples from one frame to the next.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        """Mends the model.
+        """Patches the model.
 
         Args:
             model: one of the `KNOWN`, in evaluation mode.
@@ -54,12 +54,12 @@ class ExactBatches:
             model.forward_padding_mask = self._count_exactly(model.forward_padding_mask)
 
     def frames(self, samples: int) -> int:
-        """Returns how many frames the model makes of so many samples."""
+        """Returns the number of frames of audio with this many samples."""
         return self._after_each_convolution(samples)[-1]
 
     @contextlib.contextmanager
     def lengths(self, samples: Sequence[int]) -> Iterator[None]:
-        """Says how long the utterances of a batch are, in samples; outside the block the model is as it was."""
+        """Sets the lengths (samples) of the utterances in a batch; outside the block the model behaves as published."""
         self._lengths = [self._after_each_convolution(count) for count in samples]
         try:
             yield
@@ -78,6 +78,7 @@ class ExactBatches:
             counts = [lengths[convolution] for lengths in self._lengths]
             if set(counts) <= {states.shape[2]}:
                 return normalize(states)
+            # Statistics over real frames only, one utterance at a time, so that padding has no weight in them.
             normal = torch.zeros_like(states)
             for row, count in enumerate(counts):
                 normal[row, :, :count] = normalize(states[row : row + 1, :, :count])[0]
@@ -92,7 +93,7 @@ class ExactBatches:
         return (states.masked_fill(self._padding(states.shape[2], states.device)[:, None], 0),)
 
     def _count_exactly(self, count: Callable) -> Callable:
-        """Returns what takes the place of the model's own function, which counts a frame that is only begun."""
+        """Returns a replacement for the model's own function, which also counts an incomplete last frame."""
 
         def forward_padding_mask(features: torch.Tensor, padding_mask: torch.Tensor) -> torch.Tensor:  # (B, T, D)
             if not self._lengths:
@@ -107,5 +108,5 @@ class ExactBatches:
 
 
 def is_known(model: object) -> bool:
-    """Tells whether `ExactBatches` knows all the places where padding could reach this model's features."""
+    """Tells whether `ExactBatches` handles all places where padding changes the features of this model."""
     return f"{type(model).__module__}.{type(model).__qualname__}" in KNOWN

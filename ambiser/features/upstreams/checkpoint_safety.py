@@ -1,4 +1,4 @@
-"""Checks of pre-trained checkpoints before anything in them is used: weights only, no text that would run as code."""
+"""Checks pre-trained checkpoints before use: weights only, no text that s3prl would run as code."""
 
 import argparse
 import ast
@@ -39,10 +39,10 @@ _LARGEST_PRODUCT = 10_000
 
 @contextlib.contextmanager
 def checked_loading() -> Iterator[None]:
-    """Lets torch.load, whoever calls it inside the block, load weights only and refuse text that s3prl would run.
+    """Makes every torch.load inside the block load weights only, and refuse text that s3prl would run.
 
     Raises:
-        ConfigError: from inside the block, when a checkpoint holds other objects than weights, or such text.
+        ConfigError: from torch.load, if a checkpoint holds objects other than weights, or such text.
     """
     original = torch.load
 
@@ -52,8 +52,8 @@ def checked_loading() -> Iterator[None]:
                 state = original(file, map_location=map_location, **(options | {"weights_only": True}))
         except pickle.UnpicklingError as error:
             raise ConfigError(
-                f"{file}: is damaged, or holds other objects than weights, and is not loaded; "
-                "remove it and fetch it again, or save the weights alone where it came from"
+                f"{file}: is damaged, or holds objects other than weights; "
+                "remove it and fetch it again, or save its weights alone"
             ) from error
         check_evaluated_text(state, str(file))
         return state
@@ -69,14 +69,14 @@ def check_evaluated_text(state: object, name: str) -> None:
     """Checks every text of a checkpoint that s3prl would pass to eval: lists, numbers, + and * only.
 
     Raises:
-        ConfigError: a text calls something, names something, or would grow without bound.
+        ConfigError: a text holds a call or a name, or would expand without bound.
     """
     if isinstance(state, argparse.Namespace):
         state = vars(state)
     if isinstance(state, Mapping):
         for key, value in state.items():
             if key in EVALUATED and isinstance(value, str) and not is_plain_expression(value):
-                raise ConfigError(f"{name}: its '{key}' is more than numbers and lists and is not run: {value[:60]!r}")
+                raise ConfigError(f"{name}: its '{key}' may hold only numbers, lists, + and *; got {value[:60]!r}")
             check_evaluated_text(value, name)
     elif isinstance(state, list | tuple):
         for value in state:
@@ -103,11 +103,11 @@ def is_plain_expression(text: str) -> bool:
 
 
 def check_hugging_face_folder(upstream: str, folder: Path) -> None:
-    """Checks that a Hugging Face folder is of the kind that the upstream reads, and whole.
+    """Checks that a Hugging Face folder has the model type that the upstream reads, and all its files.
 
     Raises:
-        ConfigError: it is no folder, of another model type (which would load in silence with wrong weights), or it
-            lacks its preprocessor_config.json, which says whether the model wants normalized audio.
+        ConfigError: it is no folder, has another model type (which would load wrong weights without an error), or lacks
+            its preprocessor_config.json, which says whether the model needs normalized audio.
     """
     wanted = MODEL_TYPES[upstream]
     if not (folder / "config.json").is_file():
@@ -122,19 +122,19 @@ def check_hugging_face_folder(upstream: str, folder: Path) -> None:
         )
     if not (folder / "preprocessor_config.json").is_file():
         raise ConfigError(
-            f"speech_features.checkpoint: {folder} has no preprocessor_config.json, which says whether the model wants "
+            f"speech_features.checkpoint: {folder} has no preprocessor_config.json, which says whether the model needs "
             "normalized audio; copy it from where the model came from"
         )
 
 
 def check_hugging_face_weights(model: torch.nn.Module, folder: Path) -> None:
-    """Checks that a folder holds every weight of the model; transformers draws those that are missing at random.
+    """Checks that a folder holds every weight of the model; transformers initializes missing ones at random.
 
     Raises:
         ConfigError: weights are missing.
     """
     _, info = type(model).from_pretrained(folder, output_loading_info=True)
-    # This one only masks in training, and published checkpoints leave it out.
+    # Used for masking in pre-training only; published checkpoints lack it.
     missing = sorted(set(info["missing_keys"]) - {"masked_spec_embed"})
     if missing:
         raise ConfigError(

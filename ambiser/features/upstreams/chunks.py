@@ -1,19 +1,19 @@
-"""How audio is divided for a model: short utterances in batches, long recordings in chunks that overlap."""
+"""Divides audio for a model: short utterances into batches, long recordings into overlapping chunks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-# What two neighbors share: each gives the half in which it has heard more of the surroundings.
+# Overlap of two chunks; each one contributes the half that is farther from its own edge.
 OVERLAP_S = 4
 
 
 def plan_batches(samples: Mapping[str, int], limit: int) -> Iterator[list[str]]:
-    """Yields batches of utterances of like length, the longest first; with padding none exceeds the limit.
+    """Yields batches of utterances of similar length, the longest first, within a limit that includes padding.
 
     Args:
         samples: length by utterance.
-        limit: most samples in a batch, padding included; a longer utterance is a batch of its own.
+        limit: largest number of samples per batch, padding included; a longer utterance is a batch of its own.
     """
     batch: list[str] = []
     for utt in sorted(samples, key=lambda utt: (-samples[utt], utt.encode("utf-8"))):
@@ -26,12 +26,12 @@ def plan_batches(samples: Mapping[str, int], limit: int) -> Iterator[list[str]]:
 
 
 def cut(samples: int, *, longest: int, overlap: int, hop: int) -> list[slice]:
-    """Returns the chunks of audio: all begin on a frame, and each shares its end with the beginning of the next.
+    """Returns overlapping chunks of audio; every chunk starts on a frame.
 
     Args:
         samples: length of the audio.
-        longest: most samples in a chunk.
-        overlap: samples that neighbors share, fewer than `longest`; like `longest` rounded down to whole frames.
+        longest: largest number of samples per chunk, rounded down to whole frames.
+        overlap: samples that two chunks share, fewer than `longest`; rounded down to whole frames.
         hop: samples from one frame to the next.
     """
     longest, overlap = longest // hop * hop, overlap // hop * hop
@@ -40,11 +40,11 @@ def cut(samples: int, *, longest: int, overlap: int, hop: int) -> list[slice]:
 
 
 def join(chunks: Sequence[slice], hidden: Sequence[Sequence[np.ndarray]], *, hop: int) -> list[np.ndarray]:
-    """Returns the hidden states of the whole audio, (T, D) a layer; neighbors meet in the middle of what they share.
+    """Returns the hidden states of the whole audio, (T, D) per layer; chunks meet in the middle of their overlap.
 
     Args:
-        chunks: as `cut` made them.
-        hidden: for each chunk its (T, D) a layer.
+        chunks: from `cut`.
+        hidden: (T, D) per layer, for each chunk.
         hop: samples from one frame to the next.
     """
     spans = list(_spans(chunks, [len(states[0]) for states in hidden], hop))
@@ -53,8 +53,8 @@ def join(chunks: Sequence[slice], hidden: Sequence[Sequence[np.ndarray]], *, hop
 
 
 def _spans(chunks: Sequence[slice], frames: Sequence[int], hop: int) -> Iterator[slice]:
-    """Yields the frames that each chunk gives, counted from its own first one."""
-    first = 0  # of all frames
+    """Yields the frames that each chunk contributes, counted from its own first frame."""
+    first = 0  # frames covered so far
     for number, (chunk, count) in enumerate(zip(chunks, frames, strict=True)):
         begin = chunk.start // hop
         is_last = number + 1 == len(chunks)

@@ -1,8 +1,8 @@
-"""Makes torchaudio and s3prl import beside any torch: a CPU one, a CUDA one, one that they were not built for.
+"""Makes torchaudio and s3prl import with any torch: CPU, CUDA, or another version than they were built for.
 
-torchaudio's compiled extension cannot load beside a torch of another build, and the whole import fails with it,
-although nothing that is used here needs the extension. s3prl asks for `torchaudio.set_audio_backend` and
-`torchaudio.sox_effects`, which torchaudio dropped. Each fault is looked for first; without a fault nothing is done.
+torchaudio's compiled extension fails to load with another build of torch, and with it the whole import, although
+ambiser needs nothing from the extension. s3prl uses `torchaudio.set_audio_backend` and `torchaudio.sox_effects`, which
+torchaudio has removed. Each fault is detected first; nothing is patched without a fault.
 """
 
 import importlib
@@ -13,28 +13,28 @@ _EXTENSION = "torchaudio._extension"
 _SOX = "torchaudio.sox_effects"
 
 
-def mend_torchaudio() -> list[str]:
-    """Imports torchaudio, mending what is broken; must run before s3prl is imported.
+def patch_torchaudio() -> list[str]:
+    """Imports torchaudio, with patches where needed; must run before the import of s3prl.
 
     Returns:
-        A line for each thing that was mended; none when all was well, or was mended before.
+        A line per patch; none if nothing was broken, or was patched before.
 
     Raises:
-        ImportError, OSError, RuntimeError: as torchaudio's own import, when its extension is not what breaks it.
+        ImportError, OSError, RuntimeError: from torchaudio's own import, if its extension is not the cause.
     """
-    mended = _import_without_broken_extension()
+    patches = _import_without_broken_extension()
     torchaudio = sys.modules["torchaudio"]
     if not hasattr(torchaudio, "set_audio_backend"):
         torchaudio.set_audio_backend = _set_no_backend
-        mended.append("torchaudio.set_audio_backend is gone from torchaudio; s3prl gets one that does nothing")
+        patches.append("torchaudio.set_audio_backend is gone from torchaudio; s3prl gets one that does nothing")
     try:
         importlib.import_module(_SOX)
     except ModuleNotFoundError as error:
         if error.name != _SOX:
             raise
         torchaudio.sox_effects = sys.modules[_SOX] = _absent_sox_effects()
-        mended.append("torchaudio.sox_effects is gone from torchaudio; s3prl gets one that refuses to be called")
-    return mended
+        patches.append("torchaudio.sox_effects is gone from torchaudio; s3prl gets one that refuses to be called")
+    return patches
 
 
 def _import_without_broken_extension() -> list[str]:
@@ -53,7 +53,7 @@ def _import_without_broken_extension() -> list[str]:
     try:
         importlib.import_module("torchaudio")
     except Exception:
-        # It also fails without its extension, so that was not the fault.
+        # It also fails without its extension, which is therefore not the cause.
         _forget_torchaudio()
         raise fault from None
     reason = (str(fault).splitlines() or [type(fault).__name__])[0]
@@ -61,7 +61,7 @@ def _import_without_broken_extension() -> list[str]:
 
 
 def _forget_torchaudio() -> None:
-    """Takes what a failed import left out of sys.modules, where the next import would find it half made."""
+    """Removes the rest of a failed import from sys.modules, so that the next import starts anew."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
         del sys.modules[name]
 
@@ -84,7 +84,7 @@ def _refuse_alignment(function: object) -> object:
 
 def _absent_sox_effects() -> types.ModuleType:
     def refuse(*args: object, **kwargs: object) -> None:
-        raise RuntimeError("sox effects are gone from torchaudio; take an upstream that does without them")
+        raise RuntimeError("sox effects are gone from torchaudio; use an upstream that does not need them")
 
     module = types.ModuleType(_SOX)
     module.apply_effects_tensor = module.apply_effects_file = refuse
@@ -92,4 +92,4 @@ def _absent_sox_effects() -> types.ModuleType:
 
 
 def _set_no_backend(backend: str | None) -> None:
-    """Stands for a function whose setting no longer exists; audio is read with soundfile."""
+    """Replaces a function whose setting no longer exists; audio is read with soundfile."""

@@ -1,4 +1,4 @@
-"""Pre-trained encoders as the first part of a network: from waveforms or tokens to features, with gradients."""
+"""Pre-trained encoders as trainable front ends: waveforms or tokens in, features out."""
 
 import functools
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ from ambiser.features.upstreams.pooling import reduce_hidden_states
 from ambiser.features.upstreams.text_encoders import check_layer, load_text_model
 from ambiser.features.upstreams.upstream import load_upstream
 
-NO_TOKEN = -1  # fills rows of tokens behind the last one
-_CONVOLUTIONS = ("feature_extractor", "conv1", "conv2")  # as wav2vec 2.0 and its like call them, and as Whisper does
-_SINUSOIDS = "embed_positions"  # of Whisper; they are computed, not learned
+NO_TOKEN = -1  # pads rows of tokens
+_CONVOLUTIONS = ("feature_extractor", "conv1", "conv2")  # names in wav2vec 2.0 and its relatives, and in Whisper
+_SINUSOIDS = "embed_positions"  # of Whisper; computed, not learned
 
 
 class Finetuned(nn.Module):
-    """A pre-trained model that is trained, with a learning rate of its own for each depth.
+    """A pre-trained model that is fine-tuned, with one learning rate per layer.
 
-    Its own dropout, layer drop and masking stay off, in training too (decided here): what a step computes then depends
-    on the utterances alone, not on the batch they stand in nor on the process that works on them.
+    Its dropout, layer drop and masking stay off in training too [D], so that a step depends on the utterances alone,
+    not on their batch or process.
 
     Attributes:
         model: the pre-trained model.
-        settings: learning rates, what is frozen, precision, checkpointing.
+        settings: learning rates, frozen parts, precision, checkpointing.
     """
 
     def __init__(self, model: nn.Module, settings: Finetune, name: str) -> None:
@@ -42,7 +42,7 @@ class Finetuned(nn.Module):
                 module.requires_grad_(not settings.freeze_convolutions)
             elif own_name == _SINUSOIDS:
                 module.requires_grad_(False)
-            if hasattr(module, "feature_grad_mult"):  # models of s3prl: at 0 no gradient comes to the convolutions
+            if hasattr(module, "feature_grad_mult"):  # in s3prl; 0 stops gradients to the convolutions
                 module.feature_grad_mult = 0.0 if settings.freeze_convolutions else 1.0
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise ConfigError(
@@ -51,21 +51,21 @@ class Finetuned(nn.Module):
             )
         if settings.checkpointing:
             if not self._blocks:
-                raise ConfigError(f"finetune.checkpointing: {name} has no layers that could be computed again")
+                raise ConfigError(f"finetune.checkpointing: {name} has no layers that could be recomputed")
             for block in self._blocks:
                 block.forward = functools.partial(checkpoint, block.forward, use_reentrant=False)
 
     def train(self, mode: bool = True) -> "Finetuned":
-        """Switches everything but the pre-trained model, which stays in evaluation mode."""
+        """Keeps the pre-trained model in evaluation mode."""
         super().train(mode)
         self.model.eval()
         return self
 
     def depth_groups(self) -> list[tuple[float, list[nn.Parameter]]]:
-        """Returns pairs of a learning rate and the parameters that have it, the highest layer first.
+        """Returns pairs of a learning rate and its parameters, the highest layer first.
 
-        With n layers, the k-th from above has the rate times decay to the k, and what is below (or beside) all layers
-        decay to the n.
+        With n layers, the k-th from the top (0..) has rate * decay**k; all parameters outside the layers have
+        rate * decay**n.
         """
         groups, taken = [], set()
         rate, decay = self.settings.learning_rate, self.settings.layer_decay
@@ -77,17 +77,17 @@ class Finetuned(nn.Module):
         return groups
 
     def precision(self) -> torch.autocast:
-        """Returns the block in which the model computes at the precision that is asked for."""
+        """Returns a context in which the model computes at the precision of the settings."""
         device = next(self.model.parameters()).device
         return torch.autocast(device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
 
 
 class SpeechFront(Finetuned):
-    """A speech upstream: waveforms in, the same features out that stage 2 would store.
+    """A speech upstream that turns waveforms into the features that stage 2 would store.
 
     Attributes:
         layers: L, or 1 with frames of one layer.
-        dim: D, or 2D where deviations stand beside the means.
+        dim: D, or 2D with means and deviations.
     """
 
     def __init__(self, speech: SpeechFeatures, settings: Finetune, device: str = "cpu") -> None:
@@ -104,14 +104,14 @@ class SpeechFront(Finetuned):
     def forward(self, wavs: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
         """Encodes a batch; padding changes nothing.
 
-        Utterances go through the model in groups as in stage 2 (`speech_features.batch_s`): one by one on a CPU.
+        The model takes the utterances in the batches of stage 2 (`speech_features.batch_s`), on a CPU one at a time.
 
         Args:
             wavs: (samples,) each, float32 at 16 kHz.
 
         Returns:
-            (B, L, D) time means, with deviations beside them by `statistics`, and None; or (B, T, D) frames of one
-            layer, or (B, T, L·D) of all, and their (B, T) mask.
+            (B, L, D) means over time (with mean_std (B, L, 2D) means and deviations) and None; or (B, T, D) frames of
+            one layer, or (B, T, L·D) of all layers, and their (B, T) mask.
         """
         device = next(self.model.parameters()).device
         shortest = self._upstream.minimum_samples
@@ -132,7 +132,7 @@ class SpeechFront(Finetuned):
         return frames, torch.arange(frames.shape[1], device=device)[None, :] < lengths[:, None]
 
     def _reduce(self, states: list[Tensor]) -> Tensor:
-        """Returns of (T, D) states what `reduce_hidden_states` does, with gradients."""
+        """Does what `reduce_hidden_states` does to L states of (T, D), with gradients."""
         states = [state.float() for state in states]
         if self.speech.form == "frames_all":
             return torch.cat(states, dim=1)
@@ -142,15 +142,16 @@ class SpeechFront(Finetuned):
                 return states[self.speech.layer]
             return sum(weight / sum(weights) * state for weight, state in zip(weights, states, strict=True))
         stacked = torch.stack(states)  # (L, T, D)
-        mean = stacked.mean(dim=1)
+        mean = stacked.mean(dim=1)  # (L, D)
         if self.speech.statistics == "mean":
             return mean
         variance = stacked.var(dim=1, unbiased=False)
+        # The square root has no finite gradient at 0, the variance of a single frame.
         return torch.cat([mean, variance.clamp_min(1e-12).sqrt()], dim=1)
 
 
 class TextFront(Finetuned):
-    """A text encoder of Hugging Face: tokens in, the same features out that stage 2 would store."""
+    """A text encoder of Hugging Face that turns tokens into the features that stage 2 would store."""
 
     def __init__(self, text: TextFeatures, settings: Finetune) -> None:
         tokenizer, model = load_text_model(text.model)
@@ -159,9 +160,9 @@ class TextFront(Finetuned):
         self.text, self.padding = text, tokenizer.pad_token_id or 0
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Encodes (B, K) tokens, filled up with NO_TOKEN, to (B, Dt); a row without tokens gives zeros."""
-        mask = tokens != NO_TOKEN
-        some = mask.any(dim=1)
+        """Encodes (B, K) tokens, padded with NO_TOKEN, to (B, Dt); a row without tokens gives zeros."""
+        mask = tokens != NO_TOKEN  # (B, K)
+        some = mask.any(dim=1)  # (B,); empty rows would make a mean over nothing
         tokens, mask = tokens[some], mask[some]
         width = int(mask.sum(dim=1).max()) if len(mask) else 0
         features = torch.zeros(len(some), self.model.config.hidden_size, device=tokens.device)
@@ -179,7 +180,7 @@ class TextFront(Finetuned):
 
 
 def _find_blocks(model: nn.Module) -> list[nn.Module]:
-    """Returns the layers of the transformer, the lowest first; none when the model has none."""
+    """Returns the layers of the transformer, the lowest first, or an empty list."""
     for name, module in model.named_modules():
         if isinstance(module, nn.ModuleList) and name.endswith(("encoder.layers", "encoder.layer")):
             return list(module)

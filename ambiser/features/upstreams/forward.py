@@ -1,4 +1,4 @@
-"""A loaded speech model at work: on one utterance, a batch, or a long recording in chunks."""
+"""Runs a loaded speech model on one utterance, a batch, or a long recording in chunks."""
 
 import contextlib
 import random
@@ -15,9 +15,9 @@ from ambiser.features.upstreams.batching import ExactBatches, is_known
 from ambiser.features.upstreams.chunks import OVERLAP_S, cut, join
 from ambiser.io.audio import SAMPLE_RATE_HZ
 
-# Lengths tried in turn to find the shortest audio that a model takes: 25 ms, 50 ms, ..., 1.6 s.
+# Candidates for the shortest input of a model: 25 ms, 50 ms, ..., 1.6 s.
 _SHORTEST_SAMPLES = (400, 800, 1600, 3200, 6400, 12800, 25600)
-# A batch that is compared with its utterances alone, and how far apart they may lie.
+# The batch that is compared with its utterances one at a time, and the largest difference allowed.
 _COMPARED_SAMPLES = (20011, 5000, 32300)
 _TOLERANCE = 1e-4
 _FAULTS = (RuntimeError, AssertionError, ValueError, IndexError)
@@ -27,21 +27,21 @@ class Upstream:
     """A speech model that turns audio into hidden states.
 
     Attributes:
-        name: what the configuration calls it.
-        model: the network itself, in evaluation mode.
-        layers: how many hidden states it gives.
+        name: its name in the configuration.
+        model: the network, in evaluation mode.
+        layers: number of hidden states.
         dim: their width.
         minimum_samples: shorter audio is padded with zeros at its end to this length.
-        longest_samples: longer audio is cut into chunks; 0 for a model that takes all audio whole.
-        batch_samples: most samples of a batch, padding included; 0 for one utterance at a time.
-        manner: how it works through utterances, in words.
-        device: where it computes.
+        longest_samples: longer audio is cut into chunks; 0 for no limit.
+        batch_samples: largest number of samples per batch, padding included; 0 for one utterance at a time.
+        manner: how it takes utterances (one at a time, in batches), as text.
+        device: "cpu" or "cuda".
     """
 
     def __init__(self, name: str, model: torch.nn.Module, speech: SpeechFeatures, device: str) -> None:
         self.name, self.device, self.model = name, device, model
         self.precision = speech.precision
-        # It counts frames and makes batches exact; there is none for a model that is not known so well.
+        # Counts frames and makes batches exact; None for models where this is not known to work.
         inner = getattr(model, "model", None)
         self._frames = ExactBatches(inner) if is_known(inner) else getattr(model, "windows", None)
         self.minimum_samples, hidden = self._find_minimum()
@@ -56,25 +56,25 @@ class Upstream:
             wav: (samples,) float32 at 16 kHz.
 
         Returns:
-            One (T, D) float32 array a layer, the input of the first layer first; T is the same for all of them.
+            One (T, D) float32 array per layer, the input of the first layer first; all have the same T.
 
         Raises:
-            DataError: the model cannot take this audio, or makes values that are not finite.
+            DataError: the model cannot take this audio, or gives values that are not finite.
         """
         return self.extract_batch([wav])[0]
 
     def extract_batch(
         self, wavs: Sequence[np.ndarray], reduce: Callable[[list[torch.Tensor]], np.ndarray] | None = None
     ) -> list[list[np.ndarray]] | list[np.ndarray]:
-        """Returns the hidden states of several utterances, as `extract` gives them for each.
+        """Returns the hidden states of several utterances, equal to those of `extract`.
 
         Args:
-            wavs: (samples,) each, float32 at 16 kHz; an utterance that `is_long` stands alone.
-            reduce: makes of an utterance's hidden states what is returned in their place; it is given tensors on the
-                device, so that little has to leave it.
+            wavs: (samples,) each, float32 at 16 kHz; an utterance that `is_long` must be the only one.
+            reduce: replaces the hidden states of an utterance by its own result; gets tensors on the device, so that
+                little has to be copied from it.
 
         Raises:
-            DataError: the model cannot take one of them, or makes values that are not finite.
+            DataError: the model cannot take one of them, or gives values that are not finite.
         """
         wavs = [np.pad(wav, (0, max(self.minimum_samples - len(wav), 0))) for wav in wavs]
         try:
@@ -85,16 +85,16 @@ class Upstream:
             raise DataError(f"{self.name} cannot take {lengths} samples: {first_line(error)}") from error
 
     def is_short(self, samples: int) -> bool:
-        """Tells whether audio of so many samples is padded."""
+        """Tells whether audio of this length is padded."""
         return samples < self.minimum_samples
 
     def is_long(self, samples: int) -> bool:
-        """Tells whether audio of so many samples is cut into chunks."""
+        """Tells whether audio of this length is cut into chunks."""
         return 0 < self.longest_samples < samples
 
     @contextlib.contextmanager
     def in_float32(self) -> Iterator[None]:
-        """Computes in float32 inside the block, whatever the configuration says."""
+        """Computes in float32 inside the block, whatever the configured precision."""
         precision, self.precision = self.precision, "float32"
         try:
             yield
@@ -115,19 +115,21 @@ class Upstream:
         return [torch.from_numpy(states) for states in join(chunks, hidden, hop=hop)]
 
     def states(self, wavs: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
-        """Returns the hidden states of a batch, L of (T, D) for each utterance; gradients flow through them.
+        """Returns the hidden states of a batch with gradients, L of (T, D) per utterance.
 
         Args:
-            wavs: (samples,) each, where the model is; none shorter than `minimum_samples`.
+            wavs: (samples,) each, on the device of the model; none shorter than `minimum_samples`.
         """
         samples = [len(wav) for wav in wavs]
         lengths = self._frames.lengths(samples) if self._frames else contextlib.nullcontext()
-        # Models of Hugging Face draw a number a layer even where nothing is left to chance.
+        # Models of Hugging Face draw a random number per layer (for layer drop) even in evaluation mode.
         with untouched_generators(), warnings.catch_warnings(), lengths:
-            warnings.simplefilter("ignore")  # s3prl's own, on single frames and empty filters; what matters is checked
+            warnings.simplefilter(
+                "ignore"
+            )  # from s3prl, about single frames and empty filters; the output is checked below
             states = self.model(wavs).get("hidden_states")
         if states is None:
-            raise ConfigError(f"speech_features.upstream: {self.name} gives no hidden states; take another")
+            raise ConfigError(f"speech_features.upstream: {self.name} gives no hidden states; use another one")
         frames = [min(state.shape[1] for state in states)] * len(wavs)
         if self._frames is not None:
             frames = [self._frames.frames(count) for count in samples]
@@ -138,9 +140,9 @@ class Upstream:
             inputs = [torch.from_numpy(np.ascontiguousarray(wav, dtype=np.float32)).to(self.device) for wav in wavs]
             states = self.states(inputs)
         if min(len(layers[0]) for layers in states) == 0:
-            raise ValueError("it makes no frame of them")
+            raise ValueError("the output has no frames")
         if not torch.stack([torch.isfinite(layer).all() for layers in states for layer in layers]).all():
-            raise ValueError("it makes values of them that are not finite")
+            raise ValueError("the output is not finite")
         return [[layer.float() for layer in layers] for layers in states]
 
     def _find_minimum(self) -> tuple[int, list[torch.Tensor]]:
@@ -151,7 +153,7 @@ class Upstream:
                 hidden = self._forward([noise[:samples]])[0]
             except _FAULTS as error:
                 fault = error
-                continue
+                continue  # too short; try the next length
             if len({state.shape[1] for state in hidden}) > 1:
                 widths = sorted({state.shape[1] for state in hidden})
                 raise ConfigError(f"speech_features.upstream: the layers of {self.name} differ in width: {widths}")
@@ -177,11 +179,11 @@ class Upstream:
             difference = largest_difference(self.extract_batch(wavs), [self.extract(wav) for wav in wavs])
         if difference > _TOLERANCE:
             return 0, f"one utterance at a time, since {self.name} gives other values in batches ({difference:.1e})"
-        return int(batch_s * SAMPLE_RATE_HZ), f"in batches of {batch_s:g} s (off by {difference:.0e} at most)"
+        return int(batch_s * SAMPLE_RATE_HZ), f"in batches of {batch_s:g} s (largest difference {difference:.0e})"
 
 
 def largest_difference(some: Sequence[Sequence[np.ndarray]], others: Sequence[Sequence[np.ndarray]]) -> float:
-    """Returns how far hidden states of the same utterances lie apart: as share of a layer's largest value, or of 1."""
+    """Returns the largest difference between hidden states, relative to the largest value of the layer (at least 1)."""
     shares = [0.0]
     for ours, theirs in zip(some, others, strict=True):
         for state, other in zip(ours, theirs, strict=True):
@@ -197,7 +199,7 @@ def _to_arrays(states: Sequence[torch.Tensor]) -> list[np.ndarray]:
 
 @contextlib.contextmanager
 def untouched_generators() -> Iterator[None]:
-    """Restores the global generators of torch (CPU and GPUs), numpy and random when the block ends."""
+    """Restores the global random generators of torch (CPU and GPUs), numpy and random when the block ends."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
     states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     try:

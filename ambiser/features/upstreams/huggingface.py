@@ -51,8 +51,12 @@ def load_hugging_face(checkpoint: str, window_s: float = FULL_WINDOW_S) -> nn.Mo
     """
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
 
+    is_folder = Path(checkpoint).is_dir()
+    # Without the file transformers guesses the model type from the name of the folder.
+    if is_folder and not (Path(checkpoint) / "config.json").is_file():
+        raise ConfigError(f"speech_features.checkpoint: {checkpoint} is no Hugging Face folder; it has no config.json")
     fault: Exception | None = None
-    for local in (True,) if Path(checkpoint).is_dir() else (True, False):
+    for local in (True,) if is_folder else (True, False):
         options = {"local_files_only": local, "trust_remote_code": False}
         try:
             kind = AutoConfig.from_pretrained(checkpoint, **options).model_type
@@ -73,7 +77,7 @@ def _describe_fault(checkpoint: str, fault: Exception) -> str:
     folder = Path(checkpoint)
     if not folder.is_dir():
         return f"is no folder, not in the cache of Hugging Face, and could not be fetched ({first_line(fault)})"
-    if (folder / "config.json").is_file() and not (folder / "preprocessor_config.json").is_file():
+    if not (folder / "preprocessor_config.json").is_file():
         return "has no feature extractor (preprocessor_config.json); copy it from where the model came from"
     return f"cannot be loaded ({first_line(fault)})"
 

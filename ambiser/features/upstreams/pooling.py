@@ -1,4 +1,4 @@
-"""Reduces the hidden states of an utterance to what is stored."""
+"""Reduces the hidden states of an utterance to its stored features."""
 
 from collections.abc import Sequence
 
@@ -17,44 +17,51 @@ def reduce_hidden_states(hidden: Sequence[np.ndarray], speech: SpeechFeatures) -
         speech: form, statistics, layer and layer_weights.
 
     Returns:
-        Pooled: (L, D) time means or, with mean_std, (L, 2D) means beside population deviations. Frames: the (T, D) of
-        one layer, or of the weighted sum of all. All frames: (T, L·D), the first layer first. Sums run in float64, the
-        result is float32.
+        Pooled: (L, D) means over time or, with mean_std, (L, 2D) means and population deviations. Frames: (T, D) of one
+        layer, or of the weighted sum of all. All frames: (T, L·D), the first layer first. Sums in float64, result in
+        float32.
 
     Raises:
-        ConfigError: there is no such layer, or there are not as many layers as weights.
+        ConfigError: there is no such layer, or the number of weights is not L.
     """
     if speech.form == "frames_all":
-        return np.concatenate(hidden, axis=1, dtype=np.float32)
+        return np.concatenate(hidden, axis=1, dtype=np.float32)  # (T, L·D)
     if speech.layer_weights:
-        if len(speech.layer_weights) != len(hidden):
-            raise ConfigError(
-                f"speech_features.layer_weights: {speech.upstream} has {len(hidden)} layers, got "
-                f"{len(speech.layer_weights)} weights"
-            )
-        weights = np.array(speech.layer_weights) / sum(speech.layer_weights)
-        return sum(weight * states.astype(np.float64) for weight, states in zip(weights, hidden, strict=True)).astype(
-            np.float32
-        )
+        return _weighted_sum(hidden, speech)
     if speech.form == "frames":
-        if not -len(hidden) <= speech.layer < len(hidden):
-            raise ConfigError(
-                f"speech_features.layer: must be 0 to {len(hidden) - 1} (or from the end, -1 to {-len(hidden)}) "
-                f"for {speech.upstream}, got {speech.layer}"
-            )
-        return np.ascontiguousarray(hidden[speech.layer], dtype=np.float32)
+        return _one_layer(hidden, speech)
     rows = []
     for states in hidden:
-        states = states.astype(np.float64)
+        states = states.astype(np.float64)  # (T, D)
         parts = [states.mean(axis=0)]
         if speech.statistics == "mean_std":
             parts.append(states.std(axis=0))
-        rows.append(np.concatenate(parts))
+        rows.append(np.concatenate(parts))  # (D,) or (2D,)
     return np.stack(rows).astype(np.float32)
 
 
+def _weighted_sum(hidden: Sequence[np.ndarray], speech: SpeechFeatures) -> np.ndarray:
+    if len(speech.layer_weights) != len(hidden):
+        raise ConfigError(
+            f"speech_features.layer_weights: {speech.upstream} has {len(hidden)} layers, got "
+            f"{len(speech.layer_weights)} weights"
+        )
+    weights = np.array(speech.layer_weights) / sum(speech.layer_weights)
+    total = sum(weight * states.astype(np.float64) for weight, states in zip(weights, hidden, strict=True))
+    return total.astype(np.float32)  # (T, D)
+
+
+def _one_layer(hidden: Sequence[np.ndarray], speech: SpeechFeatures) -> np.ndarray:
+    if not -len(hidden) <= speech.layer < len(hidden):
+        raise ConfigError(
+            f"speech_features.layer: must be 0 to {len(hidden) - 1} (or from the end, -1 to {-len(hidden)}) "
+            f"for {speech.upstream}, got {speech.layer}"
+        )
+    return np.ascontiguousarray(hidden[speech.layer], dtype=np.float32)  # (T, D)
+
+
 def pool_on_device(hidden: Sequence[object], speech: SpeechFeatures) -> np.ndarray:
-    """Returns what `reduce_hidden_states` gives for pooled features, of tensors and computed where they are."""
+    """Does what `reduce_hidden_states` does for pooled features, with tensors on their device."""
     import torch
 
     rows = []
@@ -68,10 +75,10 @@ def pool_on_device(hidden: Sequence[object], speech: SpeechFeatures) -> np.ndarr
 
 
 def append_prosody(pooled: np.ndarray, wav: np.ndarray) -> np.ndarray:
-    """Puts the prosody of an utterance beside every layer, so that any mix of the layers holds it unchanged.
+    """Appends the prosody of an utterance to every layer, so that any weighted mean of the layers keeps it unchanged.
 
     Args:
-        pooled: (L, D) time means, or (L, 2D).
+        pooled: (L, D) means over time, or (L, 2D).
         wav: (samples,) at 16 kHz.
 
     Returns:
@@ -81,15 +88,15 @@ def append_prosody(pooled: np.ndarray, wav: np.ndarray) -> np.ndarray:
 
 
 def means_are_constant(matrices: Sequence[np.ndarray], speech: SpeechFeatures, tolerance: float = 1e-4) -> bool:
-    """Tells whether the pooled means are the same for all utterances, so that nothing can be learnt from them.
+    """Tells whether all utterances have the same pooled means, so that nothing can be learned from them.
 
-    That is what an upstream gives which normalizes every utterance to mean 0 (s3prl's fbank, mfcc, mel, ...). The
-    deviations do not help there: they are 1 but for a factor that only tells the length.
+    This happens with upstreams that normalize every utterance to mean 0 (s3prl's fbank, mfcc, mel, ...). Deviations do
+    not help: they are 1 up to a factor that depends on the length only.
 
     Args:
         matrices: pooled features of several utterances, of one shape.
-        speech: says whether deviations and prosody stand beside the means.
-        tolerance: largest difference between two utterances that still counts as none.
+        speech: whether the features hold deviations and prosody.
+        tolerance: differences below this count as equal.
     """
     if len(matrices) < 2:
         return False

@@ -1,6 +1,6 @@
-"""Prosody of an utterance: loudness, pitch, voicing and rate, which self-supervised features hardly carry.
+"""Prosody of an utterance: loudness, pitch, voicing and rate, which self-supervised features hardly represent.
 
-Numpy and scipy alone: Praat's library is under the GPL, WORLD's has no wheels, and librosa brings a compiler along.
+Uses numpy and scipy only: Praat is under the GPL, WORLD has no wheels, and librosa depends on a compiler.
 """
 
 import numpy as np
@@ -8,18 +8,28 @@ import numpy as np
 from ambiser.io.audio import SAMPLE_RATE_HZ
 
 NAMES = (
-    "loudness_mean", "loudness_std", "loudness_range", "pitch_mean", "pitch_std", "pitch_range", "pitch_slope",
-    "voiced_share", "voicing_strength", "voiced_runs_per_s", "loudness_peaks_per_s", "pause_share",
-)  # fmt: skip
+    "loudness_mean",
+    "loudness_std",
+    "loudness_range",
+    "pitch_mean",
+    "pitch_std",
+    "pitch_range",
+    "pitch_slope",
+    "voiced_share",
+    "voicing_strength",
+    "voiced_runs_per_s",
+    "loudness_peaks_per_s",
+    "pause_share",
+)
 
 _WINDOW, _HOP = 640, 160  # 40 ms every 10 ms: more than two periods of the lowest voice
 _LOWEST_HZ, _HIGHEST_HZ = 75.0, 500.0
-_OCTAVE_COST = 0.05  # in favor of the shorter of two periods that fit alike
-_VOICED = 0.5  # of the normalized autocorrelation
-_SILENCE = -4.5  # loudness in powers of ten of the amplitude, so that all values are of the order of 1
-_PAUSE = 1.25  # below the loudest frame
+_OCTAVE_COST = 0.05  # per octave, against the longer of two periods that fit equally well
+_VOICED = 0.5  # threshold of the normalized autocorrelation
+_SILENCE = -4.5  # lowest loudness, log10 of the amplitude
+_PAUSE = 1.25  # below the loudest frame: 25 dB
 _PEAK = 0.1
-_BLOCK = 1000  # frames at a time, so that hours of audio need no more memory than ten seconds
+_BLOCK = 1000  # frames at a time, which bounds the memory on long audio
 
 
 def prosody(wav: np.ndarray) -> np.ndarray:
@@ -29,13 +39,13 @@ def prosody(wav: np.ndarray) -> np.ndarray:
         wav: (samples,) at 16 kHz.
 
     Returns:
-        (12,) float64, named by `NAMES`. Loudness is the level of frames as log10 of the RMS (0.05 is a decibel; full
-        scale 0, at least -4.5), its range from the 5th to the 95th percentile. Pitch is in octaves above 55 Hz over
-        voiced frames, its slope in octaves a second; all four are 0 without a voiced frame. Strength is the mean of
-        the normalized autocorrelation over voiced frames. Peaks of loudness stand for syllables; frames 25 dB below
+        (12,) float64, named by `NAMES`. Loudness is log10 of the RMS of a frame (0.05 is one decibel; full scale 0,
+        at least -4.5), its range the 5th to 95th percentile. Pitch is in octaves above 55 Hz over
+        voiced frames, its slope in octaves per second; all four are 0 without voiced frames. Strength is the mean of
+        the normalized autocorrelation over voiced frames. Loudness peaks approximate syllables; frames 25 dB below
         the loudest one are pauses, and never voiced.
     """
-    from scipy.signal import find_peaks  # takes a second, and few runs ask for prosody
+    from scipy.signal import find_peaks  # the import takes a second, and few runs use prosody
 
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(wav, (0, max(0, _WINDOW - len(wav)))), _WINDOW)[::_HOP]
     blocks = [track_frames(frames[start : start + _BLOCK]) for start in range(0, len(frames), _BLOCK)]
@@ -45,17 +55,25 @@ def prosody(wav: np.ndarray) -> np.ndarray:
     seconds = len(frames) * _HOP / SAMPLE_RATE_HZ
     runs = np.count_nonzero(np.diff(voiced.astype(int), prepend=0) == 1)
     peaks, _ = find_peaks(_smooth(level), prominence=_PEAK, distance=8)
-    return np.array([
-        level.mean(), level.std(), _range(level), *_pitch_functionals(pitch_hz, voiced),
-        voiced.mean(), strength[voiced].mean() if voiced.any() else 0.0,
-        runs / seconds, len(peaks) / seconds, pause.mean(),
-    ])  # fmt: skip
+    return np.array(
+        [
+            level.mean(),
+            level.std(),
+            _range(level),
+            *_pitch_functionals(pitch_hz, voiced),
+            voiced.mean(),
+            strength[voiced].mean() if voiced.any() else 0.0,
+            runs / seconds,
+            len(peaks) / seconds,
+            pause.mean(),
+        ]
+    )
 
 
 def track_frames(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns loudness, pitch in Hz and strength of voicing of each (640,) frame: (N,) each.
 
-    Pitch is that of the lag with the largest autocorrelation, divided by that of the window.
+    The pitch period is the lag with the largest autocorrelation, which is divided by that of the window.
 
     Source: P. Boersma, "Accurate short-term analysis of the fundamental frequency", 1993, without its path search.
     """
@@ -90,7 +108,7 @@ def _pitch_functionals(pitch_hz: np.ndarray, voiced: np.ndarray) -> tuple[float,
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:
-    """Returns the median of every five neighbors, so that single frames decide nothing."""
+    """Returns the running median over five frames, which removes outliers."""
     return np.median(np.lib.stride_tricks.sliding_window_view(np.pad(values, 2, mode="edge"), 5), axis=1)
 
 

@@ -14,10 +14,10 @@ _WORD = r"(?u)\b\w+(?:['’]\w+)*"
 
 
 def make_hashing(text: TextFeatures) -> tuple[Encoder, int]:
-    """Returns the encoder by hashed word n-grams: signed counts of 1 to `ngram` lower-case words, of unit length.
+    """Returns an encoder that hashes word n-grams: signed counts of 1 to `ngram` lower-case words, of unit length.
 
-    With `form: tokens` the row of a word counts the n-grams that end with it, on the same scale: the rows sum to the
-    pooled vector.
+    With `form: tokens` the row of a word counts the n-grams that end with it, scaled so that the rows sum to the pooled
+    vector.
     """
     from sklearn.feature_extraction.text import HashingVectorizer
 
@@ -40,13 +40,13 @@ def make_hashing(text: TextFeatures) -> tuple[Encoder, int]:
 
 
 def make_hugging_face(text: TextFeatures) -> tuple[Encoder, int]:
-    """Returns the encoder by a pre-trained model: the hidden states of a layer, all tokens', their mean or the first's.
+    """Returns a pre-trained encoder: the hidden states of one layer, for all tokens, their mean, or the first token.
 
-    Tokens are those of the model, with the ones that it puts at the beginning and end. Text longer than the model
-    takes is cut at its end. No code that comes with a model is run.
+    Tokens include the special ones at both ends. Text beyond the longest input of the model is cut off. Runs no code
+    that comes with a model.
 
     Raises:
-        ConfigError: no model is named, it is neither here nor to be fetched, or it has no such layer.
+        ConfigError: no model is named, it cannot be fetched, or it has no such layer.
     """
     import torch
 
@@ -69,7 +69,7 @@ def make_hugging_face(text: TextFeatures) -> tuple[Encoder, int]:
 
 
 def tokenize(texts: Sequence[str], text: TextFeatures) -> tuple[list[list[int]], int]:
-    """Returns the tokens of every text as the encoder of Hugging Face takes them, and the size of what it gives.
+    """Returns the tokens of every text for an encoder of Hugging Face, and the size of its features.
 
     A text without words has no tokens.
 
@@ -89,7 +89,7 @@ def load_text_model(name: str) -> tuple[object, object]:
     """Loads tokenizer and model from a folder, the cache or the network.
 
     Raises:
-        ConfigError: no model is named, it lacks weights, or it is neither here nor to be fetched.
+        ConfigError: no model is named, it lacks weights, or it cannot be fetched.
     """
     from transformers import AutoModel, AutoTokenizer
 
@@ -120,10 +120,10 @@ def load_text_model(name: str) -> tuple[object, object]:
 
 
 def check_layer(text: TextFeatures, model: object) -> None:
-    """Checks that a model has the layer that is asked for.
+    """Checks that a model has the layer of the configuration.
 
     Raises:
-        ConfigError: it has not.
+        ConfigError: it does not.
     """
     layers = model.config.num_hidden_layers + 1
     if not -layers <= text.layer < layers:
@@ -140,7 +140,7 @@ def _unit(rows: np.ndarray, total: np.ndarray) -> np.ndarray:
 
 def _most_tokens(tokenizer: object, model: object) -> int:
     positions = getattr(model.config, "max_position_embeddings", 512)
-    # RoBERTa's positions begin behind that of the padding, so two fewer tokens fit.
+    # RoBERTa numbers positions from 2 (padding index + 1), so two fewer tokens fit.
     return min(tokenizer.model_max_length, positions - 2 if "roberta" in model.config.model_type else positions)
 
 

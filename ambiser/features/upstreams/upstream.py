@@ -1,4 +1,4 @@
-"""Loads the speech upstream that a configuration names: one of s3prl, or a model of Hugging Face.
+"""Loads the speech upstream of a configuration, from s3prl or Hugging Face.
 
 This is the only file that imports s3prl.
 """
@@ -24,36 +24,36 @@ from ambiser.features.upstreams.checkpoint_safety import (
     check_hugging_face_weights,
     checked_loading,
 )
-from ambiser.features.upstreams.compat import mend_torchaudio
+from ambiser.features.upstreams.compat import patch_torchaudio
 from ambiser.features.upstreams.forward import Upstream, untouched_generators
 from ambiser.features.upstreams.huggingface import check_window, load_hugging_face
 from ambiser.features.upstreams.upstream_names import BASELINES, HUGGING_FACE, REMOTE, describe_unknown
 from ambiser.io.console import log
 
-# Looked into before the whole of s3prl is imported, which takes seconds and fails with any of its parts.
+# Searched first; importing all of s3prl takes seconds and fails if any of its parts fails.
 _FAMILIES = ("hf_wav2vec2", "hf_hubert", "wavlm", "hubert", "wav2vec2", "data2vec")
 
 
 def load_upstream(speech: SpeechFeatures, device: str = "cpu") -> Upstream:
-    """Loads the upstream that a configuration names.
+    """Loads the upstream of a configuration.
 
     Args:
         speech: upstream and, for `huggingface` and names that end in _local or _custom, the checkpoint.
         device: "cpu" or "cuda".
 
     Raises:
-        ConfigError: an unknown name, a checkpoint that is missing, of another kind or unsafe, or weights that are
-            neither in the cache nor to be had from the network.
+        ConfigError: the name is unknown, the checkpoint is missing, unsafe or of another kind, or its weights
+            are neither in the cache nor on the network.
     """
     name, arguments = speech.upstream, _checkpoint_arguments(speech)
-    # Importing s3prl draws random numbers too.
+    # Even the import of s3prl draws random numbers.
     with untouched_generators(), checked_loading():
         if name == HUGGING_FACE:
             make = functools.partial(load_hugging_face, window_s=speech.window)
         else:
             check_window(f"{name} has none", speech.window)
             make = _find(name)
-        # Some models draw weights and then load most of them; what stays drawn shall be the same in every process.
+        # Some models initialize weights at random and load most of them; the others must be equal in every process.
         torch.manual_seed(0)
         np.random.seed(0)
         random.seed(0)
@@ -64,7 +64,7 @@ def load_upstream(speech: SpeechFeatures, device: str = "cpu") -> Upstream:
 
 
 def upstream_names() -> list[str]:
-    """Returns every name that `load_upstream` knows, sorted; imports the whole of s3prl."""
+    """Returns every name that `load_upstream` accepts, sorted; imports all of s3prl."""
     with untouched_generators():
         names = {HUGGING_FACE, *BASELINES} | set(_entries(_import_s3prl("s3prl.hub")))
     return sorted(name for name in names if not name.endswith(REMOTE) and name != "baseline_local")
@@ -85,7 +85,7 @@ def _find(name: str) -> Callable[..., torch.nn.Module]:
 
 
 def _entries(module: types.ModuleType) -> dict[str, Callable[..., torch.nn.Module]]:
-    """Keeps the functions that make an upstream; a hubconf also lets through what it imported."""
+    """Returns the functions that make an upstream, without those that a hubconf has imported."""
     return {
         name: value
         for name, value in vars(module).items()
@@ -121,7 +121,9 @@ def _construct(make: Callable[..., torch.nn.Module], name: str, arguments: dict[
         raise
     except ImportError as error:
         reason = first_line(error)
-        raise ConfigError(f"speech_features.upstream: {name} needs a package that is not there: {reason}") from error
+        raise ConfigError(
+            f"speech_features.upstream: {name} needs a package that is not installed: {reason}"
+        ) from error
     except Exception as error:
         for checkpoint in arguments.values():
             raise ConfigError(
@@ -143,9 +145,9 @@ def _cache_folder() -> Path:
 
 def _import_s3prl(module: str) -> types.ModuleType:
     try:
-        for line in mend_torchaudio():
+        for line in patch_torchaudio():
             log.debug(line)
-        # s3prl prints advice about packages that some of its upstreams would like.
+        # s3prl prints advice about optional packages.
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             return importlib.import_module(module)
     except (ImportError, OSError, RuntimeError) as error:

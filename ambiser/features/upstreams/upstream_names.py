@@ -1,4 +1,4 @@
-"""The names of speech features, known before torch and s3prl are imported."""
+"""Names of speech upstreams, available without importing torch and s3prl."""
 
 import difflib
 import importlib.util
@@ -7,15 +7,15 @@ from collections.abc import Collection
 from pathlib import Path
 
 BASELINES = ("fbank", "fbank_no_cmvn", "mfcc", "mel", "linear", "spectrogram")
-"""Upstreams of s3prl that have no weights: filter banks and the like."""
+"""Upstreams of s3prl without weights, such as filter banks."""
 HUGGING_FACE = "huggingface"
-"""Any model of Hugging Face that is known here; s3prl has names of its own for two kinds of folders."""
+"""A model of Hugging Face; s3prl has its own names for two model types."""
 REMOTE = ("_url", "_gdriveid")
-"""Ends of the names that fetch what an address names; they are not used here."""
+"""Suffixes of upstreams that load from a given address; ambiser does not offer them."""
 
 
 def files_of_s3prl() -> list[Path]:
-    """Returns the files in which s3prl defines its upstreams; none when it is not installed."""
+    """Returns the files in which s3prl defines its upstreams; an empty list if it is not installed."""
     found = importlib.util.find_spec("s3prl")
     if found is None or found.origin is None:
         return []
@@ -23,7 +23,7 @@ def files_of_s3prl() -> list[Path]:
 
 
 def names_in_s3prl() -> list[str]:
-    """Returns the names that the files of s3prl define, sorted; empty when it is not installed."""
+    """Returns the names that the files of s3prl define, sorted; an empty list if it is not installed."""
     names = {
         name for file in files_of_s3prl() for name in re.findall(r"^def ([a-z]\w*)\(", file.read_text(), re.MULTILINE)
     }
@@ -31,7 +31,7 @@ def names_in_s3prl() -> list[str]:
 
 
 def describe_unknown(name: str, names: Collection[str]) -> str:
-    """Returns the message for a name that is none of `names`, with the nearest ones."""
+    """Returns the error message for an unknown name, with the nearest known ones."""
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
-    return f"speech_features.upstream: s3prl has no upstream {name!r} that is used here; {hint}"
+    return f"speech_features.upstream: unknown upstream {name!r}; {hint}"

@@ -1,4 +1,4 @@
-"""Where the weights of pre-trained models lie, told without importing s3prl or torch: a path, or nothing yet."""
+"""Finds the weights of pre-trained models on this machine, without importing s3prl or torch."""
 
 import ast
 import hashlib
@@ -13,16 +13,16 @@ def s3prl_cache() -> Path:
 
 
 def s3prl_address(name: str) -> str:
-    """Returns the address that s3prl downloads an upstream from, read from its files; "" where they name none.
+    """Returns the download address of an upstream, read from the files of s3prl; "" if they name none.
 
-    A name that stands for another one (wavlm for wavlm_base_plus) has that one's address.
+    An alias (wavlm for wavlm_base_plus) has the address of its target.
     """
     for file in files_of_s3prl():
         functions = {node.name: node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)}
         seen: set[str] = set()
         while name in functions and name not in seen:
             seen.add(name)
-            # Where a function names two, the first one is of the format before s3prl's own.
+            # If a function names two addresses, the first has the original format, the last that of s3prl.
             nodes = sorted((node for node in ast.walk(functions[name])), key=lambda node: getattr(node, "lineno", 0))
             addresses = [node.value for node in nodes if isinstance(node, ast.Constant) and _is_address(node.value)]
             if addresses:
@@ -32,7 +32,7 @@ def s3prl_address(name: str) -> str:
 
 
 def find_weights(upstream: str, checkpoint: str) -> Path | None:
-    """Returns the file or folder of the weights on this machine, None where it has none.
+    """Returns the file or folder of the weights on this machine, or None.
 
     Args:
         upstream: a name of s3prl, or `huggingface`.
@@ -49,7 +49,7 @@ def find_weights(upstream: str, checkpoint: str) -> Path | None:
 
 
 def find_hugging_face(name: str) -> Path | None:
-    """Returns the cached weights of a model of Hugging Face's hub, None where there are none."""
+    """Returns the cached weights of a model of Hugging Face's hub, or None."""
     from huggingface_hub import try_to_load_from_cache
 
     for file in ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"):

@@ -65,14 +65,14 @@ class WhisperSpeech(nn.Module):
             groups.setdefault(self.padded_frames(len(wav)), []).append(row)
         rows: list[list[Tensor]] = [[] for _ in wavs]  # L of (T, D) per utterance
         for padded, members in groups.items():
-            states = self._encode([wavs[row] for row in members], padded)
+            states = self.encode([wavs[row] for row in members], padded)
             for place, row in enumerate(members):
                 frames = self.frames(len(wavs[row]))
                 rows[row] = [state[place, :frames] for state in states]
         layers = zip(*rows, strict=True)
         return {"hidden_states": tuple(nn.utils.rnn.pad_sequence(layer, batch_first=True) for layer in layers)}
 
-    def _encode(self, wavs: Sequence[Tensor], frames: int) -> tuple[Tensor, ...]:
+    def encode(self, wavs: Sequence[Tensor], frames: int) -> tuple[Tensor, ...]:
         """Returns the hidden states of waveforms with windows of one length, each (B, frames, D)."""
         # One frame more than is kept: the extractor mirrors the end of what it is given, and that must be silence.
         samples = min((frames + 1) * self.hop, self.longest_samples)

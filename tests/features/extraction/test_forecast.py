@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ambiser.config.schema import SpeechFeatures
-from ambiser.features.extraction.forecast import choose_trial, forecaster
+from ambiser.features.extraction.forecast import Forecast, choose_trial
 from ambiser.features.extraction.shard_work import Facts
 from ambiser.features.extraction.shards import Shard
 from ambiser.io.console import log
@@ -34,14 +34,14 @@ def test_a_trial_is_spread_over_the_lengths():
         (1000.0, "cuda", 2, "takes about 36 s (1000 times real time)"),
     ],
 )
-def test_the_time_is_told_beforehand(speed, device, processes, words, tmp_path, caplog, monkeypatch):
+def test_the_time_is_estimated_first(speed, device, processes, words, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(log, "propagate", True)
     lengths = {f"u{n}": 36.0 for n in range(1000)}
     half = Shard(2, dict(list(shard(lengths).sources.items())[:500]), "")
     rest = Shard(3, dict(list(shard(lengths).sources.items())[500:]), "")
-    tell = forecaster([half, rest], lengths, SpeechFeatures(), folder=tmp_path, kept=0, processes=processes)
+    tell = Forecast([half, rest], lengths, SpeechFeatures(), tmp_path, kept=0, processes=processes)
     with caplog.at_level("INFO", "ambiser"):
         tell(Facts(13, 768, 50.0, device, "one utterance at a time", speed))
-    assert "1000 utterances, 10.0 h; writes 40.0 MB, free are " in caplog.messages[0]
+    assert "1000 utterances, 10.0 h; needs 40.0 MB of disk, " in caplog.messages[0]
     assert caplog.messages[0].endswith(f"; {words}")
     assert caplog.messages[1] == "one utterance at a time, in float32"

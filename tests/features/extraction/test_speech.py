@@ -115,7 +115,7 @@ def test_parts_are_joined_to_the_same_bytes(wavs, reference, tmp_path, small_sha
     assert not (tmp_path / "parts").exists()
 
 
-def test_shards_hang_on_the_names_alone_and_an_utterance_concerns_its_own(wavs, small_shards):
+def test_shards_depend_on_names_only_and_a_new_utterance_changes_one_shard(wavs, small_shards):
     sources = {utt: Path(wav) for utt, wav in wavs.items()}
     plan = plan_shards(sources, "a")
     assert plan_shards(dict(reversed(sources.items())), "a") == plan
@@ -128,7 +128,7 @@ def test_shards_hang_on_the_names_alone_and_an_utterance_concerns_its_own(wavs, 
     assert len(changed) <= 1 and all(len(shard.sources) < 10 for shard in plan)
 
 
-def test_the_record_tells_settings_and_weights(speech_folders, tmp_path):
+def test_the_record_holds_settings_and_the_digest_of_the_weights(speech_folders, tmp_path):
     moved = shutil.copytree(speech_folders["hubert"], tmp_path / "moved")
     speech = [SpeechFeatures(upstream="hf_hubert_custom", checkpoint=str(f)) for f in (speech_folders["hubert"], moved)]
     assert describe_speech(speech[0]) == describe_speech(speech[1]) != describe_speech(FBANK)
@@ -145,7 +145,7 @@ def write_whole(folder, shard, notes=()):
             writer.add(utt, np.ones((1, 2)), fingerprint(source), notes)
 
 
-def test_a_shard_is_done_with_its_record_only(tmp_path, wavs):
+def test_a_shard_is_done_only_with_its_record(tmp_path, wavs):
     sources = {utt: Path(wav) for utt, wav in wavs.items()}
     (shard,) = plan_shards(sources, "a")
     assert not is_done(tmp_path, shard)
@@ -171,7 +171,7 @@ def test_sources_are_compared_with_those_of_all_shards(tmp_path, small_shards):
 
 
 def spoil(wavs):
-    """Makes audio bad in every way that a disk, a copy or a user does; returns a word of each fault by utterance."""
+    """Damages audio in every usual way; returns a word of the error by utterance."""
     paths = {utt: Path(wav) for utt, wav in wavs.items()}
     paths["utt000"].write_bytes(paths["utt000"].read_bytes()[:3000])
     paths["utt001"].write_bytes(b"")
@@ -185,7 +185,7 @@ def spoil(wavs):
     return dict(zip(sorted(wavs), faults, strict=False))
 
 
-def test_all_unusable_audio_is_named_after_the_rest_is_done(tmp_path, small_shards, no_workers):
+def test_all_unusable_audio_is_listed_after_the_rest_is_done(tmp_path, small_shards, no_workers):
     wavs = make_wavs(tmp_path / "wavs", [9000 + 100 * n for n in range(24)])
     faults = spoil(wavs)
     folder = tmp_path / "dump"
@@ -200,7 +200,7 @@ def test_all_unusable_audio_is_named_after_the_rest_is_done(tmp_path, small_shar
     listed = (folder / "unusable.tsv").read_text().splitlines()
     assert listed[0] == "utt\treason" and [line.split("\t")[0] for line in listed[1:]] == list(faults)
 
-    # The user leaves them out: nothing that was done is done again.
+    # The user excludes them: nothing is extracted again.
     times = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.ark")}
     left = {utt: wav for utt, wav in wavs.items() if utt not in faults}
     extract(left, folder)
@@ -212,7 +212,7 @@ def test_all_unusable_audio_is_named_after_the_rest_is_done(tmp_path, small_shar
     np.testing.assert_array_equal(kept, made)
 
 
-def test_mended_audio_is_extracted_and_shards_without_a_fault_are_kept(tmp_path, small_shards, no_workers):
+def test_repaired_audio_is_extracted_and_sound_shards_are_kept(tmp_path, small_shards, no_workers):
     wavs = make_wavs(tmp_path / "wavs", [9000 + 100 * n for n in range(20)])
     whole = Path(wavs["utt007"]).read_bytes()
     Path(wavs["utt007"]).write_bytes(whole[:999])
@@ -292,14 +292,14 @@ if __name__ == "__main__":
 """
 
 
-def test_a_worker_that_the_kernel_kills_costs_its_shard_alone(tmp_path):
+def test_a_worker_killed_by_the_kernel_costs_its_shard_only(tmp_path):
     wavs = make_wavs(tmp_path / "wavs", [8000 + 8 * n for n in range(120)])
     victim = next(utt for utt, wav in wavs.items() if soundfile.info(wav).frames == 8888)
     (tmp_path / "program.py").write_text(KILLED)
     command = [sys.executable, tmp_path / "program.py", tmp_path / "dump", *(f"{u}={w}" for u, w in wavs.items())]
     done = run(command, tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    assert f"killed by signal 9 at {victim}; it is tried again" in done.stderr
+    assert f"killed by signal 9 at {victim}; its task is retried" in done.stderr
     assert f"{victim}: {wavs[victim]}: its worker was killed by signal 9" in done.stderr
     assert len(list((tmp_path / "dump").glob("*.ark"))) == 1 and not (tmp_path / "dump/feats.scp").exists()
     without = [sys.executable, tmp_path / "program.py", tmp_path / "dump"]
@@ -308,7 +308,7 @@ def test_a_worker_that_the_kernel_kills_costs_its_shard_alone(tmp_path):
     assert done.returncode == 0 and "1 shards are done already" in done.stderr, done.stderr
 
 
-def test_a_disk_that_fills_up_in_the_middle_is_one_line_and_keeps_what_is_done(tmp_path):
+def test_a_full_disk_is_one_line_and_keeps_finished_shards(tmp_path):
     """A limit on the size of files stands in for a full disk: writing fails in the middle of the second shard."""
     wavs = make_wavs(tmp_path / "wavs", [8000] * 105 + [320000])
     code = (
@@ -368,7 +368,7 @@ def test_frames_of_all_layers_in_half_the_size(wavs, tmp_path, speech_folders, c
         exact = np.stack(hidden, axis=1).reshape(len(hidden[0]), -1)  # (T, L·D)
         assert np.abs(matrix - exact).max() <= 0.51 * np.ptp(exact) / 65535 + 1e-6
         worst = max(worst, np.abs(matrix - exact).max())
-    said = re.search(r"stored in two bytes a value, off by (\S+) at most, (\S+) of a matrix's norm", caplog.text)
+    said = re.search(r"2 bytes per value, largest error (\S+), or (\S+) of a matrix's norm", caplog.text)
     assert float(said[1]) == pytest.approx(worst, rel=0.05) and 0 < float(said[2]) < 1e-3
 
 
@@ -398,11 +398,11 @@ def test_layer_weights_go_with_frames_and_are_not_all_zero():
         ({"form": "frames_all", "storage": "half"}, 500 * 25 * 1024 * 2 + 200),
     ],
 )
-def test_the_forecast_is_what_the_form_needs(tmp_path, monkeypatch, choice, size):
+def test_the_estimated_disk_space_fits_the_form(tmp_path, monkeypatch, choice, size):
     usage = namedtuple("usage", "total used free")
     shard = Shard(1, {"a": Path("a.wav"), "b": Path("b.wav")}, "")
     speech = SpeechFeatures(**choice)
-    tell = forecast.forecaster([shard], {"a": 4, "b": 6}, speech, folder=tmp_path, kept=0, processes=1)
+    tell = forecast.Forecast([shard], {"a": 4, "b": 6}, speech, tmp_path, kept=0, processes=1)
     for free, fits in ((size + forecast._SPARE_BYTES, True), (size + forecast._SPARE_BYTES - 1, False)):
         monkeypatch.setattr(forecast.shutil, "disk_usage", lambda folder, free=free: usage(0, 0, free))
         if fits:
@@ -412,7 +412,7 @@ def test_the_forecast_is_what_the_form_needs(tmp_path, monkeypatch, choice, size
                 tell(Facts(25, 1024, 50.0, "cpu"))
 
 
-def test_faults_of_the_configuration_come_out_of_the_worker(wavs, tmp_path):
+def test_configuration_errors_leave_the_worker(wavs, tmp_path):
     with pytest.raises(ConfigError, match="must be 0 to 0"):
         extract(wavs, tmp_path, SpeechFeatures(upstream="fbank", form="frames", layer=7))
     with pytest.raises(DataError, match="no utterances to extract"):
@@ -422,6 +422,6 @@ def test_faults_of_the_configuration_come_out_of_the_worker(wavs, tmp_path):
 def test_too_little_disk_stops_before_the_first_byte(wavs, tmp_path, monkeypatch, no_workers):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(forecast.shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 1234, 1_234_000))
-    with pytest.raises(DataError, match=r"need \d+ kB and 50.0 MB to spare, free are 1.2 MB"):
+    with pytest.raises(DataError, match=r"need \d+ kB plus 50.0 MB to spare, 1.2 MB are free"):
         extract(wavs, tmp_path)
     assert list(tmp_path.glob("*.ark")) == []

@@ -38,7 +38,7 @@ def make_square(argument):
     return work, os.getpid()
 
 
-def test_workers_work_off_all_tasks():
+def test_workers_finish_all_tasks():
     pids = []
     squares = list(run_tasks(make_square, "", [1, 2, 3, 4, 5], processes=2, start=lambda pid: pids.append(pid)))
     assert sorted(squares) == [1, 4, 9, 16, 25]
@@ -47,19 +47,19 @@ def test_workers_work_off_all_tasks():
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_task_whose_worker_is_killed_twice_is_named_and_the_rest_is_done(processes):
+def test_a_task_that_kills_its_worker_twice_is_named_and_the_others_finish(processes):
     events = list(run_tasks(make_square, "", [1, -1, 2, 3], processes=processes, start=lambda pid: None))
     assert sorted(event for event in events if isinstance(event, int)) == [1, 4, 9]
     assert events[-1] == Killed(-1, "number -1", "was killed by signal 9")
     assert multiprocessing.active_children() == []
 
 
-def test_a_task_whose_worker_is_killed_once_is_tried_again_at_the_end(tmp_path, caplog, monkeypatch):
+def test_a_task_that_kills_its_worker_once_is_retried_at_the_end(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(log, "propagate", True)
     tasks = [-2, 1, 2, 3]
     squares = list(run_tasks(make_square, str(tmp_path / "tried"), tasks, processes=2, start=lambda pid: None))
     assert sorted(squares) == [1, 4, 4, 9] and squares[-1] == 4
-    assert "was killed by signal 9 at number -2; it is tried again at the end" in caplog.text
+    assert "was killed by signal 9 at number -2; its task is retried at the end" in caplog.text
 
 
 def test_a_worker_that_is_killed_before_it_is_ready_ends_the_run():

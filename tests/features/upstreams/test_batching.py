@@ -31,9 +31,9 @@ def save(source, kind, norm, folder):
 
 
 @pytest.mark.parametrize(("source", "kind", "norm"), CASES)
-def test_no_utterance_hears_its_neighbors(source, kind, norm, tmp_path):
+def test_batches_equal_single_utterances(source, kind, norm, tmp_path):
     upstream = load_upstream(SpeechFeatures(**save(source, kind, norm, tmp_path), batch_s=10))
-    assert upstream.manner.startswith("in batches of 10 s (off by ")
+    assert upstream.manner.startswith("in batches of 10 s (largest difference ")
     lengths = np.random.default_rng(5).integers(1600, 20000, 100)
     wavs = {f"utt{number:03d}": noise(int(length)) for number, length in enumerate(lengths)}
     batches = list(plan_batches({utt: len(wav) for utt, wav in wavs.items()}, upstream.batch_samples))
@@ -48,8 +48,8 @@ def test_no_utterance_hears_its_neighbors(source, kind, norm, tmp_path):
 
 
 @pytest.mark.parametrize(("source", "kind", "norm"), [("s3prl", "wavlm", "group"), ("huggingface", "hubert", "group")])
-def test_padding_does_change_what_is_not_mended(source, kind, norm, tmp_path, monkeypatch):
-    """So that the test above is known to see what it looks for; and such a model goes one utterance at a time."""
+def test_padding_changes_features_of_an_unpatched_model(source, kind, norm, tmp_path, monkeypatch):
+    """Shows that the test above can fail; and that such a model takes one utterance at a time."""
     speech = SpeechFeatures(**save(source, kind, norm, tmp_path), batch_s=10)
     monkeypatch.setattr(ExactBatches, "_normalize_alone", lambda self, normalize, convolution: normalize)
     upstream = load_upstream(speech)
@@ -57,14 +57,14 @@ def test_padding_does_change_what_is_not_mended(source, kind, norm, tmp_path, mo
     assert upstream.manner.startswith(f"one utterance at a time, since {speech.upstream} gives other values in batches")
 
 
-def test_upstream_that_is_not_known_goes_one_by_one():
+def test_an_unknown_upstream_takes_one_utterance_at_a_time():
     upstream = load_upstream(SpeechFeatures(upstream="mel", form="frames", batch_s=10))
     assert upstream.batch_samples == 0 and "since mel is not known to be exact in batches" in upstream.manner
     assert not is_known(torch.nn.Linear(1, 1)) and not is_known(None)
 
 
 @pytest.mark.parametrize(("batch_s", "samples"), [("auto", 0), (0, 0), (2.5, 40000)])
-def test_batches_on_a_cpu_are_made_where_they_are_asked_for(batch_s, samples, tmp_path):
+def test_batches_on_a_cpu_only_when_configured(batch_s, samples, tmp_path):
     speech = SpeechFeatures(**save("huggingface", "hubert", "layer", tmp_path), batch_s=batch_s)
     assert load_upstream(speech).batch_samples == samples
 

@@ -48,16 +48,16 @@ def test_extension_that_cannot_load_counts_as_absent(tmp_path, fault):
         tmp_path,
         package(FAULTS[fault], HEALTHY, sox=True),
         """
-        from ambiser.features.upstreams.compat import mend_torchaudio
-        mended = mend_torchaudio()
-        print(len(mended), mended[0])
+        from ambiser.features.upstreams.compat import patch_torchaudio
+        patches = patch_torchaudio()
+        print(len(patches), patches[0])
         import torchaudio
         print(torchaudio._extension._IS_TORCHAUDIO_EXT_AVAILABLE, torchaudio.functional._IS_TORCHAUDIO_EXT_AVAILABLE)
         try:
             torchaudio.functional.forced_align()
         except RuntimeError as error:
             print(error)
-        print(mend_torchaudio())
+        print(patch_torchaudio())
         """,
     ).splitlines()
     assert out[0].startswith("1 torchaudio's extension cannot load beside this torch and counts as absent: ")
@@ -72,8 +72,8 @@ def test_healthy_torchaudio_is_left_alone(tmp_path):
         tmp_path,
         package(extension, HEALTHY, sox=True),
         """
-        from ambiser.features.upstreams.compat import mend_torchaudio
-        print(mend_torchaudio())
+        from ambiser.features.upstreams.compat import patch_torchaudio
+        print(patch_torchaudio())
         import torchaudio, torchaudio.sox_effects
         print(torchaudio._extension.__file__ is not None, torchaudio._extension._IS_TORCHAUDIO_EXT_AVAILABLE)
         print(torchaudio.set_audio_backend('x'), torchaudio.sox_effects.apply_effects_tensor)
@@ -88,8 +88,8 @@ def test_only_what_is_gone_is_added(tmp_path):
         tmp_path,
         package(extension),
         """
-        from ambiser.features.upstreams.compat import mend_torchaudio
-        print(len(mend_torchaudio()))
+        from ambiser.features.upstreams.compat import patch_torchaudio
+        print(len(patch_torchaudio()))
         import torchaudio
         from torchaudio.sox_effects import apply_effects_tensor
         print(torchaudio.set_audio_backend('sox_io'), torchaudio._extension._IS_TORCHAUDIO_EXT_AVAILABLE)
@@ -108,9 +108,9 @@ def test_another_fault_is_raised_as_it_was_and_leaves_nothing_behind(tmp_path):
         tmp_path,
         files,
         """
-        from ambiser.features.upstreams.compat import mend_torchaudio
+        from ambiser.features.upstreams.compat import patch_torchaudio
         try:
-            mend_torchaudio()
+            patch_torchaudio()
         except OSError as error:
             print(error)
         print([name for name in sys.modules if name.startswith('torchaudio')])
@@ -130,9 +130,9 @@ def test_torchaudio_that_is_not_installed_is_said(tmp_path):
                 if name == 'torchaudio':
                     raise ModuleNotFoundError("No module named 'torchaudio'", name=name)
         sys.meta_path.insert(0, Nothing())
-        from ambiser.features.upstreams.compat import mend_torchaudio
+        from ambiser.features.upstreams.compat import patch_torchaudio
         try:
-            mend_torchaudio()
+            patch_torchaudio()
         except ModuleNotFoundError as error:
             print(error.name)
         """,
@@ -145,8 +145,8 @@ def test_the_real_torchaudio_and_s3prl_import(tmp_path):
         tmp_path,
         {},
         """
-        from ambiser.features.upstreams.compat import mend_torchaudio
-        mend_torchaudio()
+        from ambiser.features.upstreams.compat import patch_torchaudio
+        patch_torchaudio()
         import torchaudio.compliance.kaldi, s3prl.upstream.baseline.hubconf
         print('imported')
         """,

@@ -1,4 +1,4 @@
-"""Pre-trained encoders that learn: their features are those of stage 2, alone and in a batch, and gradients flow."""
+"""Fine-tuned encoders: the features of stage 2, alone and in a batch, with gradients."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ FORMS = [
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize("kind", ["hugging_face", "s3prl"])
-def test_features_are_those_of_stage_2_whatever_stands_beside_them(speech, kind, form):
+def test_features_are_those_of_stage_2_in_any_batch(speech, kind, form):
     settings = SpeechFeatures(**speech[kind], **form)
     front, upstream = SpeechFront(settings, Finetune()), load_upstream(settings)
     wavs = noises()
@@ -105,7 +105,7 @@ def test_batches_give_the_gradients_of_utterances_alone(speech, kind):
 
 
 @pytest.mark.parametrize("kind", ["hugging_face", "s3prl"])
-def test_layers_learn_and_convolutions_only_when_asked(speech, kind):
+def test_layers_learn_and_convolutions_only_when_configured(speech, kind):
     for frozen in (True, False):
         front = make(speech[kind], freeze_convolutions=frozen)
         front(noises())[0].square().sum().backward()
@@ -115,7 +115,7 @@ def test_layers_learn_and_convolutions_only_when_asked(speech, kind):
         assert any("encoder.layers.1." in name for name in moved)
 
 
-def test_convolutions_of_whisper_learn_only_when_asked_and_its_sinusoids_never(tmp_path):
+def test_convolutions_of_whisper_learn_only_when_configured_and_sinusoids_never(tmp_path):
     settings = {"upstream": "huggingface", "checkpoint": str(save_whisper(tmp_path))}
     for frozen in (True, False):
         front = make(settings, freeze_convolutions=frozen)
@@ -148,7 +148,7 @@ def test_checkpointing_keeps_less(speech):
     assert kept[1] < kept[0] / 2
 
 
-def test_nothing_is_left_to_chance_in_training(speech):
+def test_training_draws_no_random_numbers(speech):
     front, wavs = make(speech["hugging_face"]), noises()
     before = torch.get_rng_state()
     first = front.train()(wavs)[0]

@@ -8,7 +8,7 @@ from ambiser.errors import ConfigError
 from ambiser.features.upstreams.text_encoders import make_hashing, make_hugging_face
 
 
-def test_hashing_is_of_unit_length_and_knows_no_case():
+def test_hashing_has_unit_length_and_ignores_case():
     encode, dim = make_hashing(TextFeatures(dim=64, ngram=2))
     vector = encode("I am so HAPPY")
     assert dim == 64 and vector.shape == (1, 64) and vector.dtype == np.float32
@@ -90,7 +90,7 @@ def test_text_longer_than_the_model_takes_is_cut(text_folder):
     ("model", "message"),
     [("", "needs the name or the folder"), (".", "no Hugging Face folder"), ("/no/where", "/no/where is no")],
 )
-def test_an_encoder_that_cannot_be_had_is_one_line(model, message):
+def test_an_encoder_that_cannot_be_loaded_is_one_line(model, message):
     with pytest.raises(ConfigError, match=message) as caught:
         make_hugging_face(TextFeatures(encoder="huggingface", model=model))
     assert "\n" not in str(caught.value)

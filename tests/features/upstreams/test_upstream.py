@@ -125,7 +125,7 @@ def test_folder_that_lacks_weights_is_refused(speech_folders, tmp_path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"upstream": "wavlm_lagre"}, "no upstream 'wavlm_lagre' that is used here; did you mean wavlm_large"),
+        ({"upstream": "wavlm_lagre"}, "unknown upstream 'wavlm_lagre'; did you mean wavlm_large"),
         ({"upstream": "Path"}, "no upstream 'Path'"),
         ({"upstream": "baseline_local", "checkpoint": __file__}, "no upstream 'baseline_local'"),
         ({"upstream": "wavlm_local"}, "needs the file or folder of a checkpoint"),
@@ -159,7 +159,7 @@ class Evil:
 
 def test_a_pickle_is_not_loaded(tmp_path, capsys):
     torch.save({"cfg": Evil(), "model": {}}, tmp_path / "evil.pt")
-    with pytest.raises(ConfigError, match="evil.pt: is damaged, or holds other objects than weights"):
+    with pytest.raises(ConfigError, match="evil.pt: is damaged, or holds objects other than weights"):
         load_upstream(SpeechFeatures(upstream="wavlm_local", checkpoint=str(tmp_path / "evil.pt")))
     assert "run" not in capsys.readouterr().out
 
@@ -178,7 +178,7 @@ def test_text_that_s3prl_would_evaluate_is_checked_first(tmp_path):
     trace = tmp_path / "trace"
     code = f"[(512, 10, 5)] + [open({str(trace)!r}, 'w')]"
     torch.save({"cfg": {"conv_feature_layers": code}, "model": {}}, tmp_path / "evil.pt")
-    with pytest.raises(ConfigError, match="'conv_feature_layers' is more than numbers and lists"):
+    with pytest.raises(ConfigError, match="'conv_feature_layers' may hold only numbers, lists"):
         load_upstream(SpeechFeatures(upstream="wavlm_local", checkpoint=str(tmp_path / "evil.pt")))
     assert not trace.exists()
 
