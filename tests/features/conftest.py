@@ -8,13 +8,13 @@ import pytest
 import soundfile
 
 from ambiser.features.extraction import speech as extract
-from ambiser.features.extraction import text
+from ambiser.features.extraction import text, transcripts
 from ambiser.features.extraction.workers import At
 from ambiser.io.tables import write_table
 
 
 def make_wavs(folder: Path, lengths: list[int], seed: int = 0) -> dict[str, str]:
-    """Writes colored noise of so many samples each; returns the paths by utterance."""
+    """Writes colored noise of these lengths (samples); returns the paths by utterance."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(seed)
     wavs = {}
@@ -36,7 +36,7 @@ def write_data(folder, wavs):
 
 @pytest.fixture
 def no_workers(monkeypatch):
-    """Extracts in this process: a worker's seconds of imports are for the tests that are about workers."""
+    """Extracts in this process, since a worker takes seconds to import; tests about workers do without this."""
 
     def run_tasks(make, argument, tasks, *, processes, start, first=None):
         work, facts = make(first or argument)
@@ -44,13 +44,13 @@ def no_workers(monkeypatch):
         for task in tasks:
             yield from (event for event in work(task) if not isinstance(event, At))
 
-    for module in (extract, text):
+    for module in (extract, text, transcripts):
         monkeypatch.setattr(module, "run_tasks", run_tasks)
 
 
 @pytest.fixture(scope="session")
 def speech_folders(tmp_path_factory) -> dict[str, Path]:
-    """Random models of two layers of 16: folders by model type."""
+    """Folders of random models with two layers of 16, by model type."""
     import torch
     from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model, WavLMConfig, WavLMModel
 

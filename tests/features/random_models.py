@@ -89,6 +89,27 @@ def save_whisper(folder: Path) -> Path:
     return folder
 
 
+def save_recognizer(folder: Path) -> Path:
+    """Writes a tiny English Whisper with a tokenizer of 20 words, w0 to w19."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast, WhisperConfig, WhisperFeatureExtractor
+    from transformers import WhisperForConditionalGeneration as Whisper
+
+    special = ("<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>", "<|0.00|>", "<|0.02|>")
+    words = {word: number for number, word in enumerate([*(f"w{n}" for n in range(20)), *special])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="w0"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=special[0]).save_pretrained(folder)
+    sizes = {"encoder_layers": 2, "decoder_layers": 1, "d_model": 16, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "num_mel_bins": 8, "max_target_positions": 32}
+    ends = {"pad_token_id": 20, "bos_token_id": 20, "eos_token_id": 20, "decoder_start_token_id": 21}
+    none = {"suppress_tokens": None, "begin_suppress_tokens": None}
+    config = WhisperConfig(vocab_size=25, **sizes, **heads, **ends, **none)
+    shaken(Whisper(config)).save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=8).save_pretrained(folder)
+    return folder
+
+
 def shaken(model: torch.nn.Module) -> torch.nn.Module:
     """Adds noise to all weights, since biases that are 0 and scales that are 1 would hide faults."""
     with torch.no_grad():
