@@ -8,8 +8,8 @@ from pathlib import Path
 from ambiser.config.feature_keys import FULL_WINDOW_S
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.layout import Layout
-from ambiser.recipe.arguments import Parser
 from ambiser.recipe.inputs import wav_paths
+from ambiser.recipe.program_options import Parser
 
 
 def main() -> None:
