@@ -1,4 +1,4 @@
-"""Errors that a user can fix; a program prints them as one line and ends with exit status 2."""
+"""Defines the errors that a user can fix; a program prints them as one line and ends with exit status 2."""
 
 
 class UserError(Exception):

@@ -140,7 +140,7 @@ class _Layers:
             else:
                 known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
                 where = origins.get((folder,), "default")
-                self.faults.append(f"{where}: {folder}: there is no {path.name} in conf/{folder}; there are {known}")
+                self.faults.append(f"{where}: {folder}: conf/{folder} has no {path.name}; available: {known}")
         self.add(above, origins)
 
     def raise_faults(self) -> None:

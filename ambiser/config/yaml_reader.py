@@ -77,4 +77,4 @@ def _suggest(path: Path, shared: Path | None) -> str:
     folders = (path.parent, shared) if shared else (path.parent,)
     names = sorted({p.name for folder in folders for p in folder.glob("*.yaml")} - {"corpus.yaml"})
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else (f"; there are {', '.join(names)}" if names else "")
+    return f"; did you mean {near[0]}?" if near else (f"; available: {', '.join(names)}" if names else "")

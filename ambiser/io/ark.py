@@ -169,7 +169,7 @@ def _map_ark(path: str) -> np.ndarray:
 def _map_matrix(ark: np.ndarray, offset: int, head: bytes, where: str) -> np.ndarray | Compressed:
     token = head[2:5]
     if head[:2] != b"\0B":
-        raise DataError(f"{where}: there is no binary Kaldi matrix here; extract the features again (stage 2)")
+        raise DataError(f"{where}: is not a binary Kaldi matrix; extract the features again (stage 2)")
     if token == _HALF:
         return _map_half(ark, offset, head, where)
     dtype = _DTYPES.get(token)

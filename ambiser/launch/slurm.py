@@ -185,7 +185,7 @@ def _submit(
             array.record("closed")
             arrays.remove(array)
             if first:
-                log.warning("%d jobs were submitted before this and continue; the same command takes them over", first)
+                log.warning("%d jobs submitted before this error keep running; the same command waits for them", first)
             raise
         array.record("submitted")
 

@@ -1,1 +1,1 @@
-"""Losses and the updates that are not gradients, as plain functions."""
+"""Losses, as plain functions of tensors."""

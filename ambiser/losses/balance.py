@@ -1,4 +1,4 @@
-"""Class weights for label distributions: rare classes weigh more, by the effective number of votes."""
+"""Computes class weights for label distributions, by the effective number of votes: rare classes weigh more."""
 
 import torch
 from torch import Tensor

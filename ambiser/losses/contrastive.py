@@ -1,4 +1,4 @@
-"""The supervised contrastive loss of IPR over the batch, its keys and a queue."""
+"""Computes the supervised contrastive loss of IPR over the batch, its keys and a queue."""
 
 import torch
 from torch import Tensor

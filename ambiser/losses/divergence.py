@@ -1,7 +1,7 @@
-"""Divergences between a target distribution and a predicted one, one value per utterance.
+"""Computes divergences between a target and a predicted distribution, one value per utterance.
 
 All take the target as probabilities and the prediction as log-probabilities and return nats, so that any of them can
-serve in any objective. To add one, write a function of this form and give it a row in `DIVERGENCES`.
+serve in any objective. To add one, see ambiser/README.md.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Dirichlet prior networks: a head predicts a Dirichlet over class distributions and learns from the votes."""
+"""Computes the losses of Dirichlet prior networks: a head predicts a Dirichlet and learns from the votes."""
 
 import torch
 from torch import Tensor

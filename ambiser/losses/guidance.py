@@ -1,4 +1,4 @@
-"""The objective of AmbER²: supervision by votes, and teachers weighted by agreement with the votes.
+"""Computes the objective of AmbER²: supervision by votes, and teachers weighted by agreement with the votes.
 
 The paper states that the modality heads are teachers that give adaptive guidance to a student head, which is itself
 supervised by the votes [P]. The divergence, the weights, λ and β are decided here [D] and are keys of `amber`.

@@ -1,1 +1,1 @@
-"""Networks, the prototype memory and the queue."""
+"""Networks, the prototype memory and the queue of keys."""

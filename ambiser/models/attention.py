@@ -1,4 +1,4 @@
-"""Fusion of speech frames and text tokens by attention in both directions."""
+"""Fuses speech frames and text tokens by cross-attention in both directions."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""The speech encoder and the heads: small networks on cached features."""
+"""Defines the speech encoder and the heads: small networks on cached features."""
 
 from dataclasses import dataclass
 

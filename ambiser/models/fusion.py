@@ -1,4 +1,4 @@
-"""The network of AmbER²: a head on speech, a head on text, and a head on both."""
+"""Defines the network of AmbER²: a head on speech, a head on text, and a head on both."""
 
 import torch
 from torch import Tensor, nn

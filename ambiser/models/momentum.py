@@ -1,4 +1,4 @@
-"""The two parts of momentum contrast: a queue of keys, and the update of the slow encoder that computes them."""
+"""Implements momentum contrast: a queue of keys, and the update of the slow encoder that computes them."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Prototypes: their initial values, the ambiguous labels they give, and their updates. No gradients."""
+"""Initializes and updates prototypes, and computes ambiguous labels from them. No gradients."""
 
 import torch
 from torch import Tensor, nn

@@ -1,1 +1,1 @@
-"""Training of one stage on one fold: data, loop, checkpoints."""
+"""Trains one stage on one fold: data, tasks, loop, checkpoints, predictions."""

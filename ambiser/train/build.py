@@ -1,4 +1,4 @@
-"""The one place that unpacks a configuration: it builds networks, tasks and predictions of all training stages.
+"""Builds networks, tasks and predictions of all training stages; the only place that unpacks a configuration.
 
 To add a training stage, give it a row in `TASKS`.
 """

@@ -1,4 +1,4 @@
-"""Checkpoints: last.pt to resume a stage, best.safetensors as its result."""
+"""Writes and reads checkpoints: last.pt to resume a stage, best.safetensors as its result."""
 
 import io
 import json

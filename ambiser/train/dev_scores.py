@@ -1,4 +1,4 @@
-"""Forward passes over a whole part, and the dev scores that choose an epoch."""
+"""Runs networks over a whole part, and computes the dev scores that select an epoch."""
 
 import torch
 from torch import Tensor, nn

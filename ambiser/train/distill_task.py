@@ -1,4 +1,4 @@
-"""AmbER² and the baselines on its network, as a task for the training loop."""
+"""Trains AmbER² and the baselines on its network: the task of stage distill."""
 
 from collections.abc import Iterator
 

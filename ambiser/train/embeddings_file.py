@@ -1,4 +1,4 @@
-"""embeddings.safetensors: embeddings of the test utterances and the prototypes, for the figures of the report.
+"""Writes and reads embeddings.safetensors: test embeddings and prototypes, for the figures of the report.
 
 It needs no torch, so that the report can read it quickly.
 """

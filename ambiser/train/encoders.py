@@ -1,4 +1,4 @@
-"""Trained encoders: feature sizes, statistics of their first features, and their learning rates."""
+"""Sets up fine-tuned encoders: feature sizes, statistics of their initial features, and learning rates."""
 
 import torch
 from torch import Tensor, nn

@@ -74,7 +74,7 @@ def check_words(data: FoldData, target: str, student: str) -> None:
         student: head that is scored.
 
     Raises:
-        DataError: no utterance has words, and the student reads text alone.
+        DataError: no utterance has words, and the student reads only text.
     """
     has_text = data.train.has_text()
     if has_text is None:
@@ -83,5 +83,5 @@ def check_words(data: FoldData, target: str, student: str) -> None:
         return
     nothing = f"fold {data.fold}: no training utterance has words"
     if student == "T":
-        raise DataError(f"{nothing}, and the student reads text alone; use amber.student=A")
-    log.warning("%s: head T learns nothing, and AT hears speech alone", nothing)
+        raise DataError(f"{nothing}, and the student reads only text; use amber.student=A")
+    log.warning("%s: head T is not trained, and AT gets speech only", nothing)

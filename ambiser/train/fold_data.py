@@ -1,4 +1,4 @@
-"""The data of one fold in memory: features (or where the audio is) and labels of training, dev and test utterances."""
+"""Loads the data of one fold: features (or paths of audio) and labels of training, dev and test utterances."""
 
 from collections import Counter
 from collections.abc import Sequence

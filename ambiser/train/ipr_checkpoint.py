@@ -1,4 +1,4 @@
-"""What a checkpoint of IPR holds: network, memory, momentum encoder (key) and queue, by name."""
+"""Names the parts of an IPR checkpoint: network, memory, momentum encoder (key) and queue."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Phase 1 of IPR: prototype learning from precise utterances."""
+"""Learns prototypes from precise utterances: phase 1 of IPR, stage prototypes."""
 
 from collections.abc import Iterator
 

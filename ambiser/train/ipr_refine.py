@@ -1,4 +1,4 @@
-"""Phases 2 and 3 of IPR: updating the prototypes with ambiguous utterances, and contrastive fine-tuning."""
+"""Updates prototypes with ambiguous utterances and fine-tunes by contrast: phases 2 and 3 of IPR."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The common part of the three phases of IPR: data, network, prototypes, views and measurements."""
+"""Shares code between the three phases of IPR: data, network, prototypes, views and measurements."""
 
 import torch
 from torch import Tensor

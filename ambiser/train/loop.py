@@ -1,4 +1,4 @@
-"""The loop of every training stage: epochs, dev scores, the best epoch, curves, and a checkpoint after each epoch.
+"""Runs the loop of every training stage: epochs, dev scores, best epoch, curves, a checkpoint per epoch.
 
 A stage is a `TrainingTask`. All its state lives in `task.modules` (parameters and buffers), so one state dict is enough
 to save. Every epoch seeds the generators from (seed, stage, epoch), so a training that was killed and resumed gives the

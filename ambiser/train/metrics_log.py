@@ -1,4 +1,4 @@
-"""The curves of a training: metrics.jsonl, and the same numbers for TensorBoard."""
+"""Writes the learning curves of a training to metrics.jsonl and TensorBoard."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Predictions of trained networks on a part, and what is written beside them."""
+"""Predicts a part with a trained network, and prepares the tables of heads and embeddings for it."""
 
 import itertools
 import math
@@ -104,7 +104,7 @@ def _describe_missing_words(part: Part, settings: Amber) -> str:
     if has_text is None or has_text.all():
         return ""
     heads = replaced_without_words(settings)
-    how = f"head A answers for {' and '.join(heads)}" if heads else "their text counts as the mean of the training part"
+    how = f"head A replaces {' and '.join(heads)}" if heads else "their text counts as the mean of the training part"
     return f"{int((~has_text).sum())} of {len(part)} utterances have no words; {how}"
 
 

@@ -1,4 +1,4 @@
-"""One training in several processes: each encodes its share of every batch and receives the whole result.
+"""Trains in several processes: each encodes its share of every batch and receives the whole result.
 
 Losses, heads, prototypes, queue and running targets need no distributed code: every process computes them on the whole
 batch, from the same numbers. Only the encoders are divided. A share receives its part of the gradient of the whole
@@ -44,7 +44,7 @@ def joined(place: Place, device: torch.device) -> Iterator[None]:
         if not (isinstance(error, distributed.DistError) or "/gloo/" in str(error)):
             raise
         who = f"process {place.rank + 1} of {place.size}"
-        log.error(f"{who} lost another one ({first_line(error)}); run the same command again to continue")
+        log.error(f"{who} lost another process ({first_line(error)}); run the same command again to continue")
         raise SystemExit(1) from error
     # Objects that hold a communicator must be collected before it is destroyed, or the process may abort at exit.
     gc.collect()

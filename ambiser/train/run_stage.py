@@ -36,7 +36,7 @@ def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: i
     if best.is_file():
         if is_first():
             (folder / "last.pt").unlink(missing_ok=True)
-        log.info(f"{best} is there already; nothing to do")
+        log.info(f"{best} already exists; nothing to do")
         return
     name = previous_stage(config.stages, stage)
     before = StageBefore(name, load_best(require(layout.best(tag, fold, name), name))[0]) if name else None

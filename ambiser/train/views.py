@@ -1,4 +1,4 @@
-"""Views for contrast in feature space: masked features, layers and frames, and noise; dropout comes on top."""
+"""Makes views for contrast in feature space: masked features, layers and frames, and noise, besides dropout."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Waveforms as training input: read on demand, cropped, and augmented for views."""
+"""Reads waveforms as training input: on demand, cropped, and augmented for views."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

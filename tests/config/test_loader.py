@@ -127,7 +127,7 @@ def test_ssl_reads_the_named_file_and_passes_unknown_names_to_s3prl(tmp_path):
 
 
 def test_an_unknown_text_encoder_lists_the_known_ones(tmp_path):
-    with pytest.raises(ConfigError, match="there is no nothing.yaml in conf/text; there are .*hashing"):
+    with pytest.raises(ConfigError, match="conf/text has no nothing.yaml; available: .*hashing"):
         load_config(_write(tmp_path / "x.yaml", "text: nothing\n"))
 
 

@@ -27,7 +27,7 @@ def test_an_unreadable_file_is_one_line(tmp_path):
 
 def test_a_missing_file_suggests_names_of_its_own_and_the_shared_folder(tmp_path):
     (tmp_path / "experiment_of_mine.yaml").touch()
-    with pytest.raises(ConfigError, match="q.yaml: does not exist; there are experiment_of_mine.yaml$"):
+    with pytest.raises(ConfigError, match="q.yaml: does not exist; available: experiment_of_mine.yaml$"):
         read_yaml(tmp_path / "q.yaml")
     with pytest.raises(ConfigError, match="did you mean amber2.yaml"):
         read_yaml(tmp_path / "amber22.yaml", CONF / "experiments")

@@ -143,7 +143,7 @@ def work(place):
 """
     status, text = several(code)
     assert status == 1 and len(text.splitlines()) == 1
-    assert text.startswith("process 1 of 2 lost another one (") and text.endswith("again to continue\n")
+    assert text.startswith("process 1 of 2 lost another process (") and text.endswith("again to continue\n")
 
 
 def test_processes_that_see_other_files_stop_with_a_line(several):

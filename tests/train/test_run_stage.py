@@ -115,8 +115,8 @@ def test_votes_that_sum_to_zero_are_left_out_and_counted(tmp_path, caplog):
 def test_utterances_without_words_are_counted_and_predicted(fusion, dropout, tmp_path, caplog):
     text, rows = _run(_make(tmp_path, silent=("u03", "u29")), caplog, fusion, modality_dropout=dropout)
     assert "0 neither, 1 without words) for training" in text
-    assert "x, fold 1, test: 1 of 8 utterances have no words; head A answers for T" in text
-    assert ("A answers for T and AT" in text) == (dropout == 0)
+    assert "x, fold 1, test: 1 of 8 utterances have no words; head A replaces T" in text
+    assert ("A replaces T and AT" in text) == (dropout == 0)
     heads = {row["utt"]: row for row in read_tsv(tmp_path / "exp/x/fold1/heads.tsv")}
     answers = {utt: row["AT_neutral"] == row["A_neutral"] for utt, row in heads.items()}
     assert [utt for utt, same in answers.items() if same] == (["u29"] if dropout == 0 else [])
@@ -126,7 +126,7 @@ def test_utterances_without_words_are_counted_and_predicted(fusion, dropout, tmp
 @pytest.mark.parametrize("fusion", FORMS)
 def test_a_corpus_without_words_is_a_warning(fusion, tmp_path, caplog):
     text, rows = _run(_make(tmp_path, silent=UTTS), caplog, fusion)
-    assert "fold 1: no training utterance has words: head T learns nothing, and AT hears speech alone" in text
+    assert "fold 1: no training utterance has words: head T is not trained, and AT gets speech only" in text
     assert "8 of 8 utterances have no words" in text
     assert sorted(rows) == PARTS["test"]
 
