@@ -87,6 +87,35 @@ class Ipr(Section):
     ambiguous_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.5, description="share of ambiguous utterances in a batch; 0: precise ones only [D]"
     )
+    ambiguous_loss: Literal["pseudo_labels", "threshold"] = Field(
+        "pseudo_labels",
+        description="phases 2 and 3: cross-entropy with running targets, or the likelihood that one class (precise) or "
+        "none (ambiguous) gets enough votes [D]",
+    )
+    ambiguous_weight: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="weight of ambiguous utterances in the classification loss of phases 2 and 3 [D]"
+    )
+    votes: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="'ambiguous_loss: threshold': number n of raters; 0: median number of votes of the precise training "
+        "utterances [D]",
+    )
+    votes_needed: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="'ambiguous_loss: threshold': votes K for one class that make an utterance precise, 2K > n; 0: "
+        "n times the share in labels.precise, rounded up [D]",
+    )
+    precise_kept: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="share of the precise training utterances of each class that IPR trains on, at least one; the rest "
+        "is left out [D]",
+    )
+    oracle: Literal["none", "majority", "votes", "right_only", "prototypes", "shares"] = Field(
+        "none",
+        description="phases 2 and 3 use withheld references of ambiguous utterances, to measure the headroom, never as a "
+        "result: as pseudo labels and targets, with votes as targets, to drop wrong pseudo labels, to move the "
+        "prototypes, or for the class shares of the alignment [D]",
+    )
     class_balanced: bool = Field(False, description="sample precise utterances of all classes equally often [D]")
     time_mask: Share = Field(
         0.2,
@@ -103,6 +132,20 @@ class Ipr(Section):
     predict_by: Literal["classifier", "prototypes"] = Field(
         "classifier", description="source of the predicted probabilities [I]"
     )
+
+
+    @model_validator(mode="after")
+    def _objectives_fit(self) -> "Ipr":
+        if self.oracle != "none" and self.ambiguous_loss != "pseudo_labels":
+            raise ValueError(f"oracle: {self.oracle} needs ambiguous_loss: pseudo_labels")
+        if self.oracle == "shares" and self.alignment != "precise":
+            raise ValueError("oracle: shares replaces the class shares of precise utterances; set alignment: precise")
+        if self.votes and self.votes_needed and not self.votes < 2 * self.votes_needed <= 2 * self.votes:
+            raise ValueError(
+                f"votes_needed: should be more than half of the {self.votes} votes and at most all, "
+                f"got {self.votes_needed}"
+            )
+        return self
 
 
 class Amber(Section):

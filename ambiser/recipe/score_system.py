@@ -34,7 +34,7 @@ def score_system(system: System, predictions: dict[int, Path]) -> object:
             resamples=config.score.resamples,
             interval=config.score.interval,
         ),
-        calibration=describe_calibration(config.score.calibration, fitted, bins=config.score.ece_bins),
+        calibration=describe_calibration(_calibration(config), fitted, bins=config.score.ece_bins),
     )
 
 
@@ -55,3 +55,9 @@ def _stamp_of(system: System, views: dict[int, object]) -> object:
         kept=kept_epochs(read_curves(layout, system.tag, config.stages, views)),
     )
     return stamp if system.imported is None else mark_imported(stamp, import_hash(config, system.imported))
+
+
+def _calibration(config: Config) -> str:
+    """Returns the kind of calibration for tables, with the score that it minimizes where that is not the NLL."""
+    kind, by = config.score.calibration, config.score.calibration_by
+    return kind if by == "nll" else f"{kind} by {by.upper()}"

@@ -56,7 +56,7 @@ def load_scored(system: System, fold: int, test: Path) -> tuple[object, object, 
         return loaded, views["test"], None
     dev = views["dev"]
     probs = read_predictions(ensure_predictions(system, fold, "dev"), list(dev.classes), dev.utts)
-    fitted = fit_calibration(kind, probs, dev.soft)
+    fitted = fit_calibration(kind, probs, dev.soft, experiment.config.score.calibration_by)
     return replace(loaded, probs=fitted.apply(loaded.probs)), views["test"], (fitted, loaded)
 
 

@@ -131,9 +131,18 @@ def warnings(table: ResultTable) -> list[str]:
     stamp, lines = table.first.stamp, []
     if stamp.leaks:
         lines.append(f"The split leaks: {show_leaks(stamp)} are in several parts, so these scores are too good.")
+    lines += oracle_warning(table)
     if stamp.folds != stamp.all_folds:
         lines.append(f"Pooled over {describe_folds(stamp)}: not comparable with a full run.")
     return lines
+
+
+def oracle_warning(table: ResultTable) -> list[str]:
+    """Returns a line that names the experiments trained with withheld references, or none."""
+    oracles = [row.label for row in table.rows if row.stamp.value("policies.oracle")]
+    if not oracles:
+        return []
+    return [f"Oracles, trained with withheld references and therefore no results: {', '.join(oracles)}."]
 
 
 def show_leaks(stamp: Stamp) -> str:

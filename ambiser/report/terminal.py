@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ambiser.report.comparable import make_tables, pooled
+from ambiser.report.comparable import make_tables, oracle_warning, pooled
 from ambiser.report.shown_scores import CLASS_SCORES, DISTRIBUTION_SCORES, FLOORS, HUMAN, LINE_SCORES
 from ambiser.report.text_table import aligned
 from ambiser.scoring.results import Results, Summary
@@ -19,7 +19,7 @@ def render_terminal(results: Iterable[Summary]) -> str:
             rows += [[HUMAN, *(table.human(name, pooled).text() for name in metrics)]]
         rows += [[label, *(table.floor(name, key, pooled).text() for name in metrics)] for key, label in FLOORS.items()]
         head = table.title() + ("; made up" if table.first.stamp.made_up else "")
-        lines = [*(f"differs from the first table in {line}" for line in table.apart), *table.notes]
+        lines = [*(f"differs from the first table in {line}" for line in table.apart), *table.notes, *oracle_warning(table)]
         blocks.append("\n".join([head, *lines, *aligned(rows, "  ")]))
     return "\n\n".join(blocks) + "\n"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax, softmax, xlogy
 
 from ambiser.scoring.metrics import PROBABILITY_FLOOR
 
@@ -21,13 +21,14 @@ class Calibration:
         return softmax(self.scale * _log(probs) + self.bias, axis=1)
 
 
-def fit_calibration(kind: str, probs: np.ndarray, soft: np.ndarray) -> Calibration:
-    """Minimizes the cross-entropy between votes and scaled prediction by L-BFGS.
+def fit_calibration(kind: str, probs: np.ndarray, soft: np.ndarray, by: str) -> Calibration:
+    """Minimizes a score of the scaled prediction against the votes by L-BFGS, from no scaling on.
 
     Args:
         kind: temperature (one positive scale for all classes, no bias) or vector (a scale and a bias a class).
         probs: (N, C) predicted for dev.
         soft: (N, C) voted for dev.
+        by: the score: nll (cross-entropy), or jsd, which is not convex.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017; here against the votes, not the majority.
     """
@@ -35,9 +36,9 @@ def fit_calibration(kind: str, probs: np.ndarray, soft: np.ndarray) -> Calibrati
 
     def loss(scale: np.ndarray, bias: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """Returns the loss and its gradients for scale and bias."""
-        log_probs = log_softmax(scale * logs + bias, axis=1)
-        gap = (np.exp(log_probs) - soft) / len(soft)
-        return -(soft * log_probs).sum() / len(soft), (gap * logs).sum(axis=0), gap.sum(axis=0)
+        value, gap = SCORES[by](log_softmax(scale * logs + bias, axis=1), soft)
+        gap = gap / len(soft)
+        return value / len(soft), (gap * logs).sum(axis=0), gap.sum(axis=0)
 
     def temperature(x: np.ndarray) -> tuple[float, np.ndarray]:
         """The loss of a common scale exp(x), which is never negative."""
@@ -55,6 +56,24 @@ def fit_calibration(kind: str, probs: np.ndarray, soft: np.ndarray) -> Calibrati
     start = np.concatenate([np.ones(classes), np.zeros(classes)])
     x = minimize(vector, start, jac=True, method="L-BFGS-B", bounds=[(-100, 100)] * (2 * classes)).x
     return Calibration(x[:classes], x[classes:] - x[classes:].mean())
+
+
+def _cross_entropy(log_probs: np.ndarray, soft: np.ndarray) -> tuple[float, np.ndarray]:
+    """Returns the summed cross-entropy of (N, C) and its gradient (N, C) for the logits."""
+    return -(soft * log_probs).sum(), np.exp(log_probs) - soft
+
+
+def _divergence(log_probs: np.ndarray, soft: np.ndarray) -> tuple[float, np.ndarray]:
+    """Returns the summed Jensen-Shannon divergence in nats of (N, C) and its gradient (N, C) for the logits."""
+    probs = np.exp(log_probs)
+    log_mean = np.log((probs + soft) / 2 + np.finfo(float).tiny)
+    ratio = probs * (log_probs - log_mean)
+    value = (xlogy(soft, soft) - soft * log_mean + ratio).sum() / 2
+    return value, (ratio - probs * ratio.sum(axis=1, keepdims=True)) / 2
+
+
+SCORES = {"nll": _cross_entropy, "jsd": _divergence}
+"""By the values of `score.calibration_by`."""
 
 
 def _log(probs: np.ndarray) -> np.ndarray:

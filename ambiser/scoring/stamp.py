@@ -15,6 +15,8 @@ FORMAT = 4
 HASH_DIGITS = 12
 IMPORTED = "imported"
 INPUTS = {"A": "speech", "T": "text", "AT": "speech + text"}
+IPR_POLICIES = ("oracle", "precise_kept")
+"""Keys of section `ipr` that the stamp holds as policies, because they change which labels training sees."""
 APART = (
     "corpus",
     "version",
@@ -45,7 +47,10 @@ NOTED = (
     "policies.precise",
     "policies.ambiguous",
     "policies.smoothing",
+    "policies.oracle",
+    "policies.precise_kept",
     "score.calibration",
+    "score.calibration_by",
     "score.interval",
     "score.resamples",
     "commit",
@@ -63,7 +68,8 @@ class Stamp:
         made_up: whether a program made voices and raters.
         classes: the labels of each class.
         class_names: in the order of every array.
-        policies: the configuration's section `labels` without the classes.
+        policies: the configuration's section `labels` without the classes; `ipr.oracle` and `ipr.precise_kept` where
+            they are not the default.
         protocol: how speakers are split.
         dev: which part chooses epochs.
         leaks: what stands in several of training, dev and test part.
@@ -136,18 +142,20 @@ def make_stamp(
         test_set: from `describe_test_set`.
         kept: by stage and fold, the epoch that dev chose.
     """
-    labels = config.labels.model_dump(mode="json")
+    labels, score = config.labels.model_dump(mode="json"), config.score.model_dump(mode="json")
+    if config.score.calibration == "none":
+        del score["calibration_by"]
     same = ("corpus", "version", "made_up", "protocol", "dev")
     return Stamp(
         **{key: getattr(corpus, key) for key in same},
         classes=labels.pop("classes"),
         class_names=list(class_names),
-        policies=labels,
+        policies=labels | _ipr_policies(config),
         leaks=sorted(corpus.leaks),
         folds=sorted(folds),
         all_folds=sorted(corpus.folds),
         test_set=test_set,
-        score=config.score.model_dump(mode="json"),
+        score=score,
         seed=seed,
         **_training(config),
         config_hash=config_hash(config),
@@ -171,10 +179,20 @@ def _training(config: Config) -> dict[str, object]:
     }
 
 
+def _ipr_policies(config: Config) -> dict[str, object]:
+    """Returns the keys of IPR that change which labels training sees, where they are not the usual ones."""
+    if "prototypes" not in config.stages:
+        return {}
+    usual = type(config.ipr)()
+    values = {key: (getattr(config.ipr, key), getattr(usual, key)) for key in IPR_POLICIES}
+    return {key: value for key, (value, default) in values.items() if value != default}
+
+
 def mark_imported(stamp: Stamp, import_hash: str) -> Stamp:
     """Returns the stamp of another toolkit's predictions: the experiment only says how they are scored."""
     none = {"seed": None, "stages": [], "selection": {}, "epochs": {}, "ssl": None, "text": None}
-    return replace(stamp, inputs=IMPORTED, config_hash=import_hash, **none)
+    policies = {key: value for key, value in stamp.policies.items() if key not in IPR_POLICIES}
+    return replace(stamp, inputs=IMPORTED, config_hash=import_hash, policies=policies, **none)
 
 
 def config_hash(config: Config) -> str:

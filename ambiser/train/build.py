@@ -23,7 +23,9 @@ from ambiser.train.fold_checks import check_ambiguous, check_precise, check_targ
 from ambiser.train.fold_data import FoldData, Part, PartSources, Shapes
 from ambiser.train.ipr_checkpoint import IprCheckpoint
 from ambiser.train.ipr_learn import LearnTask
+from ambiser.train.ipr_oracle import OracleTask
 from ambiser.train.ipr_refine import Phase, RefineTask
+from ambiser.train.ipr_threshold import ThresholdTask, votes_and_needed
 from ambiser.train.loop import TrainingTask
 from ambiser.train.predictors import Prediction, predict_amber, predict_ipr
 from ambiser.train.processes import Divided
@@ -124,7 +126,8 @@ def _make_refine(stage: str, config: Config, data: FoldData, before: StageBefore
     network = _prepare_ipr(config, data)
     epochs = {name: getattr(config, name).epochs for name in ("update", "contrastive") if name in config.stages}
     contrast = stage == "contrastive"
-    task = RefineTask(
+    kind = ThresholdTask if config.ipr.ambiguous_loss == "threshold" else RefineTask
+    task = (OracleTask if config.ipr.oracle != "none" else kind)(
         network,
         data.train,
         data.dev,
@@ -133,6 +136,10 @@ def _make_refine(stage: str, config: Config, data: FoldData, before: StageBefore
         phase=Phase(contrast, epochs.get("update", 0) if contrast else 0, sum(epochs.values())),
         key=build_ipr(config, data.shapes) if config.ipr.key_encoder == "momentum" else None,
     )
+    if isinstance(task, ThresholdTask):
+        settings, share = config.ipr, config.labels.precise
+        votes, needed = settings.votes, settings.votes_needed
+        task.use_votes(*votes_and_needed(data.train, task.precise, votes=votes, needed=needed, share=share))
     task.modules.to(data.train.soft.device)
     if before is not None:  # after the move: the first running targets are computed on the device
         task.start_from(IprCheckpoint(before.tensors), learned=before.name == "prototypes")

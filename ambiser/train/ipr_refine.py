@@ -137,7 +137,7 @@ class RefineTask(IprTask):
         labels, soft = self._assign(len(precise), self.labels[precise], key_logits, keys)  # (B,), (B, C)
         target = one_hot(labels, self.classes).to(logits.dtype)  # (B, C)
         target[len(precise) :] = self._move_targets(ambiguous, queries.detach()[len(precise) :], epoch)
-        loss = soft_cross_entropy(target, logits.log_softmax(dim=1)).mean()
+        loss = self.classification_loss(logits, target, len(precise))
         parts = {"classification": loss.item()}
         if self.phase.contrast:
             contrast = supervised_contrast(queries, keys, labels, self.settings.temperature, *self.queue.filled())
@@ -148,6 +148,16 @@ class RefineTask(IprTask):
         self._move_shares(keys[len(precise) :])
         self.queue.push(keys, labels)
         return loss, parts
+
+    def classification_loss(self, logits: Tensor, target: Tensor, precise: int) -> Tensor:
+        """Returns the mean loss of a batch, precise utterances first; ambiguous ones have `ipr.ambiguous_weight`."""
+        losses = self.classification_losses(logits, target, precise)  # (B,)
+        weight = self.settings.ambiguous_weight
+        return torch.cat([losses[:precise], weight * losses[precise:]]).mean()
+
+    def classification_losses(self, logits: Tensor, target: Tensor, precise: int) -> Tensor:
+        """Returns the cross-entropy (B,) of logits (B, C) with targets (B, C)."""
+        return soft_cross_entropy(target, logits.log_softmax(dim=1))
 
     def after_step(self) -> None:
         """Updates the momentum encoder."""

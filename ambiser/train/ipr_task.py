@@ -10,6 +10,7 @@ from ambiser.models.prototypes import PrototypeMemory, ambiguous_labels, prototy
 from ambiser.train.dev_scores import dev_scores, forward_ipr, probs_ipr
 from ambiser.train.fold_data import Part
 from ambiser.train.ipr_checkpoint import join_modules
+from ambiser.train.precise_subset import keep_precise
 from ambiser.train.views import draw_view, hide_layers
 from ambiser.train.waveforms import Waveforms
 
@@ -31,7 +32,8 @@ class IprTask:
     def __init__(self, network: IprNetwork, train: Part, dev: Part, settings: Ipr, *, batch: int) -> None:
         self.network, self.train, self.dev, self.settings, self.batch = network, train, dev, settings, batch
         self.classes = train.soft.shape[1]
-        self.precise = torch.nonzero((train.kind == PRECISE) & (train.hard >= 0)).flatten().cpu()
+        precise = torch.nonzero((train.kind == PRECISE) & (train.hard >= 0)).flatten().cpu()
+        self.precise = keep_precise(train.utts, train.hard, precise, settings.precise_kept)
         self.ambiguous = torch.nonzero(train.kind == AMBIGUOUS).flatten().cpu()
         self.labels = torch.where(train.kind == PRECISE, train.hard, torch.full_like(train.hard, -1))  # (N,)
         self.memory = PrototypeMemory(self.classes, network.embedding_size, len(train))

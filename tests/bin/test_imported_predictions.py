@@ -142,7 +142,7 @@ def test_calibration_is_fitted_on_dev_and_scores_before_and_after_are_kept(fake_
     labels = load_config(CONF / "ce.yaml").labels
     dev = view_labels(read_votes(layout.table("votes.tsv")), labels, read_list(layout.fold_list(2, "dev")))
     probs = read_predictions(layout.predictions("ce-fbank-s1-cal", 2, "dev"), list(dev.classes), dev.utts)
-    scale = fit_calibration("vector", probs, dev.soft).scale
+    scale = fit_calibration("vector", probs, dev.soft, "nll").scale
     assert results["calibration"]["folds"]["2"]["scale"] == pytest.approx(scale, abs=1e-6)
 
 

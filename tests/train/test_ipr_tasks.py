@@ -65,6 +65,11 @@ def test_phase_one_prototypes_are_the_class_means_of_precise_utterances():
         {"queue": 5000},
         {"predict_by": "prototypes"},
         {"contrastive_weight": 0.0},
+        {"ambiguous_loss": "threshold"},
+        {"ambiguous_loss": "threshold", "ambiguous_share": 0.0},
+        {"ambiguous_weight": 0.3},
+        {"precise_kept": 0.5},
+        *({"oracle": name} for name in ("majority", "votes", "right_only", "prototypes", "shares")),
     ],
 )
 def test_every_choice_trains(choice, tmp_path):
