@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.config.feature_keys import SpeechFeatures, TextFeatures
+from ambiser.config.gaussian_keys import Gaussian
 from ambiser.config.model_keys import Finetune, Model
 from ambiser.config.section import Section
 from ambiser.config.training_keys import (
@@ -65,6 +66,7 @@ class Config(Section):
     model: Model = Model()
     finetune: Finetune = Finetune()
     ipr: Ipr = Ipr()
+    gaussian: Gaussian = Gaussian()
     prototypes: Optimization = Optimization()
     update: Optimization = Optimization()
     contrastive: ContrastiveOptimization = ContrastiveOptimization()
@@ -101,6 +103,10 @@ class Config(Section):
             raise ValueError(
                 "amber.fusion: cross_attention needs frozen encoders, speech_features.form=frames and "
                 "text_features.form=tokens"
+            )
+        if self.ipr.predict_by.endswith("gaussian") and (speech.form != "pooled" or self.model.encoder == "finetune"):
+            raise ValueError(
+                f"ipr.predict_by: {self.ipr.predict_by} needs speech_features.form=pooled and model.encoder=frozen"
             )
         if self.train.processes > 1 and not self.learns():
             raise ValueError(

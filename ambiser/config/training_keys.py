@@ -129,10 +129,11 @@ class Ipr(Section):
     layer_mask: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="views: share of SSL layers left out of the weighted sum, with 'form: pooled' [D]"
     )
-    predict_by: Literal["classifier", "prototypes"] = Field(
-        "classifier", description="source of the predicted probabilities [I]"
+    predict_by: Literal["classifier", "prototypes", "gaussian", "classifier_and_gaussian"] = Field(
+        "classifier",
+        description="source of the predicted probabilities: classifier, prototypes [I], Gaussian prototypes (section "
+        "'gaussian'), or their geometric mean with the classifier [D]",
     )
-
 
     @model_validator(mode="after")
     def _objectives_fit(self) -> "Ipr":

@@ -19,7 +19,11 @@ def render_terminal(results: Iterable[Summary]) -> str:
             rows += [[HUMAN, *(table.human(name, pooled).text() for name in metrics)]]
         rows += [[label, *(table.floor(name, key, pooled).text() for name in metrics)] for key, label in FLOORS.items()]
         head = table.title() + ("; made up" if table.first.stamp.made_up else "")
-        lines = [*(f"differs from the first table in {line}" for line in table.apart), *table.notes, *oracle_warning(table)]
+        lines = [
+            *(f"differs from the first table in {line}" for line in table.apart),
+            *table.notes,
+            *oracle_warning(table),
+        ]
         blocks.append("\n".join([head, *lines, *aligned(rows, "  ")]))
     return "\n\n".join(blocks) + "\n"
 

@@ -21,6 +21,7 @@ from ambiser.train.distill_task import DistillTask, start_from_ipr
 from ambiser.train.encoders import feature_sizes
 from ambiser.train.fold_checks import check_ambiguous, check_precise, check_targets, check_words
 from ambiser.train.fold_data import FoldData, Part, PartSources, Shapes
+from ambiser.train.gaussian_fit import USED_BY
 from ambiser.train.ipr_checkpoint import IprCheckpoint
 from ambiser.train.ipr_learn import LearnTask
 from ambiser.train.ipr_oracle import OracleTask
@@ -119,6 +120,8 @@ def _make_learn(config: Config, data: FoldData, before: StageBefore | None) -> L
     network = _prepare_ipr(config, data)
     task = LearnTask(network, data.train, data.dev, config.ipr, batch=config.prototypes.batch)
     task.modules.to(data.train.soft.device)
+    if config.ipr.predict_by in USED_BY:
+        task.add_gaussian(config.gaussian, refine=False)
     return task
 
 
@@ -143,6 +146,8 @@ def _make_refine(stage: str, config: Config, data: FoldData, before: StageBefore
     task.modules.to(data.train.soft.device)
     if before is not None:  # after the move: the first running targets are computed on the device
         task.start_from(IprCheckpoint(before.tensors), learned=before.name == "prototypes")
+    if config.ipr.predict_by in USED_BY:
+        task.add_gaussian(config.gaussian, refine=config.ipr.ambiguous_share > 0)
     return task
 
 
@@ -179,7 +184,9 @@ def _prepare_ipr(config: Config, data: FoldData) -> IprNetwork:
 
 
 def _predict_ipr(config: Config, tensors: dict[str, Tensor], part: Part, shapes: Shapes, seed: int) -> Prediction:
-    return predict_ipr(build_ipr(config, shapes), IprCheckpoint(tensors), part, config.ipr)
+    return predict_ipr(
+        build_ipr(config, shapes), IprCheckpoint(tensors), part, config.ipr, gaussian_share=config.gaussian.share
+    )
 
 
 def _predict_distill(config: Config, tensors: dict[str, Tensor], part: Part, shapes: Shapes, seed: int) -> Prediction:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ambiser.models.encoder import IprNetwork
+from ambiser.models.gaussian import GaussianPrototypes
 from ambiser.models.momentum import KeyQueue
 from ambiser.models.prototypes import PrototypeMemory
 
+GAUSSIAN = "gaussian"
+"""The name of the Gaussian prototypes, which join the modules of a stage later."""
 _NETWORK, _MEMORY, _KEY, _QUEUE = "network", "memory", "key", "queue"
 
 
@@ -29,6 +32,14 @@ class IprCheckpoint:
     def prototypes(self) -> Tensor:
         """The prototypes (C, P)."""
         return self.tensors[f"{_MEMORY}.prototypes"]
+
+    def gaussian(self) -> GaussianPrototypes:
+        """Returns the Gaussian prototypes; `ipr.predict_by` tells whether there are any."""
+        prefix = f"{GAUSSIAN}."
+        state = {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}
+        made = GaussianPrototypes(*state["axes"].shape, len(state["means"]))
+        made.load_state_dict(state)
+        return made
 
     def network(self) -> dict[str, Tensor]:
         """Returns the state of the network."""

@@ -3,13 +3,15 @@
 import torch
 from torch import Tensor
 
+from ambiser.config.gaussian_keys import Gaussian
 from ambiser.config.training_keys import Ipr
 from ambiser.labels.label_view import AMBIGUOUS, PRECISE
 from ambiser.models.encoder import IprNetwork
 from ambiser.models.prototypes import PrototypeMemory, ambiguous_labels, prototype_cosines
 from ambiser.train.dev_scores import dev_scores, forward_ipr, probs_ipr
 from ambiser.train.fold_data import Part
-from ambiser.train.ipr_checkpoint import join_modules
+from ambiser.train.gaussian_fit import GaussianPredictor, fit_gaussian
+from ambiser.train.ipr_checkpoint import GAUSSIAN, join_modules
 from ambiser.train.precise_subset import keep_precise
 from ambiser.train.views import draw_view, hide_layers
 from ambiser.train.waveforms import Waveforms
@@ -38,6 +40,14 @@ class IprTask:
         self.labels = torch.where(train.kind == PRECISE, train.hard, torch.full_like(train.hard, -1))  # (N,)
         self.memory = PrototypeMemory(self.classes, network.embedding_size, len(train))
         self.modules = join_modules(network, self.memory)
+        self.gaussian: GaussianPredictor | None = None
+
+    def add_gaussian(self, settings: Gaussian, *, refine: bool) -> None:
+        """Fits Gaussian prototypes, which from now on predict and are part of the checkpoint."""
+        ambiguous = self.ambiguous if refine else self.ambiguous[:0]
+        fitted = fit_gaussian(self.train, self.labels, self.precise, ambiguous, settings)
+        self.modules[GAUSSIAN] = fitted
+        self.gaussian = GaussianPredictor(fitted, self.settings.predict_by, settings.share)
 
     def gather(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
         """Gathers the common input of both views of a batch: standardized features and their mask.
@@ -89,6 +99,8 @@ class IprTask:
         """Returns dev scores, cosines between the prototypes, and agreement on the ambiguous training utterances."""
         logits, embeddings = forward_ipr(self.network, self.dev)
         probs = probs_ipr(logits, embeddings, self.memory.prototypes, self.settings)
+        if self.gaussian is not None:
+            probs = self.gaussian.probs(self.dev, probs)
         scores = dev_scores(probs, self.dev)
         return {**scores, "prototype_cosine": prototype_cosines(self.memory.prototypes), **self._agreement()}
 

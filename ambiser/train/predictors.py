@@ -14,6 +14,7 @@ from ambiser.models.encoder import IprNetwork
 from ambiser.models.fusion import AmberNetwork
 from ambiser.train.dev_scores import forward_amber, forward_ipr, probs_ipr, replaced_without_words, sample_amber
 from ambiser.train.fold_data import Part
+from ambiser.train.gaussian_fit import USED_BY, GaussianPredictor
 from ambiser.train.ipr_checkpoint import IprCheckpoint
 
 
@@ -36,12 +37,21 @@ class Prediction:
     note: str = ""
 
 
-def predict_ipr(network: IprNetwork, checkpoint: IprCheckpoint, part: Part, settings: Ipr) -> Prediction:
-    """Predicts with the network and the prototypes of an IPR stage; loads the checkpoint into the network."""
+def predict_ipr(
+    network: IprNetwork, checkpoint: IprCheckpoint, part: Part, settings: Ipr, *, gaussian_share: float
+) -> Prediction:
+    """Predicts with the network and the prototypes of an IPR stage; loads the checkpoint into the network.
+
+    `gaussian_share` is the exponent of Gaussian prototypes, where the experiment has them.
+    """
     device = part.soft.device
     network.load_state_dict(checkpoint.network())
     logits, embeddings = forward_ipr(network.to(device), part)  # (N, C), (N, P)
     probs = probs_ipr(logits, embeddings, checkpoint.prototypes.to(device), settings)
+    if settings.predict_by in USED_BY:
+        probs = GaussianPredictor(checkpoint.gaussian().to(device), settings.predict_by, gaussian_share).probs(
+            part, probs
+        )
     return Prediction(probs, {}, embeddings, checkpoint.prototypes)
 
 

@@ -64,6 +64,8 @@ def test_phase_one_prototypes_are_the_class_means_of_precise_utterances():
         {"layer_mask": 0.5, "noise": 0.1},
         {"queue": 5000},
         {"predict_by": "prototypes"},
+        {"predict_by": "gaussian"},
+        {"predict_by": "classifier_and_gaussian", "ambiguous_loss": "threshold"},
         {"contrastive_weight": 0.0},
         {"ambiguous_loss": "threshold"},
         {"ambiguous_loss": "threshold", "ambiguous_share": 0.0},
