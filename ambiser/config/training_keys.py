@@ -97,7 +97,7 @@ class Ipr(Section):
     )
     votes: Annotated[int, Field(ge=0)] = Field(
         0,
-        description="'ambiguous_loss: threshold': number n of raters; 0: median number of votes of the precise training "
+        description="'ambiguous_loss: threshold': number n of raters; 0: median number of votes for precise training "
         "utterances [D]",
     )
     votes_needed: Annotated[int, Field(ge=0)] = Field(
@@ -112,8 +112,8 @@ class Ipr(Section):
     )
     oracle: Literal["none", "majority", "votes", "right_only", "prototypes", "shares"] = Field(
         "none",
-        description="phases 2 and 3 use withheld references of ambiguous utterances, to measure the headroom, never as a "
-        "result: as pseudo labels and targets, with votes as targets, to drop wrong pseudo labels, to move the "
+        description="phases 2 and 3 use withheld references of ambiguous utterances, to measure the headroom, never for "
+        "a result: as pseudo labels and targets, with votes as targets, to drop wrong pseudo labels, to move the "
         "prototypes, or for the class shares of the alignment [D]",
     )
     class_balanced: bool = Field(False, description="sample precise utterances of all classes equally often [D]")

@@ -1,4 +1,4 @@
-"""IPR with the threshold likelihood: ambiguous utterances are learned from by being ambiguous, without pseudo labels."""
+"""IPR with the threshold likelihood, which learns from the fact that an utterance is ambiguous."""
 
 import math
 
