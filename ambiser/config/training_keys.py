@@ -112,8 +112,8 @@ class Ipr(Section):
     )
     oracle: Literal["none", "majority", "votes", "right_only", "prototypes", "shares"] = Field(
         "none",
-        description="phases 2 and 3 use withheld references of ambiguous utterances, to measure the headroom, never for "
-        "a result: as pseudo labels and targets, with votes as targets, to drop wrong pseudo labels, to move the "
+        description="phases 2 and 3 use withheld references of ambiguous utterances, for the headroom, never for a "
+        "result: as pseudo labels and targets, with votes as targets, to drop wrong pseudo labels, to move the "
         "prototypes, or for the class shares of the alignment [D]",
     )
     class_balanced: bool = Field(False, description="sample precise utterances of all classes equally often [D]")

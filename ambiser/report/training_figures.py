@@ -20,6 +20,7 @@ _AGREEMENT = {
     "agreement_classifier": "classifier",
     "agreement_prototypes": "nearest prototype",
     "agreement_aligned": "aligned label",
+    "agreement_both": "where classifier and prototype agree",
 }
 _MOST_LABELS = 10
 _NARROW = 0.2  # share of the axis below which the names of neighboring stages would touch

@@ -105,14 +105,20 @@ class IprTask:
         return {**scores, "prototype_cosine": prototype_cosines(self.memory.prototypes), **self._agreement()}
 
     def _agreement(self) -> dict[str, float | None]:
-        """Compares classifier and prototypes with the withheld reference (IPR, figure 3)."""
+        """Compares classifier and prototypes with the withheld reference (IPR, figure 3).
+
+        `agreement_both` is over utterances where classifier and prototypes agree, `both_share` is their share.
+        """
         known = self.ambiguous[(self.train.hard[self.ambiguous] >= 0).cpu()]
         if len(known) == 0:
-            return {"agreement_classifier": None, "agreement_prototypes": None}
+            return dict.fromkeys(("agreement_classifier", "agreement_prototypes", "agreement_both", "both_share"))
         logits, embeddings = forward_ipr(self.network, self.train, known)
         reference = self.train.hard[known]
         guesses = {"classifier": logits, "prototypes": self.ambiguous_labels(embeddings), **self.guesses(embeddings)}
+        right = {name: scores.argmax(dim=1) == reference for name, scores in guesses.items()}  # (A,) each
+        both = logits.argmax(dim=1) == guesses["prototypes"].argmax(dim=1)  # (A,)
         return {
-            f"agreement_{name}": (scores.argmax(dim=1) == reference).float().mean().item()
-            for name, scores in guesses.items()
+            **{f"agreement_{name}": hits.float().mean().item() for name, hits in right.items()},
+            "agreement_both": right["classifier"][both].float().mean().item() if both.any() else None,
+            "both_share": both.float().mean().item(),
         }

@@ -91,20 +91,50 @@ def test_frames_train(tmp_path):
     assert torch.isfinite(state["memory.prototypes"]).all()
 
 
-def test_withheld_references_change_nothing(tmp_path):
+BLIND = (
+    {},
+    {"update": "soft", "assign_by": "classifier", "alignment": "uniform"},
+    {"prototypes_from": "all", "key_encoder": "shared"},
+    {"ambiguous_weight": 0.5, "precise_kept": 0.7},
+    {"ambiguous_loss": "threshold"},
+    {"ambiguous_loss": "threshold", "predict_by": "classifier_and_gaussian"},
+    {"predict_by": "gaussian"},
+)
+
+
+@pytest.mark.parametrize("choice", BLIND)
+def test_withheld_references_and_votes_change_nothing(choice, tmp_path):
     train, dev = make_part(), make_part(20, seed=5)
     hidden = train.kind == 1
-    permuted = train.hard.clone()
-    permuted[hidden] = (permuted[hidden] + 1) % 4
-    other = dataclasses.replace(train, hard=permuted)
-    first = _refine(_config(), train, dev, tmp_path / "1")
-    second = _refine(_config(), other, dev, tmp_path / "2")
+    rolled = torch.where(hidden, (train.hard + 1) % 4, train.hard)
+    columns = torch.where(hidden[:, None], torch.tensor([3, 0, 1, 2]), torch.arange(4))  # (N, C)
+    more = torch.where(hidden[:, None], 2 * train.counts.gather(1, columns), train.counts)
+    other = dataclasses.replace(train, hard=rolled, soft=train.soft.gather(1, columns), counts=more)
+    first = _refine(_config(**choice), train, dev, tmp_path / "1")
+    second = _refine(_config(**choice), other, dev, tmp_path / "2")
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    changed_precise = train.hard.clone()
-    changed_precise[train.kind == 0] = (changed_precise[train.kind == 0] + 1) % 4
-    third = _refine(_config(), dataclasses.replace(train, hard=changed_precise), dev, tmp_path / "3")
-    assert not torch.equal(first["network.classifier.weight"], third["network.classifier.weight"])
+
+
+@pytest.mark.parametrize("oracle", ["majority", "votes", "right_only", "prototypes", "shares"])
+def test_an_oracle_uses_withheld_references(oracle, tmp_path):
+    train, dev = make_part(), make_part(20, seed=5)
+    hidden = train.kind == 1
+    # Only half of them: a permutation of all would keep the class shares.
+    changed = hidden & (torch.arange(len(train)) < 30)
+    soft = torch.where(changed[:, None], train.soft.roll(1, dims=1), train.soft)
+    other = dataclasses.replace(train, hard=torch.where(changed, 2, train.hard), soft=soft)
+    first = _refine(_config(oracle=oracle), train, dev, tmp_path / "1")
+    second = _refine(_config(oracle=oracle), other, dev, tmp_path / "2")
+    assert any(not torch.equal(first[name], second[name]) for name in first)
+
+
+def test_changed_references_of_precise_utterances_change_the_training(tmp_path):
+    train, dev = make_part(), make_part(20, seed=5)
+    changed = torch.where(train.kind == 0, (train.hard + 1) % 4, train.hard)
+    first = _refine(_config(), train, dev, tmp_path / "1")
+    second = _refine(_config(), dataclasses.replace(train, hard=changed), dev, tmp_path / "2")
+    assert not torch.equal(first["network.classifier.weight"], second["network.classifier.weight"])
 
 
 def test_momentum_one_freezes_prototypes_and_keys(tmp_path):
@@ -167,4 +197,4 @@ def test_a_fold_without_ambiguous_utterances_fails_before_training():
         make_task("prototypes", config, none, train)
     free = _config(ambiguous_share=0.0)
     task = make_task("update", free, none, train)
-    assert task._agreement() == {"agreement_classifier": None, "agreement_prototypes": None}
+    assert set(task._agreement().values()) == {None}

@@ -1,0 +1,139 @@
+"""The threshold likelihood, the kept share of precise data and the Gaussian prototypes in the phases of IPR."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from train.toy import make_part, make_task
+
+from ambiser.config import Config
+from ambiser.config.gaussian_keys import Gaussian
+from ambiser.errors import DataError
+from ambiser.losses.threshold import log_ambiguous, log_enough_votes
+from ambiser.models.gaussian import GaussianPrototypes, geometric_mean
+from ambiser.train.gaussian_fit import fit_gaussian
+from ambiser.train.ipr_threshold import votes_and_needed
+from ambiser.train.precise_subset import keep_precise
+
+
+def _config(precise: object = "unanimous", **ipr) -> Config:
+    keys = {"stages": ["prototypes", "update"], "labels": {"precise": precise}, "ipr": ipr}
+    return Config.model_validate(keys | {"model": {"hidden": 12, "projection": 5}})
+
+
+def test_the_loss_of_a_batch_is_the_threshold_likelihood_with_the_weight_of_ambiguous_utterances():
+    train = make_part()
+    config = _config(ambiguous_loss="threshold", ambiguous_weight=0.4, votes=5, votes_needed=4)
+    task = make_task("update", config, train, train)
+    logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(3))
+    target = torch.eye(4)[[0, 3, 1, 1, 1, 1]]  # two precise utterances, then four ambiguous ones
+    log_probs = logits.log_softmax(1)
+    enough, none = log_enough_votes(log_probs, 5, 4), log_ambiguous(log_probs, 5, 4)
+    expected = -(enough[0, 0] + enough[1, 3] + 0.4 * none[2:].sum()) / 6
+    assert task.classification_loss(logits, target, 2).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("share", "votes", "needed", "expected"),
+    [
+        ("unanimous", 0, 0, (3, 3)),  # the toy's precise utterances have three votes
+        (0.8, 9, 0, (9, 8)),
+        (0.8, 10, 0, (10, 8)),
+        (0.5, 8, 0, (8, 5)),
+        ("majority", 9, 0, (9, 5)),
+        ("unanimous", 9, 7, (9, 7)),
+    ],
+)
+def test_votes_and_needed_votes_follow_from_the_definition_of_precise(share, votes, needed, expected):
+    train = make_part()
+    precise = torch.nonzero(train.kind == 0).flatten()
+    assert votes_and_needed(train, precise, votes=votes, needed=needed, share=share) == expected
+
+
+def test_too_few_needed_votes_are_refused_before_training():
+    train = make_part()
+    with pytest.raises(DataError, match="ipr.votes_needed=1 should be more than half of 3 votes and at most all"):
+        make_task("update", _config(ambiguous_loss="threshold", votes_needed=1), train, train)
+    with pytest.raises(DataError, match="ipr.votes_needed=7 should be"):
+        make_task("update", _config(ambiguous_loss="threshold", votes_needed=7), train, train)
+    with pytest.raises(ValueError, match="should be more than half of the 9 votes and at most all, got 4"):
+        _config(ambiguous_loss="threshold", votes=9, votes_needed=4)
+
+
+def test_an_oracle_needs_what_it_replaces():
+    with pytest.raises(ValueError, match="oracle: votes needs ambiguous_loss: pseudo_labels"):
+        _config(oracle="votes", ambiguous_loss="threshold")
+    with pytest.raises(ValueError, match="set alignment: precise"):
+        _config(oracle="shares", alignment="none")
+
+
+def test_no_ambiguous_utterance_is_a_fault_with_the_threshold_too():
+    train = make_part()
+    none = dataclasses.replace(train, kind=torch.where(train.kind == 1, torch.full_like(train.kind, 2), train.kind))
+    with pytest.raises(DataError, match="fold 1: no ambiguous training utterance"):
+        make_task("prototypes", _config(ambiguous_loss="threshold"), none, train)
+
+
+def test_a_smaller_share_keeps_a_part_of_a_larger_one_and_every_class():
+    train = make_part()
+    precise = torch.nonzero(train.kind == 0).flatten()
+    half, tenth = (keep_precise(train.utts, train.hard, precise, share) for share in (0.5, 0.01))
+    assert set(tenth.tolist()) < set(half.tolist()) < set(precise.tolist())
+    counts = torch.bincount(train.hard[precise])
+    assert torch.bincount(train.hard[half]).tolist() == [-(-count // 2) for count in counts.tolist()]
+    assert torch.bincount(train.hard[tenth]).tolist() == [1, 1, 1, 1]
+    task = make_task("update", _config(precise_kept=0.5), train, train)
+    assert torch.equal(task.precise, half)
+
+
+def test_gaussian_prototypes_of_precise_utterances_are_linear_discriminant_analysis():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 90)
+    x = rng.normal(size=(3, 8))[labels] + rng.normal(size=(90, 8))
+    made = GaussianPrototypes(8, 8, 3).double()
+    made.fit_whitening(torch.from_numpy(x))
+    shares = np.bincount(labels) / 90
+    weights = torch.eye(3, dtype=torch.float64)[labels]
+    made.fit_classes(torch.from_numpy(x), weights, torch.from_numpy(np.log(shares)), prior_count=0, shrinkage=1e-9)
+    u = made.whiten(torch.from_numpy(x)).numpy()
+    assert np.cov(u.T) == pytest.approx(np.eye(8), abs=1e-9)
+    expected = LinearDiscriminantAnalysis(solver="lsqr").fit(x, labels)
+    # sklearn divides the pooled covariance by N as well.
+    assert made.posterior(torch.from_numpy(x)).numpy() == pytest.approx(expected.predict_proba(x), abs=1e-6)
+
+
+def test_ambiguous_utterances_move_gaussian_prototypes_by_their_features_alone():
+    train = make_part()
+    precise, ambiguous = (torch.nonzero(train.kind == kind).flatten() for kind in (0, 1))
+    settings = Gaussian(dims=6)
+    alone = fit_gaussian(train, train.hard, precise, ambiguous[:0], settings)
+    refined = fit_gaussian(train, train.hard, precise, ambiguous, settings)
+    assert torch.equal(alone.axes, refined.axes) and torch.equal(alone.log_prior, refined.log_prior)
+    assert (alone.means - refined.means).abs().max() > 1e-3
+    unused = fit_gaussian(train, train.hard, precise, ambiguous, settings.model_copy(update={"iterations": 0}))
+    assert torch.equal(alone.means, unused.means)
+
+
+def test_fewer_utterances_than_components_leave_the_rest_empty():
+    train = make_part()
+    few = torch.arange(4)  # one utterance per class: three components
+    made = fit_gaussian(train, train.hard, few, few[:0], Gaussian(dims=10))
+    assert (made.axes[:, 3:] == 0).all() and (made.axes[:, :3] != 0).any(dim=0).all()
+    probs = made.posterior(train.speech.flatten(1))
+    assert torch.isfinite(probs).all() and torch.allclose(probs.sum(1), torch.ones(60))
+
+
+def test_geometric_mean_lies_between_its_two_sides():
+    one, other = torch.tensor([[0.7, 0.2, 0.1]]), torch.tensor([[0.1, 0.8, 0.1]])
+    assert torch.allclose(geometric_mean(one, other, 0.0), one)
+    assert torch.allclose(geometric_mean(one, other, 1.0), other)
+    middle = (one * other).sqrt()
+    assert torch.allclose(geometric_mean(one, other, 0.5), middle / middle.sum())
+
+
+def test_gaussian_prototypes_need_pooled_features():
+    keys = {"stages": ["prototypes"], "speech_features": {"form": "frames"}, "ipr": {"predict_by": "gaussian"}}
+    with pytest.raises(ValueError, match="ipr.predict_by: gaussian needs speech_features.form=pooled"):
+        Config.model_validate(keys)
