@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ambiser.config import Config
 from ambiser.io.corpus_record import read_record
 from ambiser.io.tables import read_tsv
 from ambiser.recipe.system_folds import load_scored
