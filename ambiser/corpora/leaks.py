@@ -1,4 +1,4 @@
-"""The leak guard: no speaker, recording or byte-identical wav on two sides of a fold."""
+"""The leak guard: no speaker, recording or byte-identical wav may be in two parts of a fold."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ REMEDY = "--set data.allow_leaks=true"
 
 
 def find_leaks(fold: Fold, utterances: Mapping[str, Utterance], twins: Mapping[str, str]) -> dict[str, list[str]]:
-    """Finds what stands in more than one of train, dev and test.
+    """Finds what is in more than one of train, dev and test.
 
     Args:
         fold: the utterances of each part; parts beside the three are not looked at.
@@ -48,7 +48,7 @@ def guard_folds(
         allowed: the protocol is stamped as leaking, or the configuration allows it: only count.
 
     Returns:
-        How many speakers, recordings and wavs stand on two sides, summed over folds; empty when none does.
+        The number of speakers, recordings and wavs in two parts, summed over folds; empty if there are none.
 
     Raises:
         DataError: some do and it is not allowed; the message names the fold, them and the parts.

@@ -1,4 +1,4 @@
-"""One parser a corpus."""
+"""The parser of each corpus, by name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,4 +18,4 @@ CORPORA: dict[str, Callable[[Path, Data], Corpus]] = {
     "mini": read_mini,
     "msp_podcast": read_msp_podcast,
 }
-"""By the name that `data.corpus` of the configuration gives; a test compares with the schema."""
+"""By the name in `data.corpus`; a test compares them with the schema."""

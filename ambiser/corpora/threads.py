@@ -1,4 +1,4 @@
-"""Many small file operations at a time: most of the time goes into waiting for the disk."""
+"""Runs many small file operations on several threads: most of their time is spent waiting for the disk."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor

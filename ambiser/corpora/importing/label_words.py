@@ -44,6 +44,7 @@ class LabelWords:
             if code not in (*LABELS, "-"):
                 raise ConfigError(f"--labels {word}={code}: the code must be - or one of {', '.join(LABELS)}")
         self._code_of = _CODE_OF | {_plain(word): code for word, code in own.items()}
+        self._seen: dict[str, str] = {}
         self.mapped: Counter[tuple[str, str]] = Counter()
 
     def knows(self, word: str) -> bool:
@@ -52,7 +53,9 @@ class LabelWords:
 
     def code(self, word: str) -> str:
         """Returns the code of a word, - for a word to ignore, and an empty text for an unknown word."""
-        code = self._code_of.get(_plain(word), "")
+        code = self._seen.get(word)
+        if code is None:
+            code = self._seen[word] = self._code_of.get(_plain(word), "")
         if code:
             self.mapped[word, code] += 1
         return code

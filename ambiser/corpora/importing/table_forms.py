@@ -129,7 +129,9 @@ def _add_about(
     """Keeps speaker, gender, session and text; rows of one utterance must agree."""
     known = table.about.setdefault(utt, {})
     for meaning in ABOUT_UTTERANCE:
-        value = row[named[meaning]] if meaning in named else ""
+        if meaning not in named:
+            continue
+        value = row[named[meaning]]
         if value and known.setdefault(meaning, value) != value:
             findings.error(
                 f"{meaning} differs from an earlier row of the utterance", where, f"{value}, {known[meaning]}"
