@@ -7,7 +7,7 @@ Layers, later ones win:
 3. corpus.yaml in the experiment's folder;
 4. the experiment's `base:`;
 5. the experiment;
-6. `--ssl`, `--text` and `--set`.
+6. `--ssl`, `--text`, `--set` and `--tune`.
 
 An experiment or base that is not in the recipe's folder is read from conf/experiments, which all recipes share. All
 scalars are read as text and converted by the declared type: `1e-4` becomes a number, and `no` stays a word where the
@@ -20,6 +20,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ambiser.config.faults import describe_fault, is_section
+from ambiser.config.grid import check_grid, read_grid
 from ambiser.config.schema import Config
 from ambiser.config.yaml_reader import CONF, parse_yaml, read_yaml
 from ambiser.errors import ConfigError
@@ -30,7 +31,12 @@ _NAMED_LAYERS = {"ssl": "speech_features", "text": "text_features"}
 
 
 def load_config(
-    path: Path, *, ssl: str | None = None, text: str | None = None, overrides: Iterable[str] = ()
+    path: Path,
+    *,
+    ssl: str | None = None,
+    text: str | None = None,
+    overrides: Iterable[str] = (),
+    tune: Iterable[str] = (),
 ) -> Config:
     """Loads an experiment.
 
@@ -39,6 +45,7 @@ def load_config(
         ssl: name of the speech features; overrides the experiment's `ssl`.
         text: name of the text features; overrides the experiment's `text`.
         overrides: `a.b=value` each.
+        tune: `a.b=value,value` each; replaces the grid of the files.
 
     Raises:
         ConfigError: with one line per fault: file, line, key, value, and the nearest valid key.
@@ -54,10 +61,12 @@ def load_config(
             layers.add({name: value}, {(name,): f"--{name}"})
     for override in overrides:
         layers.add_override(override)
+    layers.add_grid(tune)
     # Last, because only now the names of the features are known; they go below all other layers.
     layers.insert_named_layers()
     try:
-        config = Config.model_validate(layers.tree)
+        config, faults = check_grid(Config.model_validate(layers.tree), layers.origins)
+        layers.faults += faults
     except ValidationError as error:
         layers.faults += [describe_fault(fault, Config, layers.origins, "defaults") for fault in error.errors()]
     layers.raise_faults()
@@ -120,6 +129,13 @@ class _Layers:
         for key in reversed(keys):
             tree = {key: tree}
         self.add(tree, {keys[: i + 1]: f"--set {override}" for i in range(len(keys))})
+
+    def add_grid(self, words: Iterable[str]) -> None:
+        """Adds the grid of `--tune`, in place of that of the files."""
+        grid, origins, faults = read_grid(words)
+        self.faults += faults
+        if grid:
+            self.add({"tune": grid}, {("tune",): "--tune"} | {("tune", key): where for key, where in origins.items()})
 
     def add(self, tree: Mapping, origins: Mapping[tuple[str, ...], str]) -> None:
         """Merges a tree over the layers so far."""

@@ -5,7 +5,7 @@ nowhere else. `python -m ambiser.bin.write_base_config` generates conf/base.yaml
 Origin of a choice: [P] stated in the paper, [S] stated in a third-party digest of it, [I] inferred, [D] decided here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -59,6 +59,11 @@ class Config(Section):
     )
     ssl: str = Field("fbank", description="speech features: conf/ssl/NAME.yaml, or the name of an s3prl upstream")
     text: str = Field("hashing", description="text features: conf/text/NAME.yaml")
+    tune: dict[str, list[Any]] = Field(
+        {},
+        description="grid of values, for example {amber.guidance: [0.3, 0.5]}: each fold takes the point with the best "
+        "dev score of the last training stage [D]",
+    )
     data: Data = Data()
     labels: LabelPolicy = LabelPolicy()
     speech_features: SpeechFeatures = SpeechFeatures()

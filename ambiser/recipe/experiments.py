@@ -44,7 +44,7 @@ def layout_of(args: argparse.Namespace) -> Layout:
 
 def load_experiment(args: argparse.Namespace, path: Path, seed: int) -> Experiment:
     """Loads a configuration with a seed, and with the options `EXPERIMENTS` that the program was given."""
-    config = load_config(path, ssl=args.ssl, text=args.text, overrides=args.set)
+    config = load_config(path, ssl=args.ssl, text=args.text, overrides=args.set, tune=args.tune)
     tag = experiment_tag(path.stem, config.ssl, seed, args.tag or "")
     return Experiment(config, path, seed, tag, layout_of(args))
 

@@ -112,6 +112,14 @@ def _setting(word: str) -> str:
     return word
 
 
+def _grid(word: str) -> str:
+    for piece in word.split():
+        key, _, values = piece.partition("=")
+        if not key or not all(values.split(",")):
+            raise ValueError(f"must look like key=value,value, not {quoted(piece)}")
+    return word
+
+
 def count_cores() -> int:
     """Returns the number of cores that this process may use, whatever the number of threads of a job."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -135,6 +143,11 @@ _ALL = (
     Option(
         "set", "KEY=VALUE", "another value for a key of the YAML; may be repeated",
         _setting, is_list=True, splits=False,
+    ),
+    Option(
+        "tune", "GRID", "values that dev chooses among, per fold, for example \"amber.guidance=0.3,0.5 epochs=5,10\"; a "
+        "key without a section is one of the last training stage; may be repeated",
+        _grid, is_list=True, splits=False,
     ),
     Option("launcher", "NAME", f"where jobs run: {' or '.join(LAUNCHERS)}", _one_of(*LAUNCHERS), LAUNCHERS[0]),
     Option(
@@ -170,7 +183,7 @@ _ALL = (
 )  # fmt: skip
 OPTIONS = {option.name: option for option in _ALL}
 
-_FEATURES = ("ssl", "text", "set", "tag")
+_FEATURES = ("ssl", "text", "set", "tune", "tag")
 _FOLDERS = ("data_dir", "dump_dir", "exp_dir")
 EXPERIMENTS = ("config", "seeds", "folds", *_FEATURES, *_FOLDERS)
 """The options that name experiments, and where their files are."""
