@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from ambiser.config.faults import Keys, describe_fault, is_section
 from ambiser.config.schema import Config
@@ -71,12 +72,15 @@ def check_grid(config: Config, origins: Mapping[Keys, str]) -> tuple[Config, lis
     grid: Grid = {}
     faults = []
     for given, values in config.tune.items():
-        key = given if "." in given else f"{config.stages[-1]}.{given}"
+        key = given if "." in given or given in Config.model_fields else f"{config.stages[-1]}.{given}"
         where = origins.get(("tune", given)) or origins.get(("tune",), "tune")
         if key in grid:
             faults.append(f"{where}: {key} is given twice; give all its values at once")
+        if fault := _check_key(key, config, where):
+            faults.append(fault)
+            continue
         grid[key], found = _check_values(key, values, where)
-        faults += found or _check_key(key, config, where)
+        faults += found
     if faults or not grid:
         return config, faults
     tuned = config.model_copy(update={"tune": grid})
@@ -124,19 +128,48 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _check_key(key: str, config: Config, where: str) -> str:
+    """Returns a line when a key is unknown, cannot be tuned or plays no part in the experiment; else ""."""
+    field, keys = _field(key), tuple(key.split("."))
+    if field is None:
+        return describe_fault({"type": "extra_forbidden", "loc": keys}, Config, {keys: where}, where)
+    if is_section(field.annotation):
+        return f"{where}: {key} is a section; name its keys, such as {key}.{next(iter(field.annotation.model_fields))}"
+    reason = _why_fixed(key, config)
+    return f"{where}: {key} cannot be tuned: {reason}" if reason else ""
+
+
+def _field(key: str) -> FieldInfo | None:
+    """Returns the field of a dotted key, or None where the schema has none."""
+    schema, field = Config, None
+    for name in key.split("."):
+        field = schema.model_fields.get(name) if is_section(schema) else None
+        schema = field.annotation if field else None
+    return field
+
+
+def _why_fixed(key: str, config: Config) -> str:
+    """Returns why a key cannot be tuned in this experiment, or ""."""
+    section, stages = key.partition(".")[0], set(config.stages)
+    needs = {"ipr": stages - {"distill"}, "amber": stages & {"distill"}, "finetune": config.learns()}
+    if section not in _TUNABLE:
+        return f"it may change the data or what is scored; a grid takes keys of {', '.join(_TUNABLE)}"
+    if key in _FIXED:
+        return _FIXED[key]
+    if key == f"{config.stages[-1]}.select":
+        return "the points are compared by this dev score"
+    if not needs.get(section, True) or (section in TRAINING_STAGES and section not in stages):
+        return f"it plays no part in this experiment, with stages {' '.join(config.stages)}"
+    return ""
+
+
 def _check_values(key: str, values: list, where: str) -> tuple[list, list[str]]:
     """Returns the values with the type of the key, and a line per fault."""
-    keys = tuple(key.split("."))
-    section: object = Config
-    for name in keys[:-1]:
-        section = section.model_fields[name].annotation if name in getattr(section, "model_fields", ()) else None
-    field = section.model_fields.get(keys[-1]) if is_section(section) else None
-    if field is None or is_section(field.annotation):
-        return [], [describe_fault({"type": "extra_forbidden", "loc": keys}, Config, {keys: where}, where)]
+    field, keys = _field(key), tuple(key.split("."))
     if not values:
         return [], [f"{where}: {key}: has no values"]
     # The type as the section declares it, with its range; `Field` only keeps Annotated from being empty.
-    kind = Annotated[field.annotation, Field(), *field.metadata]
+    kind = Annotated[(field.annotation, Field(), *field.metadata)]
     adapter = TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
     typed, faults = [], []
     for value in values:
@@ -147,27 +180,6 @@ def _check_values(key: str, values: list, where: str) -> tuple[list, list[str]]:
             faults += [describe_fault(fault, Config, {keys: where}, where) for fault in found]
     twice = [value for i, value in enumerate(typed) if value in typed[:i]]
     return typed, faults + [f"{where}: {key}: {_text(value)} is given twice" for value in twice]
-
-
-def _check_key(key: str, config: Config, where: str) -> list[str]:
-    """Returns a line when a key cannot be tuned, or plays no part in the experiment."""
-    section, _, name = key.partition(".")
-    stages = set(config.stages)
-    if section not in _TUNABLE:
-        reason = f"it may change the data or what is scored; a grid takes keys of {', '.join(_TUNABLE)}"
-    elif key in _FIXED:
-        reason = _FIXED[key]
-    elif key == f"{config.stages[-1]}.select":
-        reason = "the points are compared by this dev score"
-    elif not {"ipr": stages - {"distill"}, "amber": stages & {"distill"}}.get(section, True) or (
-        section in TRAINING_STAGES and section not in stages
-    ):
-        reason = f"it plays no part in stages {' '.join(config.stages)}"
-    elif section == "finetune" and not config.learns():
-        reason = "it plays no part without fine-tuning"
-    else:
-        return []
-    return [f"{where}: {key} cannot be tuned: {reason}"]
 
 
 def _check_points(config: Config, where: str) -> list[str]:

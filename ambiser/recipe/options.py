@@ -145,8 +145,8 @@ _ALL = (
         _setting, is_list=True, splits=False,
     ),
     Option(
-        "tune", "GRID", "values that dev chooses among, per fold, for example \"amber.guidance=0.3,0.5 epochs=5,10\"; a "
-        "key without a section is one of the last training stage; may be repeated",
+        "tune", "GRID", "values that dev chooses among, per fold, as in \"epochs=5,10 amber.guidance=0.3,0.5\"; keys "
+        "without a section are those of the last training stage; may be repeated",
         _grid, is_list=True, splits=False,
     ),
     Option("launcher", "NAME", f"where jobs run: {' or '.join(LAUNCHERS)}", _one_of(*LAUNCHERS), LAUNCHERS[0]),
