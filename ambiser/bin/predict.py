@@ -7,6 +7,7 @@ from ambiser.errors import ConfigError
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.layout import require
 from ambiser.recipe.experiments import load_experiment_and_fold
+from ambiser.recipe.points import choose
 from ambiser.recipe.program_options import Parser
 
 
@@ -17,14 +18,14 @@ def main() -> None:
     args = parser.parse_args()
     set_up_logging()
     experiment, fold = load_experiment_and_fold(args)
-    config, layout, tag = experiment.config, experiment.layout, experiment.tag
+    layout, tag = experiment.layout, experiment.tag
     require(layout.corpus_record(), "prepare")
     if not layout.fold_list(fold, args.part).is_file():
         there = sorted(path.name for path in layout.fold_list(fold, args.part).parent.glob("[!.]*"))
         raise ConfigError(f"--part {args.part}: fold {fold} has no such part; it has {', '.join(there) or 'none'}")
     from ambiser.train.prediction import predict_fold
 
-    print(predict_fold(config, layout, tag, fold, args.part))
+    print(predict_fold(choose(experiment, fold).config, layout, tag, fold, args.part))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from ambiser.io.layout import Layout
 from ambiser.launch.slurm_status import survey
 from ambiser.recipe.experiments import Experiment, layout_of, load_experiments
 from ambiser.recipe.jobs import ORDER, jobs_dir
+from ambiser.recipe.points import expand
 from ambiser.recipe.program_options import Parser
 from ambiser.stages import TRAINING_STAGES
 
@@ -27,7 +28,7 @@ def main() -> None:
     for folder in dict.fromkeys(folder for experiment in experiments for folder in experiment.feature_folders()):
         print(f"features  {_word(folder / 'feats.scp')}: {folder}")
     print()
-    rows = [COLUMNS, *(row_of(experiment, layout, folds) for experiment in experiments)]
+    rows = [COLUMNS, *(row for experiment in experiments for row in rows_of(experiment, layout, folds))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -51,21 +52,29 @@ def show_jobs(exp_dir: Path) -> None:
         print(f"\nSlurm does not answer: {trouble}")
 
 
-def row_of(experiment: Experiment, layout: Layout, folds: list[int]) -> tuple[str, ...]:
-    """Returns the row of an experiment: name, a cell per training stage, predictions and results."""
-    tag = experiment.tag
-    cells = [tag]
-    for stage in TRAINING_STAGES:
-        signs = [_sign(layout.best(tag, fold, stage)) for fold in folds]
-        cells.append(("".join(signs) or MISSING) if stage in experiment.config.stages else NO_STAGE)
+def rows_of(experiment: Experiment, layout: Layout, folds: list[int]) -> list[tuple[str, ...]]:
+    """Returns the row of an experiment, and one per point of its grid, which has cells for training stages alone."""
+    tag, points = experiment.tag, expand([experiment])
     # The folder of a fold exists as soon as a stage begins, so it does not tell that predictions have begun.
-    signs = [DONE if layout.predictions(tag, fold).is_file() else MISSING for fold in folds]
-    cells.append("".join(signs) or MISSING)
-    return (*cells, _word(layout.results(tag)))
+    predicted = "".join(DONE if layout.predictions(tag, fold).is_file() else MISSING for fold in folds)
+    first = (tag, *_cells(points, layout, folds), predicted or MISSING, _word(layout.results(tag)))
+    own = [one for one in points if one.point]
+    return [first, *((f"  {one.point}", *_cells([one], layout, folds), "", "") for one in own)]
 
 
-def _sign(last: Path) -> str:
-    return DONE if last.is_file() else PARTLY if last.parent.is_dir() else MISSING
+def _cells(trained: list[Experiment], layout: Layout, folds: list[int]) -> list[str]:
+    """Returns a cell per training stage, with a sign per fold for all experiments together."""
+    cells = []
+    for stage in TRAINING_STAGES:
+        signs = [_sign([layout.best(one.tag, fold, stage) for one in trained]) for fold in folds]
+        cells.append(("".join(signs) or MISSING) if stage in trained[0].config.stages else NO_STAGE)
+    return cells
+
+
+def _sign(lasts: list[Path]) -> str:
+    if all(last.is_file() for last in lasts):
+        return DONE
+    return PARTLY if any(last.parent.is_dir() for last in lasts) else MISSING
 
 
 def _word(last: Path) -> str:

@@ -7,6 +7,7 @@ from ambiser.errors import ConfigError
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.launch.ranks import find_place, run_ranks
 from ambiser.recipe.experiments import claim_experiment, load_experiment_and_fold
+from ambiser.recipe.points import pick_point
 from ambiser.recipe.program_options import Parser
 from ambiser.stages import TRAINING_STAGES
 
@@ -18,13 +19,16 @@ def main() -> int:
     """
     parser = Parser(__doc__, "train")
     parser.add_argument("--stage", choices=TRAINING_STAGES, required=True, help="the stage to train")
+    parser.add_argument("--point", default="", help="the point to train, of an experiment with a grid")
     args = parser.parse_args()
-    experiment, fold = load_experiment_and_fold(args)
+    tuned, fold = load_experiment_and_fold(args)
+    experiment = pick_point(tuned, args.point)
     config, layout, tag = experiment.config, experiment.layout, experiment.tag
     if args.stage not in config.stages:
         raise ConfigError(f"{experiment.config_path}: has no stage '{args.stage}'; it has {' '.join(config.stages)}")
     place = find_place(os.environ)
     if place.rank == 0:
+        claim_experiment(tuned)
         claim_experiment(experiment)
     set_up_logging()
     if config.train.processes > place.size == 1:

@@ -4,6 +4,7 @@ A grid maps keys to lists of values; its points are all combinations, the last k
 section is one of the last training stage, so `epochs` suits experiments with different stages.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Mapping
@@ -87,14 +88,15 @@ def check_grid(config: Config, origins: Mapping[Keys, str]) -> tuple[Config, lis
     return tuned, _check_points(tuned, origins.get(("tune",), "tune"))
 
 
-def points(config: Config) -> list[Point]:
+@functools.lru_cache(16)
+def points(config: Config) -> tuple[Point, ...]:
     """Returns the points of a checked grid in order; none without a grid.
 
     Raises:
         ConfigError: values that are valid alone do not fit together, with a line per fault.
     """
     if not config.tune:
-        return []
+        return ()
     tree = config.model_dump(mode="json", exclude={"tune"})
     made, faults = [], []
     for values in itertools.product(*config.tune.values()):
@@ -109,7 +111,7 @@ def points(config: Config) -> list[Point]:
             faults += [describe_fault(fault, Config, {}, name) for fault in error.errors()]
     if faults:
         raise ConfigError("\n".join(faults))
-    return made
+    return tuple(made)
 
 
 def point_name(values: Mapping[str, object]) -> str:

@@ -61,6 +61,10 @@ class Layout:
         """The embeddings of the test part and the prototypes (stages 3 to 5)."""
         return self.exp_dir / tag / f"fold{fold}" / "embeddings.safetensors"
 
+    def choice(self, tag: str, fold: int) -> Path:
+        """The point of a grid that dev chose for a fold, with the dev score of every point."""
+        return self.exp_dir / tag / f"fold{fold}" / "choice.json"
+
     def results(self, tag: str) -> Path:
         """The last file of stage 7."""
         return self.exp_dir / tag / "results.json"
@@ -69,6 +73,11 @@ class Layout:
 def experiment_tag(config_name: str, ssl: str, seed: int, suffix: str = "") -> str:
     """Returns CONFIG-SSL-sSEED, or CONFIG-SSL-sSEED-SUFFIX."""
     return "-".join(part for part in (config_name, ssl, f"s{seed}", suffix) if part)
+
+
+def point_tag(tag: str, point: str) -> str:
+    """Returns the name of a point of an experiment with a grid, which is its folder in --exp_dir too."""
+    return f"{tag}/points/{point}"
 
 
 def require(path: Path, stage: str) -> Path:

@@ -17,13 +17,14 @@ FOLDER_FORMAT = 2
 
 @dataclass(frozen=True)
 class Experiment:
-    """One configuration with one seed."""
+    """One configuration with one seed; `point` names the point of a grid that it is, and is empty without one."""
 
     config: Config
     config_path: Path
     seed: int
     tag: str
     layout: Layout
+    point: str = ""
 
     def feature_folders(self) -> list[Path]:
         """Returns the folders of the features that the experiment reads."""

@@ -12,6 +12,7 @@ from ambiser.launch.job import Job, split_done
 from ambiser.recipe.experiments import Experiment, claim_experiment
 from ambiser.recipe.inputs import speech_dir, unfinished_speech, unfinished_text
 from ambiser.recipe.options import OPTIONS, command_words
+from ambiser.recipe.points import check_dev_majorities, expand
 from ambiser.recipe.systems import folds_to_use
 from ambiser.stages import STAGES, find_stage
 
@@ -47,9 +48,12 @@ def waves(args: argparse.Namespace, experiments: list[Experiment]) -> list[tuple
     if args.stage == "report":
         return [("report", [report(args)])]
     folds = folds_to_use(experiments[0], args.folds) if experiments else []
-    for experiment in experiments if not args.dry_run else []:
-        claim_experiment(experiment)
-    done, left = split_done(training(args, experiment, fold) for experiment in experiments for fold in folds)
+    trained = expand(experiments)
+    if not args.dry_run:
+        check_dev_majorities(experiments, folds)
+        for experiment in {one.tag: one for one in (*experiments, *trained)}.values():
+            claim_experiment(experiment)
+    done, left = split_done(training(args, experiment, fold) for experiment in trained for fold in folds)
     if done and not args.dry_run:
         log.info("%s: %d of %d jobs are done already", args.stage, len(done), len(done) + len(left))
     return [(args.stage, left)]
@@ -60,6 +64,7 @@ def training(args: argparse.Namespace, experiment: Experiment, fold: int) -> Job
     layout, tag = experiment.layout, experiment.tag
     log_path = layout.experiment(tag) / "logs" / f"{args.stage}.fold{fold}.log"
     program, own = find_stage(args.stage).program, ["--stage", args.stage]
+    own += ["--point", experiment.point] if experiment.point else []
     argv = _command(args, program, own, config=[experiment.config_path], seeds=[experiment.seed], folds=[fold])
     done = layout.best(tag, fold, args.stage)
     return Job(f"{tag} fold {fold}", argv, log_path, done, divisible=experiment.config.learns())

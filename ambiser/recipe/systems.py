@@ -7,6 +7,7 @@ from pathlib import Path
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.layout import require
 from ambiser.recipe.experiments import Experiment
+from ambiser.recipe.points import choose
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def require_models(system: System, folds: list[int]) -> None:
     layout, stage = system.experiment.layout, system.experiment.config.stages[-1]
     for fold in folds if system.imported is None and not system.members else []:
         if not layout.predictions(system.tag, fold).is_file():
-            require(layout.best(system.tag, fold, stage), stage)
+            point = choose(system.experiment, fold)
+            require(layout.best(point.tag, fold, stage), stage)
 
 
 def ensure_predictions(system: System, fold: int, part: str = "test") -> Path:
@@ -83,18 +85,19 @@ def ensure_predictions(system: System, fold: int, part: str = "test") -> Path:
 
     if system.imported is not None:
         return system.imported
-    config, layout = system.experiment.config, system.experiment.layout
-    path, best = layout.predictions(system.tag, fold, part), layout.best(system.tag, fold, config.stages[-1])
+    layout, path = system.experiment.layout, system.experiment.layout.predictions(system.tag, fold, part)
     if system.members:
         sources = [ensure_predictions(member, fold, part) for member in system.members]
         if not path.is_file() or any(is_newer(source, path) for source in sources):
             average_predictions(sources, path)
         return path
-    if path.is_file() and not is_newer(best, path):
+    point = choose(system.experiment, fold)
+    sources = layout.best(point.tag, fold, point.config.stages[-1]), layout.choice(system.tag, fold)
+    if path.is_file() and not any(is_newer(source, path) for source in sources):
         return path
     from ambiser.train.prediction import predict_fold
 
-    return predict_fold(config, layout, system.tag, fold, part)
+    return predict_fold(point.config, layout, system.tag, fold, part)
 
 
 def _ensembles(systems: list[System]) -> list[System]:

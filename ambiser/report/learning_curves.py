@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ambiser.errors import DataError
+from ambiser.io.choice_file import model_tag
 from ambiser.io.layout import Layout
 
 Value = Callable[[dict], float | None]
@@ -45,7 +46,8 @@ def read_curves(layout: Layout, tag: str, stages: Iterable[str], folds: Iterable
     start = 0
     folds = list(folds)
     for name in stages:
-        paths = {fold: layout.training(tag, fold, name) / "metrics.jsonl" for fold in folds}
+        folders = {fold: layout.training(model_tag(layout, tag, fold), fold, name) for fold in folds}
+        paths = {fold: folder / "metrics.jsonl" for fold, folder in folders.items()}
         lines = {fold: _read_lines(path) for fold, path in paths.items() if path.is_file()}
         lines = {fold: content for fold, content in lines.items() if content}
         if lines:

@@ -47,6 +47,19 @@ def save_best(path: Path, state: dict[str, Tensor], facts: dict[str, object]) ->
         stream.write(safetensors.torch.save(tensors, metadata={"facts": json.dumps(facts, sort_keys=True)}))
 
 
+def load_facts(path: Path) -> dict[str, object]:
+    """Reads the facts that `save_best` wrote, and no tensor.
+
+    Raises:
+        DataError: the file is damaged or was not written by `save_best`.
+    """
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as stream:
+            return json.loads((stream.metadata() or {})["facts"])
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise _not_a_checkpoint(path, error) from error
+
+
 def load_best(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     """Reads tensors and facts that `save_best` wrote.
 
@@ -58,6 +71,8 @@ def load_best(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
             facts = json.loads((stream.metadata() or {})["facts"])
             return {name: stream.get_tensor(name) for name in stream.keys()}, facts  # noqa: SIM118 - no dict
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise DataError(
-            f"{path}: not a checkpoint of this toolkit ({error}); remove it and run its stage again"
-        ) from error
+        raise _not_a_checkpoint(path, error) from error
+
+
+def _not_a_checkpoint(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: not a checkpoint of this toolkit ({error}); remove it and run its stage again")

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ambiser.config import Config
 from ambiser.errors import DataError
+from ambiser.io.choice_file import model_tag
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import write_tsv
@@ -26,7 +27,7 @@ def predict_fold(config: Config, layout: Layout, tag: str, fold: int, part: str 
     embeddings.safetensors (after IPR) come before.
 
     Args:
-        config: the experiment.
+        config: the experiment; with a grid, the point that dev chose for this fold.
         layout: the folders.
         tag: name of the experiment.
         fold: number of the fold.
@@ -39,7 +40,7 @@ def predict_fold(config: Config, layout: Layout, tag: str, fold: int, part: str 
         DataError: the last training stage is not done, or its network does not fit the features.
     """
     stage = config.stages[-1]
-    best = require(layout.best(tag, fold, stage), stage)
+    best = require(layout.best(model_tag(layout, tag, fold), fold, stage), stage)
     state, facts = load_best(best)
     device = prepare_torch(config.train.device, config.train.threads)
     data, shapes = load_part(part_sources(config, layout), layout, fold, part, device)
