@@ -44,6 +44,7 @@ def test_a_fault_is_one_line_and_exit_2(words, fault, capsys):
 @pytest.mark.parametrize("program", PROGRAM_OPTIONS)
 def test_a_program_reads_back_the_words_that_it_is_given(program):
     given = {"set": ["x={a: [b, c]}", "y=it's"], "folds": [2, 3], "ensemble": True, "wait": False, "tag": "x"}
+    given |= {"tune": ["a.b=1,2 c=3", "d=4"]}
     given |= {"config": [Path("p/ce.yaml")], "predictions": [Path("p/a.tsv")], "exp_dir": Path("a b")}
     values = {name: option.default for name, option in OPTIONS.items()} | given
     args = Parser("Does it.", program).parse_args(command_words(program, values))
