@@ -324,7 +324,7 @@ def test_the_survey_lists_every_state_with_its_reason(fake, tmp_path):
         ("OUT_OF_MEMORY", "None", "Slurm: OUT_OF_MEMORY"),
     ],
 )
-def test_the_fate_of_a_task_by_state_and_reason(state, reason, expected):
+def test_slurms_state_and_reason_decide_what_happens_to_a_task(state, reason, expected):
     assert fate(state, reason) == expected
 
 

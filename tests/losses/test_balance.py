@@ -20,6 +20,6 @@ def test_rarer_classes_weigh_more_and_a_class_without_votes_stays_finite():
     assert torch.isfinite(weights).all()
 
 
-def test_an_utterance_weighs_as_its_votes():
+def test_an_utterance_has_the_mean_class_weight_of_its_votes():
     weights = torch.tensor([1.0, 3.0])
     assert utterance_weights(torch.tensor([[0.5, 0.5], [0.0, 1.0]]), weights).tolist() == [2.0, 3.0]

@@ -47,7 +47,7 @@ def test_a_query_that_is_alone_in_its_class_has_its_own_key():
     assert one.item() == pytest.approx(0.0, abs=1e-12), "the only entry is the positive"
 
 
-def test_gradient():
+def test_the_gradient_equals_finite_differences():
     raw = torch.randn(4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(4), requires_grad=True)
     labels = torch.tensor([0, 1, 0, 1])
     keys = _unit(4, 5)

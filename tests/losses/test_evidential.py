@@ -40,7 +40,7 @@ def test_evidence_for_the_only_voted_class_is_not_penalized():
 
 
 @pytest.mark.parametrize("loss", [vote_likelihood, misleading_evidence])
-def test_gradients(loss):
+def test_gradients_equal_finite_differences(loss):
     logits = torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2), requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: loss(COUNTS, concentrations(x)), (logits,))
 

@@ -40,7 +40,7 @@ def test_the_better_teacher_weighs_more(rule):
     assert (weights[0, :2] > weights[1, :2]).all()
 
 
-def test_gt_divergence_weights_by_hand():
+def test_gt_divergence_weights_of_a_worked_example():
     teachers = _logits(2, 3, 3).log_softmax(-1)
     weights = teacher_weights("gt_divergence", Y, teachers, 0.1)
     distance = [js_divergence(Y, t)[0].item() for t in teachers]
@@ -93,7 +93,7 @@ def test_loss_is_zero_when_all_heads_predict_the_votes():
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_gradient_of_the_whole_objective(rule):
+def test_the_gradient_of_the_whole_objective_equals_finite_differences(rule):
     # Weights and teachers are constants of the objective, so only the student's gradient is that of the value.
     settings = dataclasses.replace(OBJECTIVE, weights=rule, teacher=0.0)
     fixed = {"A": _logits(3, 3, seed=1).log_softmax(1), "T": _logits(3, 3, seed=2).log_softmax(1)}
@@ -110,7 +110,7 @@ def test_a_teacher_that_is_not_available_weighs_nothing():
         assert torch.allclose(weights.sum(0), torch.ones(3, dtype=torch.float64))
 
 
-def test_without_words_head_t_neither_learns_nor_teaches():
+def test_without_words_head_t_is_neither_trained_nor_a_teacher():
     logits = {name: _logits(3, 3, seed=i).requires_grad_() for i, name in enumerate(("A", "T", "AT"))}
     heads = {name: value.log_softmax(1) for name, value in logits.items()}
     has_text = torch.tensor([True, False, True])
@@ -135,7 +135,7 @@ def test_importance_weighs_utterances():
     ("schedule", "expected"),
     [("constant", [0.8] * 5), ("rise", [0.0, 0.2, 0.4, 0.6, 0.8]), ("fall", [0.8, 0.6, 0.4, 0.2, 0.0])],
 )
-def test_schedules_by_hand(schedule, expected):
+def test_schedules_of_a_worked_example(schedule, expected):
     assert [scheduled_weight(0.8, schedule, epoch, 5) for epoch in range(1, 6)] == pytest.approx(expected)
     assert scheduled_weight(0.8, schedule, 1, 1) == 0.8
 

@@ -62,7 +62,7 @@ def test_a_missing_modality_has_zeros_and_adds_nothing_to_the_other(fusion):
     assert all(torch.isfinite(p.grad).all() for p in fusion.parameters())
 
 
-def test_gradients(fusion):
+def test_gradients_equal_finite_differences(fusion):
     speech, frame_mask, text, token_mask = _batch(3, 2)
     frame_mask[1, 2:], token_mask[0, 1:] = False, False
     speech.requires_grad_(), text.requires_grad_()

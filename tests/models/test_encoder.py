@@ -21,7 +21,7 @@ def test_layer_mix_is_a_softmax_sum_of_standardized_layers():
     assert torch.allclose(mix(x), expected, atol=1e-5)
 
 
-def test_a_feature_that_never_varies_is_not_blown_up():
+def test_a_constant_feature_is_not_scaled():
     standardizer = Standardizer((2,))
     standardizer.set(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 4.0]))
     assert torch.allclose(standardizer(torch.tensor([[1.5, 6.0]])), torch.tensor([[0.5, 1.0]]))

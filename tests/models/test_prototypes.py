@@ -67,7 +67,7 @@ def test_rows_stay_unit_and_a_cancelled_prototype_keeps_its_direction():
     )
 
 
-def test_class_means():
+def test_class_means_are_unit_means_and_zero_without_an_utterance():
     embeddings, labels = _unit(7, 1), torch.tensor([0, 0, 1, 1, 1, 0, 1])
     means = class_means(embeddings, labels, 3)
     for c in range(2):
@@ -83,7 +83,7 @@ def test_ambiguous_labels_are_a_softmax_over_scaled_cosines():
     assert torch.allclose(labels.sum(1), torch.ones(5).double())
 
 
-def test_running_targets():
+def test_running_targets_of_a_worked_example():
     targets = torch.tensor([[0.5, 0.5], [1.0, 0.0]])
     assert torch.allclose(move_targets(targets, torch.tensor([1, 1]), 0.9), torch.tensor([[0.45, 0.55], [0.9, 0.1]]))
 
@@ -94,7 +94,7 @@ def test_cosines_have_ones_on_the_diagonal():
     assert torch.allclose(cosines, cosines.T)
 
 
-def test_aligned_labels_have_the_wanted_shares_when_all_are_as_sure():
+def test_aligned_labels_have_the_wanted_shares_when_all_are_equally_confident():
     generator = torch.Generator().manual_seed(20)
     labels = torch.rand(4000, 3, generator=generator).softmax(1)
     wanted = torch.tensor([0.6, 0.3, 0.1])
@@ -110,6 +110,6 @@ def test_alignment_changes_nothing_where_the_shares_are_the_wanted_ones():
     assert torch.allclose(align(labels, torch.full((4,), 0.25), torch.full((4,), 0.25)), labels)
 
 
-def test_a_class_that_no_label_has_named_does_not_divide_by_zero():
+def test_a_class_with_a_share_of_zero_does_not_divide_by_zero():
     aligned = align(torch.tensor([[1.0, 0.0]]), torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0]))
     assert aligned.tolist() == [[1.0, 0.0]]

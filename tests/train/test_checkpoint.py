@@ -9,7 +9,7 @@ from ambiser.errors import DataError
 from ambiser.train.checkpoint import load_best, load_progress, save_best, save_progress
 
 
-def test_best_round_trip_and_equal_bytes(tmp_path):
+def test_best_safetensors_is_read_back_and_written_with_equal_bytes(tmp_path):
     state = {"b": torch.randn(3, 2), "a": torch.arange(4)}
     save_best(tmp_path / "1", state, {"epoch": 3, "classes": ["x", "y"]})
     save_best(tmp_path / "2", state, {"classes": ["x", "y"], "epoch": 3})
@@ -20,7 +20,7 @@ def test_best_round_trip_and_equal_bytes(tmp_path):
     assert torch.equal(loaded["a"], state["a"])
 
 
-def test_progress_round_trip_and_none_without_a_file(tmp_path):
+def test_progress_is_read_back_and_is_none_without_a_file(tmp_path):
     assert load_progress(tmp_path / "last.pt") is None
     save_progress(
         tmp_path / "last.pt", {"epoch": 2, "history": [{"epoch": 1, "x": 0.5}], "model": {"w": torch.ones(2)}}

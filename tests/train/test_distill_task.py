@@ -50,7 +50,7 @@ SPEECH_ONLY = {"student": "A", "guidance": 0, "teacher": 0}
         {**SPEECH_ONLY, "evidential": True, "target": "majority", "class_weights": "effective_number"},
     ],
 )
-def test_every_choice_learns_the_toy_fold(choice, tmp_path):
+def test_every_setting_learns_the_toy_fold(choice, tmp_path):
     config, train, dev = _config(**choice), make_part(), make_part(40, seed=5)
     torch.manual_seed(0)
     task = make_task("distill", config, train, dev)
@@ -62,7 +62,7 @@ def test_every_choice_learns_the_toy_fold(choice, tmp_path):
     assert all(torch.isfinite(tensor).all() for tensor in state.values())
 
 
-def test_heads_that_nothing_needs_are_not_built():
+def test_unused_heads_are_not_built():
     network = build_amber(_config(**SPEECH_ONLY), Shapes(2, 6, 0, CLASSES))
     assert list(network.heads) == ["A"]
     assert network.text is None
@@ -123,7 +123,7 @@ def _train_on_frames(folder, form, shapes):
     return folder / "best.safetensors"
 
 
-def test_frames_train(tmp_path):
+def test_frames_can_be_trained_on(tmp_path):
     assert _train_on_frames(tmp_path, "frames", Shapes(1, 6, 5, CLASSES)).is_file()
 
 
@@ -173,7 +173,7 @@ def test_cross_attention_without_frames_and_tokens_is_refused():
         _config(fusion="cross_attention")
 
 
-def test_hidden_modalities_change_the_fusion_alone():
+def test_hidden_modalities_change_only_the_fusion():
     network = build_amber(_config(), SHAPES).eval()
     part = make_part(4)
     inputs = part.inputs(torch.arange(4))
@@ -205,7 +205,7 @@ def test_modality_dropout_hides_its_share_one_modality_at_a_time():
 
 
 @pytest.mark.parametrize(("dropout", "replaced"), [(0, ("T", "AT")), (0.3, ("T",))])
-def test_head_a_answers_without_words_unless_the_fusion_learned_to(dropout, replaced):
+def test_head_a_replaces_the_fusion_without_words_unless_modality_dropout_trained_it(dropout, replaced):
     train = make_part()
     train.text[3] = 0
     settings = _config(modality_dropout=dropout).amber
@@ -217,7 +217,7 @@ def test_head_a_answers_without_words_unless_the_fusion_learned_to(dropout, repl
     assert train.has_text().tolist() == [i != 3 for i in range(60)]
 
 
-def test_without_words_and_without_head_a_the_fusion_sees_the_mean_text():
+def test_without_words_and_without_head_a_the_fusion_gets_the_mean_text():
     train, config = make_part(), _config(student="AT", guidance=0, teacher=0)
     task = make_task("distill", config, train, train)
     silent = dataclasses.replace(train, text=torch.zeros_like(train.text))
@@ -226,7 +226,7 @@ def test_without_words_and_without_head_a_the_fusion_sees_the_mean_text():
     assert torch.allclose(*probs, atol=1e-6)
 
 
-def test_a_corpus_without_words_trains_on_speech_and_text_alone_is_refused(tmp_path, caplog):
+def test_a_corpus_without_words_trains_on_speech_and_refuses_a_text_student(tmp_path, caplog):
     train = make_part()
     train.text.zero_()
     torch.manual_seed(0)
@@ -260,7 +260,7 @@ def test_unanimous_votes_and_single_raters_train(votes, choice, tmp_path):
     assert all(torch.isfinite(tensor).all() for tensor in state.values())
 
 
-def test_a_dev_part_without_a_majority_can_choose_by_jsd(tmp_path):
+def test_a_dev_part_without_a_majority_can_select_by_jsd(tmp_path):
     config, train = _config(), make_part()
     dev = dataclasses.replace(train, hard=torch.full_like(train.hard, -1))
     task = make_task("distill", config, train, dev)
@@ -268,7 +268,7 @@ def test_a_dev_part_without_a_majority_can_choose_by_jsd(tmp_path):
     assert (tmp_path / "best.safetensors").is_file()
 
 
-def test_dropout_is_sampled_with_a_seed_and_its_information_is_that_of_the_draws():
+def test_mc_dropout_is_seeded_and_its_mutual_information_is_that_of_the_draws():
     config, part = _config(mc_dropout=5), make_part(20)
     network = build_amber(config, SHAPES)
     means, information = sample_amber(network, part, config.amber, seed=3)

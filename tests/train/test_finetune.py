@@ -86,7 +86,7 @@ def test_ipr_trains_the_encoder_and_its_momentum_copy_but_not_the_convolutions(m
     assert 0 < (slow - was).norm() < (fast - was).norm()
 
 
-def test_a_training_learns_what_the_pitch_says(make_config, parts, tmp_path):
+def test_fine_tuning_learns_classes_that_differ_in_pitch(make_config, parts, tmp_path):
     speech_alone = {"student": "A", "guidance": 0, "teacher": 0}
     config = make_config(text_encoder="frozen", amber=speech_alone, finetune={"learning_rate": 1e-2})
     longer = config.distill.model_copy(update={"epochs": 20, "learning_rate": 1e-2})
@@ -110,7 +110,7 @@ def test_amber_trains_both_encoders(make_config, parts, tmp_path):
     assert any(name.startswith("words.front.model") for name in changed)
 
 
-def test_after_ipr_the_heads_train_its_encoder_unless_it_is_kept(make_config, parts):
+def test_after_ipr_the_heads_train_its_encoder_unless_it_is_frozen(make_config, parts):
     for freeze in (False, True):
         config = make_config(stages=["prototypes", "distill"], amber={"freeze_speech": freeze})
         task = make_task("distill", config, *parts, SHAPES)
@@ -120,7 +120,7 @@ def test_after_ipr_the_heads_train_its_encoder_unless_it_is_kept(make_config, pa
 
 
 @pytest.mark.parametrize("settings", [{}, {"checkpointing": True, "precision": "bfloat16"}])
-def test_a_training_that_was_stopped_ends_in_the_same_bytes(make_config, parts, tmp_path, monkeypatch, settings):
+def test_a_resumed_training_ends_in_the_same_bytes(make_config, parts, tmp_path, monkeypatch, settings):
     config = make_config(finetune={"learning_rate": 1e-3, "layer_decay": 0.7, **settings})
     state = learn(config, parts).modules.state_dict()
 
@@ -175,7 +175,7 @@ def spoil(folder, target):
     save_file({n: t + 0.05 for n, t in weights.items()}, target / "model.safetensors", metadata={"format": "pt"})
 
 
-def test_features_are_standardized_by_what_the_encoder_gives_at_first(make_config, parts):
+def test_features_are_standardized_by_the_initial_output_of_the_encoder(make_config, parts):
     config = make_config(stages=["prototypes"])
     task = learn(config, parts)
     upstream = load_upstream(config.speech_features)
@@ -192,7 +192,7 @@ def test_features_are_standardized_by_what_the_encoder_gives_at_first(make_confi
     assert torch.allclose(mean, rows.mean(dim=0)) and deviation.shape == (3, 16)
 
 
-def test_heads_and_encoders_have_rates_of_their_own(make_config, parts):
+def test_heads_and_encoders_have_separate_learning_rates(make_config, parts):
     task = learn(make_config(finetune={"learning_rate": 1e-5, "layer_decay": 0.5}), parts)
     groups = parameter_groups(task.modules, 1e-2)
     assert [group["peak"] for group in groups] == pytest.approx([1e-2, 1e-5, 5e-6, 2.5e-6])
@@ -208,7 +208,7 @@ def test_frozen_features_are_one_group_in_the_order_of_the_modules():
     assert [id(p) for p in group["params"]] == [id(p) for p in modules.parameters()]
 
 
-def test_an_utterance_without_words_is_answered_by_speech(make_config, parts):
+def test_an_utterance_without_words_is_predicted_from_speech(make_config, parts):
     config = make_config()
     task = make_task("distill", config, *parts, SHAPES)
     assert parts[1].has_text().tolist() == [number % 3 > 0 for number in range(8)]
@@ -227,12 +227,12 @@ def test_an_utterance_without_words_is_answered_by_speech(make_config, parts):
         ({"finetune": {"layer_decay": 0}}, "layer_decay"),
     ],
 )
-def test_faults_of_a_configuration(tree, message):
+def test_faults_of_a_configuration_are_refused(tree, message):
     with pytest.raises(ValueError, match=message):
         Config.model_validate(tree)
 
 
-def test_a_front_is_a_part_of_the_network_that_moves_with_it(make_config):
+def test_a_front_moves_with_its_network_to_another_device(make_config):
     network = build_ipr(make_config(), SHAPES)
     assert isinstance(network.encoder.front.front, SpeechFront)
     assert {p.device.type for p in network.to("meta").parameters()} == {"meta"}

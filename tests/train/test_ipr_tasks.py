@@ -74,14 +74,14 @@ def test_phase_one_prototypes_are_the_class_means_of_precise_utterances():
         *({"oracle": name} for name in ("majority", "votes", "right_only", "prototypes", "shares")),
     ],
 )
-def test_every_choice_trains(choice, tmp_path):
+def test_every_setting_trains(choice, tmp_path):
     state = _refine(_config(**choice), make_part(), make_part(20, seed=5), tmp_path)
     assert all(torch.isfinite(tensor).all() for tensor in state.values() if tensor.is_floating_point())
     assert torch.allclose(state["memory.prototypes"].norm(dim=1), torch.ones(4), atol=1e-5)
     assert torch.allclose(state["memory.targets"].sum(1), torch.ones(60), atol=1e-5)
 
 
-def test_frames_train(tmp_path):
+def test_frames_can_be_trained_on(tmp_path):
     shapes = Shapes(layers=1, dim=6, text_dim=0, classes=CLASSES)
     state = _refine(_config(), make_part(frames=True), make_part(20, seed=5, frames=True), tmp_path, shapes=shapes)
     assert torch.isfinite(state["memory.prototypes"]).all()

@@ -66,7 +66,7 @@ def _fit(kind: str, folder, monkeypatch=None, die_after: int | None = None) -> N
 
 @pytest.mark.parametrize("kind", ["prototypes", "contrastive", "distill"])
 @pytest.mark.parametrize("die_after", [0, 4, 8, 11])
-def test_killed_and_resumed_ends_in_the_same_bytes(kind, die_after, tmp_path, monkeypatch):
+def test_a_killed_and_resumed_training_ends_in_the_same_bytes(kind, die_after, tmp_path, monkeypatch):
     _fit(kind, tmp_path / "whole")
     with pytest.raises(_Killed):
         _fit(kind, tmp_path / "broken", monkeypatch, die_after)
@@ -112,7 +112,7 @@ def test_best_epoch_is_the_first_with_the_best_dev_score(select, best, tmp_path)
     assert [line["epoch"] for line in lines if line["best"]][-1] == best
 
 
-def test_the_last_epoch_is_kept_whatever_dev_says_and_patience_is_ignored(tmp_path):
+def test_select_last_keeps_the_last_epoch_and_ignores_dev_and_patience(tmp_path):
     optim = Optimization(epochs=4, patience=1, select="last")
     loop.fit(_FixedScores([0.9, 0.1, None, 0.5]), optim, tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
     _, facts = load_best(tmp_path / "best.safetensors")

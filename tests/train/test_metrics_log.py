@@ -33,11 +33,11 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_one_line_an_epoch(folder):
+def test_the_log_has_one_line_per_epoch(folder):
     assert [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()] == LINES
 
 
-def test_tensorboard_has_scores_and_the_cosine_of_every_two_prototypes(folder):
+def test_tensorboard_has_scores_and_the_cosine_of_every_pair_of_prototypes(folder):
     events = EventAccumulator(str(folder / "tensorboard"))
     events.Reload()
     pairs = ["neutral-happy", "neutral-sad", "happy-sad"]

@@ -16,7 +16,7 @@ def _heads(count: int) -> dict[str, torch.Tensor]:
     return {name: torch.randn(count, 4, generator=draw).softmax(1) for name in ("A", "T", "AT")}
 
 
-def test_every_column_of_heads_tsv():
+def test_every_column_of_heads_tsv_equals_scipy():
     part, settings = make_part(12), Amber()
     part.text[2] = 0
     heads, information = _heads(12), {"AT": torch.rand(12)}

@@ -114,7 +114,7 @@ def work(place):
     assert several(code, 3) == (0, "")
 
 
-def test_a_lost_process_ends_all_and_the_same_command_goes_on(tmp_path, capfd, caplog):
+def test_a_lost_process_stops_all_and_the_same_command_resumes(tmp_path, capfd, caplog):
     lost.train(tmp_path / "one")
 
     def in_two(killed_at: int) -> tuple[int, str]:
@@ -133,7 +133,7 @@ def test_a_lost_process_ends_all_and_the_same_command_goes_on(tmp_path, capfd, c
         assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
 
 
-def test_what_a_lost_process_leaves_is_one_line(several):
+def test_a_lost_process_is_reported_in_one_line(several):
     """The first process hears of it from nobody but the connection."""
     code = """
 import os, signal
@@ -146,7 +146,7 @@ def work(place):
     assert text.startswith("process 1 of 2 lost another process (") and text.endswith("again to continue\n")
 
 
-def test_processes_that_see_other_files_stop_with_a_line(several):
+def test_processes_that_see_different_files_stop_with_one_line(several):
     status, text = several("def work(place): check_same(3 + place.rank, 'the resume epoch')")
     assert status == 1
     assert "UserError: the processes differ in the resume epoch: [3, 4]" in text
@@ -158,7 +158,7 @@ def test_cached_features_are_trained_by_one_process():
     assert Config.model_validate({"train": {"processes": 2}, "model": {"encoder": "finetune"}}).train.processes == 2
 
 
-def test_nobody_to_reach_is_one_line(monkeypatch):
+def test_an_unreachable_first_process_is_one_line(monkeypatch):
     monkeypatch.setattr(processes, "_PATIENCE", timedelta(seconds=1))
     monkeypatch.setattr(processes.log, "setLevel", lambda level: None)
     alone = processes.joined(Place(1, 2, 1, "127.0.0.1", 9), torch.device("cpu"))

@@ -92,7 +92,7 @@ def _run(layout: Layout, caplog, fusion: str = "concat", **amber) -> tuple[str, 
     return caplog.text, rows
 
 
-def test_clean_data_need_no_remark(tmp_path, caplog):
+def test_clean_data_cause_no_warning(tmp_path, caplog):
     text, rows = _run(_make(tmp_path), caplog)
     assert sorted(rows) == PARTS["test"]
     assert "20 utterances (10 precise, 10 ambiguous, 0 neither) for training" in text
@@ -152,7 +152,7 @@ def test_features_of_another_program_that_are_not_finite_are_an_error(fusion, na
         _run(layout, caplog, fusion)
 
 
-def test_frames_of_dev_that_are_not_finite_are_an_error_and_choose_no_epoch(tmp_path, caplog):
+def test_dev_frames_that_are_not_finite_are_an_error_and_select_no_epoch(tmp_path, caplog):
     layout = _make(tmp_path)
     _spoil(layout.dump_dir / "fbank_frames/feats.scp", PARTS["dev"][3])
     with pytest.raises(DataError, match="distill: dev JSD is nan; the features of dev hold values that are not finite"):
@@ -163,7 +163,7 @@ def test_frames_of_dev_that_are_not_finite_are_an_error_and_choose_no_epoch(tmp_
     ("raters", "why"),
     [(3, "the raters agree on every training utterance"), (1, "every training utterance has a single vote")],
 )
-def test_one_hot_labels_train_and_are_said(raters, why, tmp_path, caplog):
+def test_one_hot_labels_train_with_a_warning(raters, why, tmp_path, caplog):
     text, rows = _run(_make(tmp_path, votes=lambda number: [CODES[number % 4]] * raters), caplog)
     assert f"distill: {why}, so all soft labels are one-hot: nothing is learned about disagreement" in text
     assert sorted(rows) == PARTS["test"]

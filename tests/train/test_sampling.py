@@ -9,14 +9,14 @@ def _generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_cycle_draws_each_once_a_round():
+def test_a_cycle_draws_each_item_once_per_round():
     items = torch.arange(10, 17)
     drawn = cycle(items, 17, _generator())
     assert sorted(drawn[:7].tolist()) == sorted(drawn[7:14].tolist()) == items.tolist()
     assert len(drawn) == 17
 
 
-def test_balanced_draw_gives_every_class_the_same():
+def test_a_balanced_draw_samples_all_classes_equally_often():
     labels = torch.tensor([0] * 50 + [1] * 5 + [3] * 2)
     drawn = cycle_balanced(torch.arange(57), labels, 60, _generator())
     assert torch.bincount(labels[drawn]).tolist() == [20, 20, 0, 20]

@@ -16,7 +16,7 @@ def ramp(samples=16000):
     return torch.arange(1, samples + 1) / samples
 
 
-def test_a_span_is_drawn_of_a_longer_waveform_alone():
+def test_only_longer_waveforms_are_cropped():
     change = Change(0.5)
     starts = {round(float(change(ramp(), generator(seed))[0]) * 16000) - 1 for seed in range(50)}
     assert len(change(ramp(), generator())) == 8000
@@ -25,14 +25,14 @@ def test_a_span_is_drawn_of_a_longer_waveform_alone():
     assert change(short, generator()) is short
 
 
-def test_the_loudness_changes_within_its_limits():
+def test_the_gain_stays_within_its_limits():
     ratios = [float(Change(10, gain_db=6.0)(ramp(), generator(seed))[7] / ramp()[7]) for seed in range(200)]
     decibels = 20 * np.log10(ratios)
     assert -6 <= decibels.min() < -5 and 5 < decibels.max() <= 6
     assert abs(decibels.mean()) < 0.6
 
 
-def test_noise_has_its_share_of_the_level():
+def test_the_noise_level_is_relative_to_the_waveform():
     added = Change(10, noise=0.1)(ramp(), generator()) - ramp()
     assert float(added.std() / ramp().square().mean().sqrt()) == pytest.approx(0.1, rel=0.05)
 
@@ -60,7 +60,7 @@ def test_whole_waveforms_are_decoded_as_in_stage_2(waveforms):
     assert float(batch[0][4000]) == pytest.approx(0.3, abs=1e-4)
 
 
-def test_a_slice_of_a_batch_hears_what_the_batch_hears(waveforms):
+def test_a_slice_of_a_batch_has_the_waveforms_of_the_batch(waveforms):
     batch = waveforms.drawn(torch.arange(5), generator(), views=True)
     whole = list(batch)
     assert len(batch) == 5
@@ -71,7 +71,7 @@ def test_a_slice_of_a_batch_hears_what_the_batch_hears(waveforms):
     assert all(torch.equal(a, b) for a, b in zip(whole, again, strict=True))
 
 
-def test_views_change_and_cuts_only_cut(waveforms):
+def test_views_are_augmented_and_cuts_are_only_cropped(waveforms):
     index = torch.tensor([4])
     cut = waveforms.drawn(index, generator(), views=False)[0]
     view = waveforms.drawn(index, generator(), views=True)[0]
