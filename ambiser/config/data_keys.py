@@ -1,4 +1,4 @@
-"""The keys of the data: the corpus, its split, and how votes become labels; see `schema`."""
+"""Defines the keys of the data: the corpus, its split, and how votes become labels; see `schema`."""
 
 from typing import Annotated, ClassVar, Literal
 

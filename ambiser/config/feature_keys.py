@@ -1,4 +1,4 @@
-"""The keys of speech and text features; see `schema`."""
+"""Defines the keys of speech and text features; see `schema`."""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""The keys of the network and of fine-tuning the pre-trained encoders; see `schema`."""
+"""Defines the keys of the network and of fine-tuning the pre-trained encoders; see `schema`."""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""All keys of a configuration, each with its type, range, default and a one-line description.
+"""Defines all keys of a configuration, each with its type, range, default and a one-line description.
 
 The sections are in `data_keys`, `feature_keys`, `model_keys` and `training_keys`. A default is written there and
 nowhere else. `python -m ambiser.bin.write_base_config` generates conf/base.yaml from them; a test compares the two.

@@ -1,4 +1,4 @@
-"""The base class of all parts of a configuration, and the ranges that several of them use."""
+"""Defines the base class of all parts of a configuration, and the ranges that several of them use."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar

@@ -1,4 +1,4 @@
-"""The keys of conf/slurm.yaml with their defaults: the resources that each kind of job requests from Slurm."""
+"""Defines the keys of conf/slurm.yaml: the resources that each kind of job requests from Slurm."""
 
 from pathlib import Path
 from typing import Annotated

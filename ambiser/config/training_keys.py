@@ -1,4 +1,4 @@
-"""The keys of the training stages: optimization, IPR, AmbER² and what all stages share; see `schema`."""
+"""Defines the keys of the training stages: optimization, IPR, AmbER² and shared settings; see `schema`."""
 
 from typing import Annotated, Literal
 

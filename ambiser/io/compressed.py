@@ -1,4 +1,4 @@
-"""Kaldi's two-byte matrices (CM2): half the size of float32, with one scale for a whole matrix.
+"""Encodes and decodes Kaldi's two-byte matrices (CM2): half the size of float32, one scale per matrix.
 
 A value is stored as one of 65,536 equal steps from the smallest to the largest value of its matrix, so its error is at
 most half a step.

@@ -1,4 +1,4 @@
-"""Logging, progress of long work, and the exit of a program: one line and status 2 for an error of the user."""
+"""Sets up logging, shows progress, and ends programs: a user's error is one line and exit status 2."""
 
 import logging
 import os

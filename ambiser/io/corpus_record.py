@@ -1,4 +1,4 @@
-"""The record of stage 1 (data/corpus.json): which corpus was prepared, with which settings, split and counts."""
+"""Writes and reads the record of stage 1 (data/corpus.json): corpus, settings, split and counts."""
 
 from dataclasses import dataclass
 from pathlib import Path

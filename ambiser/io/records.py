@@ -1,4 +1,4 @@
-"""Dataclasses as JSON: every field is written, and on reading nothing may be missing, unknown or of another type."""
+"""Converts dataclasses to JSON and back: no field may be missing, unknown or of another type."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""A job: one command with its own log, done when its last file exists."""
+"""Defines a job: one command with its own log, done when its last file exists."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Waits for the tasks of arrays: a task's status file decides; squeue tells when there will be none."""
+"""Waits until each task of the arrays has written its status file, or squeue no longer lists it."""
 
 import time
 from collections.abc import Iterator, Sequence
