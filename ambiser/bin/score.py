@@ -26,7 +26,8 @@ def main() -> None:
         if system.imported is None:
             claim_experiment(system.experiment)
         predictions = {fold: ensure_predictions(system, fold) for fold in progress(folds, f"predict {tag}")}
-        sources = [*predictions.values(), layout.table("votes.tsv"), layout.corpus_record()]
+        choices = [layout.choice(tag, fold) for fold in folds]
+        sources = [*predictions.values(), *choices, layout.table("votes.tsv"), layout.corpus_record()]
         expected = config_hash(config) if system.imported is None else import_hash(config, system.imported)
         if is_current(layout.results(tag), expected_hash=expected, folds=folds, sources=sources):
             log.info("%s: results.json is up to date", tag)

@@ -27,6 +27,8 @@ _FIXED = {
     "model.text_encoder": "it changes the input of the experiment",
     "amber.student": "it changes the input of the experiment",
     "amber.mc_dropout": "the dev score is computed without it",
+    "ipr.oracle": "it changes which labels training sees",
+    "ipr.precise_kept": "it changes which labels training sees",
 }
 Grid = dict[str, list]
 

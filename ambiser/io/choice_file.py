@@ -1,5 +1,6 @@
 """Reads and writes choice.json: which point of a grid dev chose for a fold, and the dev score of every point."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,14 @@ class Choice:
     points: list[PointScore]
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """A grid of values by key, and the name of the point that dev chose by fold."""
+
+    grid: dict[str, list[object]]
+    chosen: dict[int, str]
+
+
 def write_choice(path: Path, choice: Choice) -> None:
     """Writes a choice.json by rename; one that says the same already stays, with its time."""
     if not path.is_file() or read_json(path) != to_json(choice):
@@ -47,6 +56,12 @@ def read_choice(path: Path) -> Choice:
         DataError: it is damaged.
     """
     return from_json(Choice, read_json(path), str(path))
+
+
+def chosen_points(layout: Layout, tag: str, folds: Iterable[int]) -> dict[int, str]:
+    """Returns the name of the chosen point by fold; folds without a choice, as in an ensemble, are left out."""
+    paths = {fold: layout.choice(tag, fold) for fold in folds}
+    return {fold: read_choice(path).chosen for fold, path in paths.items() if path.is_file()}
 
 
 def model_tag(layout: Layout, tag: str, fold: int) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ambiser.config import Config
+from ambiser.io.choice_file import chosen_points
 from ambiser.io.corpus_record import read_record
 from ambiser.io.tables import read_tsv
 from ambiser.recipe.system_folds import load_scored
@@ -54,6 +55,7 @@ def _stamp_of(system: System, views: dict[int, object]) -> object:
         folds=views,
         test_set=describe_test_set(tested),
         kept=kept_epochs(read_curves(layout, system.tag, config.stages, views)),
+        chosen=chosen_points(layout, system.tag, views) if config.tune else None,
     )
     return stamp if system.imported is None else mark_imported(stamp, import_hash(config, system.imported))
 

@@ -20,6 +20,8 @@ SCORE_COLUMNS = ["experiment", "group", "score", "value", "low", "high", "deviat
 TEXT_COLUMNS = ("inputs", "config_hash", "commit")
 JSON_COLUMNS = ("seed", "ssl", "text", "stages", "selection", "epochs", "kept")
 EXPERIMENT_COLUMNS = ["experiment", "name", "setting", *TEXT_COLUMNS, "calibration", *JSON_COLUMNS]
+TUNING = "tuning"
+"""The last column of experiments.tsv: grid and choices as JSON, empty without a grid; older tables lack it."""
 SETTING_COLUMNS = ["setting", "key", "value"]
 SECTIONS = ("levels", "kinds", "genders")
 POOLED_SCORES = (*CLASS_SCORES, *DISTRIBUTION_SCORES)
@@ -38,7 +40,11 @@ def write_summaries(folder: Path, summaries: Iterable[Summary]) -> None:
     names = {tag: _setting_id(setting) for tag, setting in settings.items()}
     lines = {(names[tag], key, _dump(value)) for tag, setting in settings.items() for key, value in setting.items()}
     write_tsv(folder / "settings.tsv", SETTING_COLUMNS, sorted(lines))
-    write_tsv(folder / "experiments.tsv", EXPERIMENT_COLUMNS, [_experiment(one, names[one.tag]) for one in summaries])
+    write_tsv(
+        folder / "experiments.tsv",
+        [*EXPERIMENT_COLUMNS, TUNING],
+        [_experiment(one, names[one.tag]) for one in summaries],
+    )
     write_tsv(folder / "scores.tsv", SCORE_COLUMNS, [line for one in summaries for line in _score_lines(one)])
 
 
@@ -80,7 +86,7 @@ def group_names(scores: MainScores) -> Iterator[tuple[str, Group]]:
 def _setting(one: Summary) -> Json:
     """Returns what an experiment shares with others: stamp, what was left out, sizes and floors of the groups."""
     stamp = {f"stamp.{key}": value for key, value in to_json(one.stamp).items()}
-    own = {f"stamp.{key}" for key in (*TEXT_COLUMNS, *JSON_COLUMNS)}
+    own = {f"stamp.{key}" for key in (*TEXT_COLUMNS, *JSON_COLUMNS, TUNING)}
     return {
         **{key: value for key, value in stamp.items() if key not in own},
         "left_out": one.left_out,
@@ -109,7 +115,7 @@ def _experiment(one: Summary, setting: str) -> list[str]:
     stamp = to_json(one.stamp)
     kind = "" if one.calibration is None else one.calibration.kind
     texts, coded = [stamp[key] for key in TEXT_COLUMNS], [_dump(stamp[key]) for key in JSON_COLUMNS]
-    return [one.tag, one.name, setting, *texts, kind, *coded]
+    return [one.tag, one.name, setting, *texts, kind, *coded, _dump(stamp[TUNING]) if TUNING in stamp else ""]
 
 
 def _score_lines(one: Summary) -> Iterator[list[str]]:
@@ -132,6 +138,7 @@ def _score_lines(one: Summary) -> Iterator[list[str]]:
 def _summary(row: Mapping[str, str], setting: Json, values: Values, where: str) -> Summary:
     tag = row["experiment"]
     own = {key: row[key] for key in TEXT_COLUMNS} | {key: _load(row[key], where) for key in JSON_COLUMNS}
+    own |= {TUNING: _load(row[TUNING], where)} if row.get(TUNING) else {}
     shared = {key.removeprefix("stamp."): value for key, value in setting.items() if key.startswith("stamp.")}
     scores = {
         "pooled": setting["pooled"] | _scores(values[tag, "pooled"]) | _intervals(values[tag, "pooled"]),

@@ -1,5 +1,6 @@
 """What is written around a table of results: levels, kinds, what was scored, and how the experiments differ."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ambiser.report.comparable import ExperimentRow, ResultTable, pooled, show_leaks
@@ -75,10 +76,22 @@ def _stamp_row(row: ExperimentRow) -> list[str]:
     chosen = {stage: stamp.selection[stage] for stage in stamp.stages}
     by = ", ".join(f"{score} ({stage})" for stage, score in chosen.items())
     by = show(list(set(chosen.values()))) if len(set(chosen.values())) == 1 else by
+    by += "".join(f"; {line}" for line in _choices(row.results))
     commits = dict.fromkeys(one.stamp.commit for one in row.results)
     features = [show(value) for value in (stamp.stages, stamp.ssl, stamp.text)]
     hashes = [stamp.config_hash, show(list(commits))]
     return [row.label, stamp.inputs, *features, row.seeds(), by, _kept(row.results), *hashes]
+
+
+def _choices(results: Sequence[Summary]) -> list[str]:
+    """Returns the grid, and how many of the folds of all seeds chose each point; nothing without a grid."""
+    tuned = [one.stamp.tuning for one in results if one.stamp.tuning is not None]
+    if not tuned:
+        return []
+    counts = Counter(point for one in tuned for point in one.chosen.values())
+    chosen = ", ".join(f"{point} ({count} of {counts.total()} folds)" for point, count in counts.most_common())
+    grid = ", ".join(f"{key} {show(values)}" for key, values in tuned[0].grid.items())
+    return [f"{grid}: {chosen or 'by the members of the ensemble'}"]
 
 
 def _kept(results: Sequence[Summary]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ambiser.config import Config, differing_keys
 from ambiser.errors import ConfigError
+from ambiser.io.choice_file import Tuning
 from ambiser.io.corpus_record import CorpusRecord, read_record
 from ambiser.io.files import digest
 from ambiser.io.provenance import git_state, versions
@@ -88,6 +89,7 @@ class Stamp:
         commit: of the code.
         software: name, version and format.
         kept: by stage and fold, the epoch that dev chose.
+        tuning: the grid and the points that dev chose; None without a grid.
     """
 
     corpus: str
@@ -114,6 +116,7 @@ class Stamp:
     commit: str
     software: str
     kept: dict[str, dict[int, int]]
+    tuning: Tuning | None = None
 
     def value(self, dotted: str) -> object:
         """Returns the value of a key as in APART, for example `policies.ties`; None where a section lacks it."""
@@ -130,6 +133,7 @@ def make_stamp(
     folds: Iterable[int],
     test_set: str,
     kept: Mapping[str, Mapping[int, int]],
+    chosen: Mapping[int, str] | None = None,
 ) -> Stamp:
     """Returns the stamp of an experiment.
 
@@ -141,6 +145,7 @@ def make_stamp(
         folds: those that were scored.
         test_set: from `describe_test_set`.
         kept: by stage and fold, the epoch that dev chose.
+        chosen: by fold, the point of the grid that dev chose.
     """
     labels, score = config.labels.model_dump(mode="json"), config.score.model_dump(mode="json")
     if config.score.calibration == "none":
@@ -162,6 +167,7 @@ def make_stamp(
         commit=git_state(),
         software=f"ambiser {versions()['ambiser']}, format {FORMAT}",
         kept={stage: dict(epochs) for stage, epochs in kept.items()},
+        tuning=Tuning(config.tune, dict(chosen or {})) if config.tune else None,
     )
 
 
@@ -172,7 +178,9 @@ def _training(config: Config) -> dict[str, object]:
     return {
         "stages": list(config.stages),
         "selection": {stage: getattr(config, stage).select for stage in config.stages},
-        "epochs": {stage: getattr(config, stage).epochs for stage in config.stages},
+        "epochs": {
+            stage: max(config.tune.get(f"{stage}.epochs", [getattr(config, stage).epochs])) for stage in config.stages
+        },
         "inputs": inputs,
         "ssl": config.ssl if hears else None,
         "text": config.text if config.needs_text() else None,
@@ -190,7 +198,7 @@ def _ipr_policies(config: Config) -> dict[str, object]:
 
 def mark_imported(stamp: Stamp, import_hash: str) -> Stamp:
     """Returns the stamp of another toolkit's predictions: the experiment only says how they are scored."""
-    none = {"seed": None, "stages": [], "selection": {}, "epochs": {}, "ssl": None, "text": None}
+    none = {"seed": None, "stages": [], "selection": {}, "epochs": {}, "ssl": None, "text": None, "tuning": None}
     policies = {key: value for key, value in stamp.policies.items() if key not in IPR_POLICIES}
     return replace(stamp, inputs=IMPORTED, config_hash=import_hash, policies=policies, **none)
 

@@ -62,12 +62,12 @@ def test_keys_of_one_name_keep_their_sections_in_the_names_of_points(load):
 
 
 def test_all_faults_are_named_at_once(load):
-    words = "epochs=5,ten,-1 amber.temprature=1 amber.guidance=0,nan distill.epochs=3"
+    words = "epochs=5,x,-1 amber.temprature=1 amber.guidance=0,nan distill.epochs=3"
     assert faults(load, words) == [
         f"--tune {word}"
         for word in (
-            "epochs=5,ten,-1: distill.epochs: should be a valid integer, unable to parse string as an integer, got 'ten'",
-            "epochs=5,ten,-1: distill.epochs: should be greater than or equal to 1, got '-1'",
+            "epochs=5,x,-1: distill.epochs: should be a valid integer, unable to parse string as an integer, got 'x'",
+            "epochs=5,x,-1: distill.epochs: should be greater than or equal to 1, got '-1'",
             "amber.temprature=1: unknown key 'amber.temprature'; did you mean 'amber.temperature'?",
             "amber.guidance=0,nan: amber.guidance: should be a finite number, got 'nan'",
             "distill.epochs=3: distill.epochs is given twice; give all its values at once",

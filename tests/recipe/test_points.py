@@ -25,7 +25,8 @@ def tuned(tmp_path):
         path = tmp_path / "a.yaml"
         path.write_text(f"stages: [distill]\ndistill: {{select: {select}}}\n")
         words = [f"--{name}_dir={tmp_path / name}" for name in ("data", "dump", "exp")]
-        return load_experiments(Parser("Does it.", "train").parse_args([*words, "--config", str(path), "--tune", grid]))[0]
+        args = Parser("Does it.", "train").parse_args([*words, "--config", str(path), "--tune", grid])
+        return load_experiments(args)[0]
 
     return tuned
 
