@@ -151,6 +151,17 @@ def test_what_stands_in_several_parts_is_named(results):
     assert "shared between training, dev and test: recordings and byte-identical wavs" in text
 
 
+def test_an_oracle_is_named_as_no_result_in_every_table_and_on_the_page(results, tmp_path):
+    one = results()
+    oracle = results("oracle_votes-fbank", policies={**one.stamp.policies, "oracle": "votes"})
+    line = "Oracles, trained with withheld references and therefore no results: oracle_votes-fbank."
+    page = render_report([oracle], tmp_path, details={})
+    for text in (render_terminal([one, oracle]), render_markdown([oracle]), page):
+        assert line in text
+    assert "policies.oracle differs" in render_terminal([one, oracle])
+    assert "Oracles" not in render_terminal([one]) + render_markdown([one])
+
+
 def test_the_same_results_twice_are_refused(results):
     with pytest.raises(DataError, match="the results of ce-fbank-s1 are there twice; keep one of them"):
         make_tables([results(), results("ipr-fbank"), results()])

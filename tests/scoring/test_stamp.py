@@ -3,7 +3,7 @@ from make_record import make_record
 
 from ambiser.config import load_config
 from ambiser.scoring.results_file import count_reasons
-from ambiser.scoring.stamp import config_hash, describe_test_set, make_stamp
+from ambiser.scoring.stamp import config_hash, describe_test_set, make_stamp, mark_imported
 
 CORPUS = make_record(corpus="iemocap", version="full", made_up=False, folds=[1, 2, 3])
 
@@ -59,3 +59,18 @@ def test_the_hash_of_the_test_set_depends_on_utterances_folds_and_votes():
 
 def test_reasons_are_counted_and_sorted():
     assert list(count_reasons(["b", "a", "b"]).items()) == [("a", 1), ("b", 2)]
+
+
+def test_an_oracle_and_a_kept_share_are_policies_and_the_usual_values_leave_no_trace(stamp):
+    made = stamp("stages: [prototypes, update]\nipr: {oracle: votes, precise_kept: 0.5}\n")
+    assert (made.value("policies.oracle"), made.value("policies.precise_kept")) == ("votes", 0.5)
+    usual = stamp("stages: [prototypes, update]\n")
+    assert not {"oracle", "precise_kept"} & usual.policies.keys()
+    assert "oracle" not in stamp("stages: [distill]\nipr: {oracle: votes}\n").policies, "no stage of IPR uses it"
+    imported = mark_imported(made, "0" * 12)
+    assert imported.policies == usual.policies, "another toolkit's predictions are no oracle of this one"
+
+
+def test_the_score_of_a_calibration_is_stamped_only_with_a_calibration(stamp):
+    assert stamp("score: {calibration: vector, calibration_by: jsd}\n").value("score.calibration_by") == "jsd"
+    assert stamp("score: {calibration_by: jsd}\n").value("score.calibration_by") is None
