@@ -33,9 +33,9 @@ def test_results_json_and_published_tables_keep_the_choices(make_results, tmp_pa
     write_summaries(tmp_path, results)
     kept = {one.tag: one.stamp.tuning for one in read_summaries(tmp_path)}
     assert kept == {one.tag: one.stamp.tuning for one in results}
-    assert len((tmp_path / "settings.tsv").read_text().splitlines()) == len(
-        {line.split("\t")[1] for line in (tmp_path / "settings.tsv").read_text().splitlines()}
-    ), "a grid does not make a setting of its own"
+    write_summaries(tmp_path / "two", [results[0], results[-1]])
+    settings = {line.split("\t")[0] for line in (tmp_path / "two/settings.tsv").read_text().splitlines()[1:]}
+    assert len(settings) == 1, "a grid makes no setting of its own"
     write_results(tmp_path / "results.json", results[0])
     assert read_results(tmp_path / "results.json") == results[0]
 
