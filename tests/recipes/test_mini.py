@@ -373,7 +373,7 @@ def test_a_missing_input_names_file_stage_and_command(finished, make, stage, sha
         (["--config", "ipr_ambre2"], "did you mean ipr_amber2.yaml?"),
         (["--ssl", "no such"], "no such"),
         (["--folds", "9"], "--folds 9"),
-        (["--config", "ce ce"], "is named twice"),
+        (["--config", "ce ce"], "is given twice"),
     ],
 )
 def test_a_typo_is_named_by_stage_0_or_the_first_that_meets_it(finished, make, options, message):
