@@ -72,7 +72,7 @@ def test_every_kind_is_extracted_once_and_then_skipped(recipe):
     assert (recipe / "dump/fbank/feats.scp").is_file() and (recipe / "dump/hashing/feats.scp").is_file()
     assert (recipe / "dump/fbank/feats.scp").read_text().splitlines()[0].split()[1].startswith("feats.0001.ark:")
     again = run_program(recipe)
-    assert again.returncode == 0 and again.stderr.count("are there already") == 2
+    assert again.returncode == 0 and again.stderr.count("exist already") == 2
     assert len(again.stderr.splitlines()) == 2
 
 
@@ -145,7 +145,7 @@ def test_changed_audio_stops_a_finished_run_and_not_an_unfinished_one(recipe, ru
     assert done.returncode == 2 and "1 utterances have changed" in done.stderr, done.stderr
     assert f"such as utt002 ({wavs['utt002']})" in done.stderr and "remove dump/fbank/feats.scp" in done.stderr
     (tmp_path / "dump/fbank/feats.scp").unlink()
-    assert run(tmp_path).returncode == 0 and "are there already" in run(tmp_path).stderr
+    assert run(tmp_path).returncode == 0 and "exist already" in run(tmp_path).stderr
 
 
 def test_touched_or_moved_audio_and_removed_utterances_cost_nothing(recipe, run, tmp_path):
@@ -154,10 +154,10 @@ def test_touched_or_moved_audio_and_removed_utterances_cost_nothing(recipe, run,
     shutil.copy(recipe / "both.yaml", tmp_path)
     wavs = make_wavs(tmp_path / "moved", [9000, 8000, 7000])
     write_data(tmp_path / "data", wavs)
-    assert run(tmp_path).stderr.count("are there already") == 2
+    assert run(tmp_path).stderr.count("exist already") == 2
     del wavs["utt001"]
     write_data(tmp_path / "data", wavs)
-    assert run(tmp_path).stderr.count("are there already") == 2
+    assert run(tmp_path).stderr.count("exist already") == 2
     wavs = make_wavs(tmp_path / "moved", [9000, 8000, 7000, 6000])
     write_data(tmp_path / "data", wavs)
     assert "features of 4 utterances" in run(tmp_path).stderr

@@ -126,8 +126,8 @@ def test_folder_that_lacks_weights_is_refused(speech_folders, tmp_path):
     ("fields", "message"),
     [
         ({"upstream": "wavlm_lagre"}, "unknown upstream 'wavlm_lagre'; did you mean wavlm_large"),
-        ({"upstream": "Path"}, "no upstream 'Path'"),
-        ({"upstream": "baseline_local", "checkpoint": __file__}, "no upstream 'baseline_local'"),
+        ({"upstream": "Path"}, "unknown upstream 'Path'"),
+        ({"upstream": "baseline_local", "checkpoint": __file__}, "unknown upstream 'baseline_local'"),
         ({"upstream": "wavlm_local"}, "needs the file or folder of a checkpoint"),
         ({"upstream": "wavlm_local", "checkpoint": "nowhere.pt"}, "nowhere.pt is missing"),
         ({"upstream": "fbank", "checkpoint": "x.pt"}, "has its own weights"),
