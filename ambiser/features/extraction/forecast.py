@@ -73,8 +73,8 @@ class Forecast:
         log.info("%s", _describe_precision(facts, self.speech))
         if needed + _SPARE_BYTES > free:
             raise DataError(
-                f"{self.folder}: the features need {_size(needed)} plus {_size(_SPARE_BYTES)} to spare, "
-                f"{_size(free)} are free; use another --dump_dir or make room"
+                f"{self.folder}: the features need {_size(needed)} plus {_size(_SPARE_BYTES)} in reserve, "
+                f"{_size(free)} are free; use another --dump_dir or free some space"
             )
         return 1 if facts.device == "cuda" else None
 

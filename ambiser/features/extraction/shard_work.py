@@ -1,4 +1,4 @@
-"""The work of one speech worker: loads the upstream, measures its speed, and makes shards."""
+"""Does the work of one speech worker: loads the upstream, measures its speed, and makes shards."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Shards: groups of utterances with one ark each, joined by feats.scp.
+"""Groups utterances into shards with one ark each, and joins the shards by feats.scp.
 
 The names and the number of utterances alone determine the shards. The bytes of every ark are therefore the same for any
 number of workers and for resumed runs, and an added or removed utterance changes its own shard only. A shard is done if

@@ -1,4 +1,4 @@
-"""Stage 2 for speech: plans shards, estimates the cost, extracts in worker processes, and resumes."""
+"""Extracts speech features (stage 2): plans shards, estimates the cost, runs worker processes, and resumes."""
 
 import shutil
 from collections.abc import Mapping

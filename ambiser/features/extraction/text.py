@@ -1,4 +1,4 @@
-"""Stage 2 for text: encodes the transcripts of a corpus in shards, by several processes, resumable."""
+"""Encodes the transcripts of a corpus (stage 2) in shards, by several processes, resumable."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

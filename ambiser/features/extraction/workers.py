@@ -1,4 +1,4 @@
-"""Worker processes: a killed worker costs its task only; when the parent is killed, all workers end.
+"""Runs worker processes: a killed worker costs its task only; if the parent is killed, all workers end.
 
 Each worker loads its state once (a model), reports its facts, and then works through tasks, sending events as they
 happen.

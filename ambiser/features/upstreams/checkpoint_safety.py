@@ -53,7 +53,7 @@ def checked_loading() -> Iterator[None]:
         except pickle.UnpicklingError as error:
             raise ConfigError(
                 f"{file}: is damaged, or holds objects other than weights; "
-                "remove it and fetch it again, or save its weights alone"
+                "remove it and download it again, or save only its weights"
             ) from error
         check_evaluated_text(state, str(file))
         return state
@@ -111,12 +111,12 @@ def check_hugging_face_folder(upstream: str, folder: Path) -> None:
     """
     wanted = MODEL_TYPES[upstream]
     if not (folder / "config.json").is_file():
-        raise ConfigError(f"speech_features.checkpoint: {folder} is no Hugging Face folder; it has no config.json")
+        raise ConfigError(f"speech_features.checkpoint: {folder} is not a Hugging Face folder; it has no config.json")
     config = read_json(folder / "config.json")
     found = config.get("model_type") if isinstance(config, dict) else None
     if found != wanted:
         fitting = [name for name, kind in MODEL_TYPES.items() if kind == found]
-        remedy = f"take upstream {fitting[0]}" if fitting else "s3prl has no upstream that reads such a folder"
+        remedy = f"use upstream {fitting[0]}" if fitting else "s3prl has no upstream that reads such a folder"
         raise ConfigError(
             f"speech_features.checkpoint: {folder} holds a {found} model, {upstream} reads {wanted}; {remedy}"
         )

@@ -26,14 +26,14 @@ def patch_torchaudio() -> list[str]:
     torchaudio = sys.modules["torchaudio"]
     if not hasattr(torchaudio, "set_audio_backend"):
         torchaudio.set_audio_backend = _set_no_backend
-        patches.append("torchaudio.set_audio_backend is gone from torchaudio; s3prl gets one that does nothing")
+        patches.append("torchaudio lacks set_audio_backend; s3prl gets one that does nothing")
     try:
         importlib.import_module(_SOX)
     except ModuleNotFoundError as error:
         if error.name != _SOX:
             raise
         torchaudio.sox_effects = sys.modules[_SOX] = _absent_sox_effects()
-        patches.append("torchaudio.sox_effects is gone from torchaudio; s3prl gets one that refuses to be called")
+        patches.append("torchaudio lacks sox_effects; s3prl gets one that raises an error when called")
     return patches
 
 
@@ -57,7 +57,7 @@ def _import_without_broken_extension() -> list[str]:
         _forget_torchaudio()
         raise fault from None
     reason = (str(fault).splitlines() or [type(fault).__name__])[0]
-    return [f"torchaudio's extension cannot load beside this torch and counts as absent: {reason}"]
+    return [f"torchaudio's extension cannot load with this torch and is disabled: {reason}"]
 
 
 def _forget_torchaudio() -> None:
@@ -77,14 +77,14 @@ def _absent_extension() -> types.ModuleType:
 
 def _refuse_alignment(function: object) -> object:
     def refuse(*args: object, **kwargs: object) -> None:
-        raise RuntimeError(f"{function.__name__} needs torchaudio's extension, which cannot load beside this torch")
+        raise RuntimeError(f"{function.__name__} needs torchaudio's extension, which cannot load with this torch")
 
     return refuse
 
 
 def _absent_sox_effects() -> types.ModuleType:
     def refuse(*args: object, **kwargs: object) -> None:
-        raise RuntimeError("sox effects are gone from torchaudio; use an upstream that does not need them")
+        raise RuntimeError("this torchaudio has no sox effects; use an upstream that does not need them")
 
     module = types.ModuleType(_SOX)
     module.apply_effects_tensor = module.apply_effects_file = refuse

@@ -1,4 +1,4 @@
-"""Pre-trained encoders as trainable front ends: waveforms or tokens in, features out."""
+"""Wraps pre-trained encoders as trainable front ends: waveforms or tokens in, features out."""
 
 import functools
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class Finetuned(nn.Module):
             )
         if settings.checkpointing:
             if not self._blocks:
-                raise ConfigError(f"finetune.checkpointing: {name} has no layers that could be recomputed")
+                raise ConfigError(f"finetune.checkpointing: {name} has no layers to recompute")
             for block in self._blocks:
                 block.forward = functools.partial(checkpoint, block.forward, use_reentrant=False)
 

@@ -1,4 +1,4 @@
-"""Speech models of Hugging Face under s3prl's interface; the model type decides which class is loaded."""
+"""Loads speech models of Hugging Face under s3prl's interface; the model type selects the class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +46,7 @@ def load_hugging_face(checkpoint: str, window_s: float = FULL_WINDOW_S) -> nn.Mo
         window_s: for Whisper, see `WhisperSpeech`.
 
     Raises:
-        ConfigError: the model type is unknown, weights or the feature extractor are missing, the model wants audio at
+        ConfigError: the model type is unknown, weights or the feature extractor are missing, the model needs audio at
             another rate, it cannot be fetched, or the window is set for a model that has none.
     """
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
@@ -54,7 +54,9 @@ def load_hugging_face(checkpoint: str, window_s: float = FULL_WINDOW_S) -> nn.Mo
     is_folder = Path(checkpoint).is_dir()
     # Without the file transformers guesses the model type from the name of the folder.
     if is_folder and not (Path(checkpoint) / "config.json").is_file():
-        raise ConfigError(f"speech_features.checkpoint: {checkpoint} is no Hugging Face folder; it has no config.json")
+        raise ConfigError(
+            f"speech_features.checkpoint: {checkpoint} is not a Hugging Face folder; it has no config.json"
+        )
     fault: Exception | None = None
     for local in (True,) if is_folder else (True, False):
         options = {"local_files_only": local, "trust_remote_code": False}
@@ -76,7 +78,7 @@ def _describe_fault(checkpoint: str, fault: Exception) -> str:
     """Returns why a model could not be loaded, and what to do."""
     folder = Path(checkpoint)
     if not folder.is_dir():
-        return f"is no folder, not in the cache of Hugging Face, and could not be fetched ({first_line(fault)})"
+        return f"is not a folder, not in the cache of Hugging Face, and cannot be downloaded ({first_line(fault)})"
     if not (folder / "preprocessor_config.json").is_file():
         return "has no feature extractor (preprocessor_config.json); copy it from where the model came from"
     return f"cannot be loaded ({first_line(fault)})"
@@ -85,7 +87,7 @@ def _describe_fault(checkpoint: str, fault: Exception) -> str:
 def _check_kind(checkpoint: str, kind: str, window_s: float) -> None:
     if kind not in MODEL_TYPES:
         known = ", ".join(MODEL_TYPES)
-        raise ConfigError(f"speech_features.checkpoint: {checkpoint} holds a {kind} model; known are {known}")
+        raise ConfigError(f"speech_features.checkpoint: {checkpoint} holds a {kind} model; supported: {known}")
     if kind != "whisper":
         check_window(f"{checkpoint} holds a {kind} model", window_s)
 
@@ -113,6 +115,6 @@ def _check_weights(checkpoint: str, missing: Sequence[str]) -> None:
 def _check_rate(checkpoint: str, extractor: object) -> None:
     if extractor.sampling_rate != SAMPLE_RATE_HZ:
         raise ConfigError(
-            f"speech_features.checkpoint: {checkpoint} wants audio at {extractor.sampling_rate} Hz, ambiser reads all "
-            f"audio at {SAMPLE_RATE_HZ} Hz; take another model"
+            f"speech_features.checkpoint: {checkpoint} needs audio at {extractor.sampling_rate} Hz, ambiser reads all "
+            f"audio at {SAMPLE_RATE_HZ} Hz; use another model"
         )

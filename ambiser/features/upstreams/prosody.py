@@ -1,4 +1,4 @@
-"""Prosody of an utterance: loudness, pitch, voicing and rate, which self-supervised features hardly represent.
+"""Measures prosody (loudness, pitch, voicing, rate), which self-supervised features hardly represent.
 
 Uses numpy and scipy only: Praat is under the GPL, WORLD has no wheels, and librosa depends on a compiler.
 """

@@ -1,4 +1,4 @@
-"""Whisper as a speech recognizer: greedy decoding, several utterances at a time."""
+"""Recognizes speech with Whisper: greedy decoding, several utterances at a time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,7 +106,7 @@ def _load(checkpoint: str) -> tuple[object, object, torch.nn.Module]:
     is_folder = Path(checkpoint).is_dir()
     # Without the file transformers guesses the model type from the name of the folder.
     if is_folder and not (Path(checkpoint) / "config.json").is_file():
-        raise ConfigError(f"--model {checkpoint}: is no Hugging Face folder; it has no config.json")
+        raise ConfigError(f"--model {checkpoint}: is not a Hugging Face folder; it has no config.json")
     fault: Exception | None = None
     for local in (True,) if is_folder else (True, False):
         options = {"local_files_only": local, "trust_remote_code": False}

@@ -1,4 +1,4 @@
-"""Text encoders: hashed word n-grams, which need no download, or a pre-trained model of Hugging Face."""
+"""Encodes text: hashed word n-grams, which need no download, or a pre-trained model of Hugging Face."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -97,7 +97,7 @@ def load_text_model(name: str) -> tuple[object, object]:
         raise ConfigError("text_features.model: encoder huggingface needs the name or the folder of a model")
     is_folder = Path(name).is_dir()
     if is_folder and not (Path(name) / "config.json").is_file():
-        raise ConfigError(f"text_features.model: {name} is no Hugging Face folder; it has no config.json")
+        raise ConfigError(f"text_features.model: {name} is not a Hugging Face folder; it has no config.json")
     fault: Exception | None = None
     for local in (True,) if is_folder else (True, False):
         try:
@@ -114,7 +114,7 @@ def load_text_model(name: str) -> tuple[object, object]:
                 "they would stay random"
             )
         return tokenizer, model.eval()
-    absent = "is no folder, not in the cache of Hugging Face, and could not be fetched"
+    absent = "is not a folder, not in the cache of Hugging Face, and cannot be downloaded"
     where = "cannot be loaded" if is_folder else absent
     raise ConfigError(f"text_features.model: {name} {where} ({first_line(fault)})") from fault
 

@@ -132,7 +132,7 @@ def _construct(make: Callable[..., torch.nn.Module], name: str, arguments: dict[
             ) from error
         if isinstance(error, OSError):
             raise ConfigError(
-                f"the weights of {name} are not in {_cache_folder()} and could not be fetched ({first_line(error)}); "
+                f"the weights of {name} are not in {_cache_folder()} and cannot be downloaded ({first_line(error)}); "
                 f"run tools/fetch_weights.sh {name} on a machine with network access that shares this folder, or copy "
                 "the folder here"
             ) from error

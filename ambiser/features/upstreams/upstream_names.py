@@ -1,4 +1,4 @@
-"""Names of speech upstreams, available without importing torch and s3prl."""
+"""Lists the names of speech upstreams without importing torch and s3prl."""
 
 import difflib
 import importlib.util
@@ -33,5 +33,5 @@ def names_in_s3prl() -> list[str]:
 def describe_unknown(name: str, names: Collection[str]) -> str:
     """Returns the error message for an unknown name, with the nearest known ones."""
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"available: {', '.join(names)}"
     return f"speech_features.upstream: unknown upstream {name!r}; {hint}"

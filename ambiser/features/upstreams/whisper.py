@@ -1,4 +1,4 @@
-"""The encoder of Whisper, over a window that is as long as the audio needs."""
+"""Runs the encoder of Whisper over a window as long as the audio needs."""
 
 import contextlib
 import copy

@@ -13,7 +13,7 @@ def path(tmp_path):
     return path
 
 
-def test_a_file_is_known_by_size_time_and_content(path):
+def test_a_file_is_identified_by_size_time_and_content(path):
     status = path.stat()
     content = hashlib.sha256(path.read_bytes()).hexdigest()
     assert fingerprint(path) == [status.st_size, status.st_mtime_ns, content] and file_digest(path) == content
@@ -34,18 +34,18 @@ def test_a_touched_or_moved_file_is_the_same_and_other_content_of_the_same_size_
     assert not is_same(moved, known)
 
 
-def test_the_content_is_not_read_while_size_and_time_stand(path):
+def test_the_content_is_not_read_if_size_and_time_are_unchanged(path):
     known = fingerprint(path)
     path.write_bytes(b"y" * 3_000_000)
     os.utime(path, ns=(known[1], known[1]))
     assert is_same(path, known)  # as git and make take it
 
 
-def test_words_are_known_by_themselves():
+def test_words_are_identified_by_their_text():
     assert is_same("so sad", fingerprint("so sad")) and not is_same("so sad", fingerprint("so  sad"))
 
 
-def test_weights_are_known_by_what_the_files_hold(tmp_path):
+def test_weights_are_identified_by_the_content_of_their_files(tmp_path):
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
         folder.mkdir()

@@ -80,7 +80,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(wavs, folder, tmp_path
         assert one.read_bytes() == (tmp_path / "two" / one.name).read_bytes()
 
 
-def test_the_log_tells_the_time_and_how_near_bfloat16_is(wavs, folder, tmp_path, logged, no_workers):
+def test_the_log_has_the_time_and_the_cosine_of_bfloat16(wavs, folder, tmp_path, logged, no_workers):
     utts = sorted(wavs)
     half = load_pooled(extract(wavs, folder, tmp_path / "half", precision="bfloat16"), utts)
     full = load_pooled(extract(wavs, folder, tmp_path / "full"), utts)
@@ -92,7 +92,7 @@ def test_the_log_tells_the_time_and_how_near_bfloat16_is(wavs, folder, tmp_path,
     assert re.search(r"; takes about \d+ s \(\d+ times real time\)", first), first
 
 
-def test_batches_do_not_shape_the_record():
+def test_batching_does_not_change_the_record():
     assert describe_speech(SpeechFeatures(batch_s=6)) == describe_speech(SpeechFeatures())
     assert describe_speech(SpeechFeatures(precision="bfloat16")) != describe_speech(SpeechFeatures())
 
@@ -117,7 +117,7 @@ class Picky:
     is_long = is_short
 
 
-def test_a_fault_is_that_of_one_utterance_of_the_batch(tmp_path):
+def test_a_fault_in_a_batch_is_assigned_to_its_utterance(tmp_path):
     sources = {}
     for utt, samples in {"a": 300, "bad": 500, "c": 400}.items():
         sources[utt] = tmp_path / f"{utt}.wav"
@@ -141,7 +141,7 @@ def test_a_fault_is_that_of_one_utterance_of_the_batch(tmp_path):
 
 
 @pytest.mark.parametrize("statistics", ["mean", "mean_std"])
-def test_pooling_on_the_device_is_pooling(statistics):
+def test_pooling_on_the_device_equals_pooling_in_numpy(statistics):
     hidden = [np.random.default_rng(n).standard_normal((57, 5)).astype(np.float32) for n in range(3)]
     speech = SpeechFeatures(statistics=statistics)
     pooled = pool_on_device([torch.from_numpy(states) for states in hidden], speech)

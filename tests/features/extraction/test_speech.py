@@ -65,7 +65,7 @@ def reference(wavs, tmp_path_factory):
     return folder
 
 
-def test_pooled_features_are_those_of_a_direct_call_of_s3prl(wavs, reference):
+def test_pooled_features_equal_a_direct_call_of_s3prl(wavs, reference):
     import torch
 
     load_upstream(FBANK)
@@ -227,7 +227,7 @@ def test_repaired_audio_is_extracted_and_sound_shards_are_kept(tmp_path, small_s
     assert contents(tmp_path / "dump") == contents(tmp_path / "clean")
 
 
-def test_many_faults_are_listed_in_the_file_alone(tmp_path):
+def test_many_faults_are_listed_only_in_the_file(tmp_path):
     with pytest.raises(DataError) as caught:
         raise_faults({f"utt{number:02d}": "a\tb\nc" for number in range(30)}, tmp_path)
     assert "and 10 more, listed in" in str(caught.value) and f"[the names in {tmp_path}" in str(caught.value)
@@ -328,7 +328,7 @@ def test_a_full_disk_is_one_line_and_keeps_finished_shards(tmp_path):
     assert list((tmp_path / "dump/fbank_frames").glob(".*.tmp")) == []
 
 
-def test_constant_pooled_features_are_refused_now_and_again(wavs, tmp_path, no_workers):
+def test_constant_pooled_features_are_refused_at_every_run(wavs, tmp_path, no_workers):
     for _ in range(2):
         # The second time no worker starts.
         with pytest.raises(UserError, match="fbank gives every utterance the same means"):
@@ -336,7 +336,7 @@ def test_constant_pooled_features_are_refused_now_and_again(wavs, tmp_path, no_w
         assert not (tmp_path / "feats.scp").exists()
 
 
-def test_frames_of_a_hugging_face_model(wavs, tmp_path, speech_folders, no_workers):
+def test_frames_of_a_hugging_face_model_are_stored(wavs, tmp_path, speech_folders, no_workers):
     speech = SpeechFeatures(
         upstream="hf_wav2vec2_custom", checkpoint=str(speech_folders["wav2vec2"]), form="frames", layer=1
     )
@@ -349,7 +349,9 @@ def test_frames_of_a_hugging_face_model(wavs, tmp_path, speech_folders, no_worke
     np.testing.assert_allclose(pooled[1], frames[0].mean(0), atol=1e-5)
 
 
-def test_frames_of_all_layers_in_half_the_size(wavs, tmp_path, speech_folders, caplog, monkeypatch, no_workers):
+def test_frames_of_all_layers_can_be_stored_in_half_the_size(
+    wavs, tmp_path, speech_folders, caplog, monkeypatch, no_workers
+):
     monkeypatch.setattr(log, "propagate", True)
     speech = SpeechFeatures(
         upstream="hf_hubert_custom", checkpoint=str(speech_folders["hubert"]), form="frames_all", storage="half"
@@ -373,7 +375,7 @@ def test_frames_of_all_layers_in_half_the_size(wavs, tmp_path, speech_folders, c
 
 
 @pytest.mark.parametrize("weights", [[0, 0, 2], [1, 2, 5]])
-def test_a_weighted_sum_of_layers(weights):
+def test_a_weighted_sum_of_layers_can_be_stored(weights):
     hidden = list(np.random.default_rng(0).standard_normal((3, 7, 4)).astype(np.float32))
     summed = reduce_hidden_states(hidden, SpeechFeatures(form="frames", layer_weights=weights))
     np.testing.assert_allclose(summed, np.average(hidden, axis=0, weights=weights), atol=1e-6)
@@ -382,7 +384,7 @@ def test_a_weighted_sum_of_layers(weights):
         reduce_hidden_states(hidden, SpeechFeatures(form="frames", layer_weights=[1, 2]))
 
 
-def test_layer_weights_go_with_frames_and_are_not_all_zero():
+def test_layer_weights_need_frames_and_a_weight_above_zero():
     with pytest.raises(ValidationError, match="layer_weights goes with form: frames, not pooled"):
         SpeechFeatures(layer_weights=[1, 2])
     with pytest.raises(ValidationError, match="a weight above 0"):
@@ -422,6 +424,6 @@ def test_configuration_errors_leave_the_worker(wavs, tmp_path):
 def test_too_little_disk_stops_before_the_first_byte(wavs, tmp_path, monkeypatch, no_workers):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(forecast.shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 1234, 1_234_000))
-    with pytest.raises(DataError, match=r"need \d+ kB plus 50.0 MB to spare, 1.2 MB are free"):
+    with pytest.raises(DataError, match=r"need \d+ kB plus 50.0 MB in reserve, 1.2 MB are free"):
         extract(wavs, tmp_path)
     assert list(tmp_path.glob("*.ark")) == []

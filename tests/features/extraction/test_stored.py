@@ -23,7 +23,7 @@ def matrices():
     return {f"u{number}": generator.standard_normal((3, 5)).astype(np.float32) for number in range(7)}
 
 
-def test_pooled_come_in_the_order_asked_for(tmp_path, matrices):
+def test_pooled_features_are_returned_in_the_requested_order(tmp_path, matrices):
     scp = store(tmp_path, matrices, arks=3)
     utts = ["u5", "u0", "u5", "u3"]
     loaded = load_pooled(scp, utts)

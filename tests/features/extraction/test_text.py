@@ -13,7 +13,7 @@ from ambiser.features.upstreams.text_encoders import make_hashing
 TEXTS = {"b": "I am so happy", "a": "", "c": "  ", "d": "so sad"}
 
 
-def test_empty_transcripts_are_zeros_and_counted(tmp_path, caplog):
+def test_empty_transcripts_become_zeros_and_are_counted(tmp_path, caplog):
     import logging
 
     from ambiser.io.console import log
@@ -29,7 +29,7 @@ def test_empty_transcripts_are_zeros_and_counted(tmp_path, caplog):
     assert not loaded[[0, 2]].any() and loaded[1].any()
 
 
-def test_same_texts_same_bytes_in_any_order(tmp_path):
+def test_the_same_texts_give_the_same_bytes_in_any_order(tmp_path):
     extract_text(TEXTS, TextFeatures(), folder=tmp_path / "1")
     extract_text(dict(reversed(TEXTS.items())), TextFeatures(), folder=tmp_path / "2")
     names = sorted(path.name for path in (tmp_path / "1").iterdir())
@@ -38,7 +38,7 @@ def test_same_texts_same_bytes_in_any_order(tmp_path):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
-def test_shards_that_are_done_are_kept_and_those_of_other_words_made_again(tmp_path, monkeypatch):
+def test_finished_shards_are_kept_and_shards_with_changed_words_are_redone(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_UTTERANCES", 2)
     texts = {f"utt{number}": f"so sad {number}" for number in range(8)}
     extract_text(texts, TextFeatures(), folder=tmp_path, nj=2)
@@ -52,7 +52,7 @@ def test_shards_that_are_done_are_kept_and_those_of_other_words_made_again(tmp_p
     np.testing.assert_array_equal(load_text(tmp_path / "feats.scp", ["utt3"]), encode("happy"))
 
 
-def test_the_record_tells_models_by_their_content(text_folder, tmp_path):
+def test_the_record_identifies_models_by_their_content(text_folder, tmp_path):
     moved = shutil.copytree(text_folder, tmp_path / "moved")
     one, two = (TextFeatures(encoder="huggingface", model=str(folder)) for folder in (text_folder, moved))
     assert describe_text(one) == describe_text(two) != describe_text(two.model_copy(update={"pooling": "cls"}))

@@ -69,7 +69,7 @@ def test_batches_on_a_cpu_only_when_configured(batch_s, samples, tmp_path):
     assert load_upstream(speech).batch_samples == samples
 
 
-def test_bfloat16_is_near(tmp_path):
+def test_bfloat16_is_close_to_float32(tmp_path):
     for case in CASES:
         (tmp_path / "-".join(case)).mkdir()
         speech = SpeechFeatures(**save(*case, tmp_path / "-".join(case)), precision="bfloat16")

@@ -14,7 +14,7 @@ def frames(audio):
 
 @pytest.mark.parametrize("samples", [25, 399, 400, 401, 405, 439, 440, 699, 700, 701, 1234, 5000])
 @pytest.mark.parametrize(("longest", "overlap"), [(400, 100), (405, 109), (333, 60)])
-def test_frames_are_those_of_the_whole(samples, longest, overlap):
+def test_frames_of_chunks_are_those_of_the_whole(samples, longest, overlap):
     audio = np.random.default_rng(samples).standard_normal(samples)
     chunks = cut(samples, longest=longest, overlap=overlap, hop=HOP)
     assert chunks[0].start == 0 and chunks[-1].stop == samples
@@ -25,7 +25,7 @@ def test_frames_are_those_of_the_whole(samples, longest, overlap):
     np.testing.assert_array_equal(joined[0], frames(audio)[0])
 
 
-def test_neighbors_meet_in_the_middle_of_what_they_share():
+def test_neighboring_chunks_are_joined_in_the_middle_of_their_overlap():
     chunks = cut(700, longest=400, overlap=100, hop=HOP)
     hidden = [[np.full((len(frames(np.zeros(c.stop - c.start))[0]), 1), n)] for n, c in enumerate(chunks)]
     (joined,) = join(chunks, hidden, hop=HOP)

@@ -43,7 +43,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_extension_that_cannot_load_counts_as_absent(tmp_path, fault):
+def test_an_extension_that_cannot_load_is_disabled(tmp_path, fault):
     out = run(
         tmp_path,
         package(FAULTS[fault], HEALTHY, sox=True),
@@ -60,7 +60,7 @@ def test_extension_that_cannot_load_counts_as_absent(tmp_path, fault):
         print(patch_torchaudio())
         """,
     ).splitlines()
-    assert out[0].startswith("1 torchaudio's extension cannot load beside this torch and counts as absent: ")
+    assert out[0].startswith("1 torchaudio's extension cannot load with this torch and is disabled: ")
     assert out[1] == "False False"
     assert out[2].startswith("forced_align needs torchaudio's extension")
     assert out[3] == "[]"
@@ -82,7 +82,7 @@ def test_healthy_torchaudio_is_left_alone(tmp_path):
     assert out == ["[]", "True True", "mine mine"]
 
 
-def test_only_what_is_gone_is_added(tmp_path):
+def test_only_missing_functions_are_added(tmp_path):
     extension = "_IS_TORCHAUDIO_EXT_AVAILABLE = True\nfail_if_no_align = lambda f: f\n"
     out = run(
         tmp_path,
@@ -99,10 +99,10 @@ def test_only_what_is_gone_is_added(tmp_path):
             print(error)
         """,
     ).splitlines()
-    assert out[:2] == ["2", "None True"] and "sox effects are gone" in out[2]
+    assert out[:2] == ["2", "None True"] and "has no sox effects" in out[2]
 
 
-def test_another_fault_is_raised_as_it_was_and_leaves_nothing_behind(tmp_path):
+def test_other_faults_are_raised_unchanged_and_leave_nothing_behind(tmp_path):
     files = package("raise OSError('no symbol')", "raise ValueError('something else')")
     out = run(
         tmp_path,
@@ -119,7 +119,7 @@ def test_another_fault_is_raised_as_it_was_and_leaves_nothing_behind(tmp_path):
     assert out == ["no symbol", "[]"]
 
 
-def test_torchaudio_that_is_not_installed_is_said(tmp_path):
+def test_a_missing_torchaudio_is_reported(tmp_path):
     out = run(
         tmp_path,
         {},

@@ -137,7 +137,7 @@ def test_checkpointing_changes_no_gradient(speech, kind):
         assert torch.equal(plain, again)
 
 
-def test_checkpointing_keeps_less(speech):
+def test_checkpointing_needs_less_memory(speech):
     """Counts the values that autograd keeps for the backward pass."""
     kept = []
     for checkpointing in (False, True):
@@ -148,7 +148,7 @@ def test_checkpointing_keeps_less(speech):
     assert kept[1] < kept[0] / 2
 
 
-def test_training_draws_no_random_numbers(speech):
+def test_training_encoders_draw_no_random_numbers(speech):
     front, wavs = make(speech["hugging_face"]), noises()
     before = torch.get_rng_state()
     first = front.train()(wavs)[0]
@@ -156,7 +156,7 @@ def test_training_draws_no_random_numbers(speech):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_each_layer_has_its_rate(speech):
+def test_each_layer_has_its_learning_rate(speech):
     front = make(speech["hugging_face"], learning_rate=1e-4, layer_decay=0.5)
     names = {id(p): name for name, p in front.model.named_parameters()}
     groups = [(rate, {names[id(p)] for p in parameters}) for rate, parameters in front.depth_groups()]
@@ -168,7 +168,7 @@ def test_each_layer_has_its_rate(speech):
     assert sum(len(group) for _, group in groups) == len(learning)
 
 
-def test_bfloat16_is_near_and_leaves_the_weights_in_float32(speech):
+def test_bfloat16_is_close_and_leaves_the_weights_in_float32(speech):
     exact, near = (make(speech["s3prl"], precision=name)(noises())[0] for name in ("float32", "bfloat16"))
     assert near.dtype == torch.float32
     assert 0 < (exact - near).abs().max() < 0.05 * exact.abs().max()

@@ -84,7 +84,7 @@ def test_whisper_gives_its_encoders_states_without_the_padding(tmp_path):
     assert len(upstream.extract(noise(16000 * 61))[0]) == 61 * 50
 
 
-def test_largest_difference():
+def test_the_largest_difference_is_over_all_layers():
     some = [[np.array([[1.0, 10.0]]), np.array([[0.5]])]]
     assert largest_difference(some, some) == 0
     assert largest_difference(some, [[np.array([[1.0, 8.0]]), np.array([[0.5]])]]) == 0.25

@@ -34,7 +34,7 @@ def test_states_are_those_of_transformers(kind, norm, tmp_path):
         np.testing.assert_allclose(ours, theirs[0].numpy(), atol=1e-5)
 
 
-def test_the_folder_says_what_is_loaded(tmp_path):
+def test_the_model_type_of_the_folder_selects_the_class(tmp_path):
     """A WavLM that is loaded as wav2vec 2.0 lacks its relative positions, and no error says so."""
     from transformers import Wav2Vec2Model
 
@@ -73,10 +73,13 @@ def set_json(name, **values):
         (lambda folder: (folder / "config.json").unlink(), "no Hugging Face folder; it has no config.json"),
         (lambda folder: (folder / "preprocessor_config.json").unlink(), "has no feature extractor"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"no weights"), "cannot be loaded"),
-        (set_json("config.json", model_type="bert"), "holds a bert model; known are wav2vec2, hubert, wavlm, data2vec"),
+        (
+            set_json("config.json", model_type="bert"),
+            "holds a bert model; supported: wav2vec2, hubert, wavlm, data2vec",
+        ),
         (
             set_json("preprocessor_config.json", sampling_rate=8000),
-            "wants audio at 8000 Hz, ambiser reads all audio at 16000 Hz",
+            "needs audio at 8000 Hz, ambiser reads all audio at 16000 Hz",
         ),
         (lambda folder: lose_a_weight(folder, "encoder.layer_norm.weight"), "lacks 1 weights .* encoder.layer_norm"),
     ],
@@ -92,13 +95,15 @@ def test_a_name_that_is_not_cached_and_cannot_be_fetched_is_one_line(monkeypatch
         raise OSError("no route to host\nand more")
 
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", refuse)
-    message = r"no/such is no folder, not in the cache of Hugging Face, and could not be fetched \(no route to host\)"
+    message = (
+        r"no/such is not a folder, not in the cache of Hugging Face, and cannot be downloaded \(no route to host\)"
+    )
     with pytest.raises(ConfigError, match=message) as caught:
         load("no/such")
     assert "\n" not in str(caught.value)
 
 
-def test_a_whisper_without_its_decoder_is_whole(tmp_path):
+def test_a_whisper_without_its_decoder_loads(tmp_path):
     from safetensors.torch import load_file, save_file
 
     whole = save_whisper(tmp_path / "whole")

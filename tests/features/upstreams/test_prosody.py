@@ -23,7 +23,7 @@ def named(wav):
 
 @pytest.mark.parametrize("hz", [80, 120, 220, 400])
 @pytest.mark.parametrize("noise", [0.0, 0.01])
-def test_pitch_of_a_voice(hz, noise):
+def test_the_pitch_of_a_voice_is_measured(hz, noise):
     wav = voice(hz) + noise * np.random.default_rng(0).standard_normal(16000)
     found = named(wav)
     assert found["pitch_mean"] == pytest.approx(np.log2(hz / 55), abs=0.01)
@@ -31,14 +31,14 @@ def test_pitch_of_a_voice(hz, noise):
     assert found["voiced_share"] == 1 and found["voicing_strength"] > 0.9
 
 
-def test_slope_and_range_of_a_gliding_pitch():
+def test_slope_and_range_of_a_gliding_pitch_are_measured():
     found = named(voice(110 * 2 ** np.linspace(0, 1, 32000), 2.0))  # an octave in two seconds
     assert found["pitch_slope"] == pytest.approx(0.5, abs=0.025)
     assert found["pitch_mean"] == pytest.approx(1.5, abs=0.025)
     assert found["pitch_range"] == pytest.approx(0.9, abs=0.04)
 
 
-def test_loudness_is_the_level_and_moves_with_the_gain_alone():
+def test_loudness_is_the_level_and_depends_on_nothing_but_the_gain():
     soft, loud = (named(voice(150, amplitude=amplitude)) for amplitude in (0.02, 0.2))
     expected = np.log10(np.sqrt(np.mean(voice(150, amplitude=0.2) ** 2)))
     assert loud["loudness_mean"] == pytest.approx(expected, abs=0.01)
@@ -79,7 +79,7 @@ def test_noise_is_not_voiced():
         assert found["voiced_share"] < 0.05
 
 
-def test_prosody_stands_beside_every_layer():
+def test_prosody_is_appended_to_every_layer():
     wav = voice(150)
     pooled = np.random.default_rng(0).standard_normal((3, 5)).astype(np.float32)
     stored = append_prosody(pooled, wav)
@@ -90,7 +90,7 @@ def test_prosody_stands_beside_every_layer():
 
 
 @pytest.mark.parametrize("statistics", ["mean", "mean_std"])
-def test_constant_means_are_seen_beside_prosody(statistics):
+def test_constant_means_are_detected_with_prosody_appended(statistics):
     speech = SpeechFeatures(prosody=True, statistics=statistics)
     width = 4 if statistics == "mean" else 8
     same = [append_prosody(np.ones((1, width)), voice(hz)) for hz in (100, 200)]
@@ -99,6 +99,6 @@ def test_constant_means_are_seen_beside_prosody(statistics):
     assert not means_are_constant(other, speech)
 
 
-def test_prosody_goes_with_pooled_features():
+def test_prosody_needs_pooled_features():
     with pytest.raises(ValueError, match="prosody goes with form: pooled, not frames"):
         SpeechFeatures(prosody=True, form="frames")

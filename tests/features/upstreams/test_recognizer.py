@@ -62,6 +62,6 @@ def test_other_models_and_folders_without_a_model_are_one_line(tmp_path):
     with pytest.raises(ConfigError, match="holds a hubert model; only Whisper can transcribe"):
         Recognizer(str(save_hugging_face("hubert", "group", tmp_path / "hubert")), 30, "en")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match="is no Hugging Face folder; it has no config.json") as caught:
+    with pytest.raises(ConfigError, match="is not a Hugging Face folder; it has no config.json") as caught:
         Recognizer(str(tmp_path / "empty"), 30, "en")
     assert "\n" not in str(caught.value)

@@ -37,7 +37,7 @@ def test_hashing_is_the_same_everywhere():
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
-def test_hugging_face_folder(text_folder, pooling):
+def test_a_hugging_face_folder_is_read_without_a_network(text_folder, pooling):
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -52,7 +52,7 @@ def test_hugging_face_folder(text_folder, pooling):
     np.testing.assert_allclose(encode("i am so happy"), hidden, atol=1e-6)
 
 
-def test_a_layer_of_a_hugging_face_model(text_folder):
+def test_a_layer_of_a_hugging_face_model_can_be_chosen(text_folder):
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -81,7 +81,7 @@ def test_a_folder_that_lacks_weights_is_refused_but_for_the_pooler(text_folder, 
         make_hugging_face(TextFeatures(encoder="huggingface", model=str(tmp_path / "word")))
 
 
-def test_text_longer_than_the_model_takes_is_cut(text_folder):
+def test_text_longer_than_the_model_accepts_is_truncated(text_folder):
     encode, _ = make_hugging_face(TextFeatures(encoder="huggingface", model=str(text_folder)))
     np.testing.assert_array_equal(encode("so sad " * 5), encode("so sad " * 50))
 

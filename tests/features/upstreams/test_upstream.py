@@ -49,7 +49,7 @@ def test_short_audio_is_padded_with_zeros(fbank, samples):
     assert fbank.extract(wav)[0].shape == (1, 240)
 
 
-def test_audio_that_a_model_cannot_take_is_an_error():
+def test_audio_that_a_model_rejects_is_an_error():
     with pytest.raises(DataError, match="mel cannot take 400 samples"):
         load_upstream(SpeechFeatures(upstream="mel", form="frames")).extract(np.ones(3, np.float32))
 
@@ -59,7 +59,7 @@ def test_features_that_are_not_finite_are_an_error(fbank):
         fbank.extract(np.full(16000, 1e30, np.float32))
 
 
-def test_generators_stay_as_they_were(speech_folders):
+def test_random_generators_are_left_unchanged(speech_folders):
     for name, checkpoint in (("mel", ""), ("hf_wav2vec2_custom", str(speech_folders["wav2vec2"]))):
         before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
         load_upstream(SpeechFeatures(upstream=name, checkpoint=checkpoint)).extract(noise(8000))
@@ -91,7 +91,7 @@ def test_hugging_face_folder_gives_the_models_own_hidden_states(speech_folders, 
     ("name", "kind", "message"),
     [
         ("hf_wav2vec2_custom", "wavlm", "holds a wavlm model, hf_wav2vec2_custom reads wav2vec2"),
-        ("hf_wav2vec2_custom", "hubert", "take upstream hf_hubert_custom"),
+        ("hf_wav2vec2_custom", "hubert", "use upstream hf_hubert_custom"),
     ],
 )
 def test_folder_of_another_model_is_refused(speech_folders, name, kind, message):
@@ -146,7 +146,7 @@ def test_weights_that_cannot_be_fetched_are_one_line(monkeypatch):
 
     monkeypatch.setattr(module, "_find", lambda name: refuse)
     with pytest.raises(
-        ConfigError, match=r"weights of wavlm_large are not in \S*s3prl\S* and could not be fetched"
+        ConfigError, match=r"weights of wavlm_large are not in \S*s3prl\S* and cannot be downloaded"
     ) as caught:
         load_upstream(SpeechFeatures(upstream="wavlm_large"))
     assert "\n" not in str(caught.value)
@@ -214,7 +214,7 @@ def test_a_sound_checkpoint_of_s3prl_is_loaded(tmp_path):
     np.testing.assert_array_equal(hidden[1], upstream.extract(noise(16000))[1])
 
 
-def test_plain_expressions():
+def test_only_plain_expressions_pass():
     assert is_plain_expression("[(512, 10, 5)] + [(512, 3, 2)] * 4 + [(512,2,2)] * 2")
     assert is_plain_expression("{'a': -1.5, 'b': None}")
     for text in (
@@ -238,7 +238,7 @@ def test_torch_load_is_itself_again_after_the_block():
     assert torch.load is original
 
 
-def test_pooled_mean_and_deviation(fbank):
+def test_pooled_statistics_are_mean_and_deviation(fbank):
     wav = noise(20000)
     frames = fbank.extract(wav)[0].astype(np.float64)
     pooled = reduce_hidden_states(fbank.extract(wav), FBANK)
@@ -247,7 +247,7 @@ def test_pooled_mean_and_deviation(fbank):
     np.testing.assert_array_equal(pooled[0, 240:], np.sqrt(((frames - frames.mean(0)) ** 2).mean(0)).astype(np.float32))
 
 
-def test_frames_of_one_layer():
+def test_one_layer_of_frames_can_be_kept():
     hidden = [np.full((4, 3), float(layer), np.float32) for layer in range(3)]
     for layer, value in ((-1, 2), (0, 0), (1, 1)):
         kept = reduce_hidden_states(hidden, SpeechFeatures(form="frames", layer=layer))
@@ -260,7 +260,7 @@ def test_frames_of_one_layer():
 @pytest.mark.parametrize(
     ("name", "constant"), [("fbank", True), ("mfcc", True), ("linear", True), ("fbank_no_cmvn", False)]
 )
-def test_normalizing_upstreams_are_seen_to_be_constant(name, statistics, constant):
+def test_constant_means_of_normalizing_upstreams_are_detected(name, statistics, constant):
     speech = SpeechFeatures(upstream=name, statistics=statistics)
     upstream = load_upstream(speech)
     pooled = [reduce_hidden_states(upstream.extract(noise(n, n) * n / 3e4), speech) for n in (9000, 20000, 31000)]
@@ -288,7 +288,7 @@ def test_every_name_is_known_from_the_files_alone():
     assert set(upstream_names()) <= {HUGGING_FACE, *names_in_s3prl()}
 
 
-def test_yamls_of_conf_text(tmp_path):
+def test_every_yaml_of_conf_text_is_valid(tmp_path):
     (tmp_path / "x.yaml").write_text("stages: [distill]\n")
     for path in sorted((CONF / "text").glob("*.yaml")):
         text = load_config(tmp_path / "x.yaml", text=path.stem).text_features

@@ -42,7 +42,7 @@ class Asked(Exception):
 @pytest.mark.parametrize(
     "name", [*sorted(path.stem for path in (CONF / "ssl").glob("*_*.yaml") if "whisper" not in path.stem), "wavlm"]
 )
-def test_addresses_are_those_that_s3prl_asks_for(name, cache, monkeypatch):
+def test_addresses_are_those_that_s3prl_downloads_from(name, cache, monkeypatch):
     def ask(address, **options):
         raise Asked(address)
 
@@ -61,17 +61,17 @@ def test_addresses_are_those_that_s3prl_asks_for(name, cache, monkeypatch):
     assert find_weights(name, "") == file
 
 
-def test_names_without_an_address():
+def test_local_upstreams_have_no_address():
     assert s3prl_address("fbank") == s3prl_address("no_such_upstream") == ""
     assert find_weights("no_such_upstream", "") is None
 
 
-def test_checkpoints_are_where_they_are(tmp_path):
+def test_a_given_checkpoint_is_found_at_its_path(tmp_path):
     assert find_weights("huggingface", str(tmp_path)) == tmp_path
     assert find_weights("wavlm_local", str(tmp_path / "no.pt")) is None
 
 
-def test_the_cache_of_hugging_face(tmp_path, monkeypatch):
+def test_models_in_the_cache_of_hugging_face_are_found(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert find_hugging_face("some/model") is None
     commit = "0" * 40
@@ -122,13 +122,13 @@ def test_weights_are_fetched_once_and_then_found(server, cache, monkeypatch, cap
     assert caplog.messages[3:] == caplog.messages[:3]
 
 
-def test_weights_that_are_nowhere_are_one_line(server, cache, monkeypatch):
+def test_missing_weights_are_one_line(server, cache, monkeypatch):
     hub = importlib.import_module("s3prl.upstream.wavlm.hubconf")
     find = "ambiser.features.upstreams.upstream._find"
     monkeypatch.setattr(find, lambda name: functools.partial(hub.wavlm_url, server[1]))
     monkeypatch.setattr(hub, "_urls_to_filepaths", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("no route")))
     monkeypatch.setattr(sys, "argv", ["fetch_weights", "wavlm_large"])
-    with pytest.raises(ConfigError, match=r"could not be fetched \(no route\); run tools/fetch_weights.sh wavlm_large"):
+    with pytest.raises(ConfigError, match=r"cannot be downloaded \(no route\); run tools/fetch_weights.sh wavlm_large"):
         fetch_weights.main()
 
 
