@@ -1,0 +1,62 @@
+"""Tells which keys of a configuration an experiment reads; the other keys cannot change its results."""
+
+from collections.abc import Iterator
+
+from ambiser.config.resolved import flatten
+from ambiser.config.schema import Config
+from ambiser.stages import TRAINING_STAGES
+
+NOT_USED = "(not used)"
+
+
+def unused_keys(config: Config) -> set[str]:
+    """Returns the dotted names of the sections and keys that play no part in an experiment."""
+    return set(_unused(config))
+
+
+def differing_used_keys(base: Config, other: Config) -> list[str]:
+    """Returns a line 'key: base value -> other value' for every key that differs and is read by an experiment.
+
+    A key that one of the two does not read is `(not used)` there. Keys with equal values are not listed, even if only
+    one experiment reads them: `stages` and the like tell.
+    """
+    before, after = (flatten(one.model_dump(mode="json")) for one in (base, other))
+    unused = unused_keys(base), unused_keys(other)
+    lines = []
+    for key in sorted(before):
+        values = before[key], after[key]
+        if values[0] == values[1]:
+            continue
+        shown = [NOT_USED if _is_in(key, keys) else value for value, keys in zip(values, unused, strict=True)]
+        if shown != [NOT_USED, NOT_USED]:
+            lines.append(f"{key}: {shown[0]} -> {shown[1]}")
+    return lines
+
+
+def _is_in(key: str, keys: set[str]) -> bool:
+    """Whether a key, or the section that holds it, is one of the keys."""
+    return key in keys or key.partition(".")[0] in keys
+
+
+def _unused(config: Config) -> Iterator[str]:
+    yield from (stage for stage in TRAINING_STAGES if stage not in config.stages)
+    after_ipr, heads = "prototypes" in config.stages, config.amber.heads()
+    if not after_ipr:
+        yield from ("ipr", "model.projection", "amber.use_prototypes", "amber.freeze_speech")
+    if not config.needs_text():
+        yield from ("text", "text_features", "model.text_encoder")
+    if not config.learns():
+        yield "finetune"
+    if "distill" not in config.stages:
+        yield "amber"
+        return
+    if heads == ("T",) and not after_ipr:
+        yield from ("ssl", "speech_features", "model.encoder", "model.pooling")
+    if "AT" not in heads:
+        yield from ("amber.fusion", "amber.modality_dropout")
+    if config.amber.guidance == 0:
+        yield from ("amber.weights", "amber.temperature", "amber.guidance_schedule", "amber.agreement_gate")
+    if config.amber.teacher == 0:
+        yield "amber.teacher_schedule"
+    if not config.amber.evidential:
+        yield "amber.evidential_regularizer"
