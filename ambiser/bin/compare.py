@@ -9,6 +9,7 @@ from ambiser.recipe.experiments import load_experiments
 from ambiser.recipe.program_options import Parser
 from ambiser.recipe.systems import all_systems
 
+DIVISIONS = ("class", "level", "kind", "gender")
 FORMS = ("text", "markdown", "latex", "csv")
 
 
@@ -18,15 +19,22 @@ def main() -> None:
     parser.add_argument(
         "--metrics", nargs="+", default=[], metavar="NAME", help="scores to compare (default: the usual ones)"
     )
+    parser.add_argument("--by", choices=DIVISIONS, default="", help="compare each class, level, kind or gender alone")
+    parser.add_argument(
+        "--family", action="append", default=[], metavar="NAMES",
+        help="scores whose p-values are corrected together, as in --family 'accuracy ua'; may be repeated; the other "
+        "scores are one more family",
+    )  # fmt: skip
     parser.add_argument("--format", choices=FORMS, default="text", help="format of the output")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file instead of the screen")
     args = parser.parse_args()
     set_up_logging()
     systems = all_systems(args, load_experiments(args))
-    contenders, rows = compare_systems(systems, args.folds, args.metrics)
+    families = [family.replace(",", " ").split() for family in args.family]
+    comparison = compare_systems(systems, args.folds, metrics=args.metrics, by=args.by, families=families)
     from ambiser.report.comparison_tables import render_comparison
 
-    text = render_comparison(contenders, rows, args.format)
+    text = render_comparison(comparison, args.format)
     if args.output is None:
         print(text, end="")
     else:

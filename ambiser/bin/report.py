@@ -32,8 +32,9 @@ def main() -> None:
     print(render_terminal(results), end="")
     differences = []
     if len({system.name for system in systems}) > 1 and len(make_tables(results)) == 1:
-        contenders, differences = compare_systems(systems, args.folds)
-        write_text(layout.exp_dir / "COMPARE.md", render_comparison(contenders, differences, "markdown"))
+        comparison = compare_systems(systems, args.folds)
+        differences = comparison.differences
+        write_text(layout.exp_dir / "COMPARE.md", render_comparison(comparison, "markdown"))
     else:  # a file of an earlier stage 8 would compare other experiments
         (layout.exp_dir / "COMPARE.md").unlink(missing_ok=True)
     write_text(layout.exp_dir / "RESULTS.md", render_markdown(results, differences))

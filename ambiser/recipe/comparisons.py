@@ -10,32 +10,54 @@ from ambiser.recipe.systems import System, ensure_predictions, folds_to_use
 
 
 def compare_systems(
-    systems: list[System], folds: Sequence[int], metrics: Sequence[str] = ()
-) -> tuple[list[object], list[object]]:
-    """Returns a `Contender` per system, the mean over its seeds, and the `Difference` of each to the first one.
+    systems: list[System],
+    folds: Sequence[int],
+    *,
+    metrics: Sequence[str] = (),
+    by: str = "",
+    families: Sequence[Sequence[str]] = (),
+) -> object:
+    """Returns the `Comparison` of each system, the mean over its seeds, with the first one.
 
     Args:
         systems: as on the command line.
         folds: to compare on; empty: all.
-        metrics: the scores to compare; empty: the usual ones.
+        metrics: the scores to compare; empty: the usual ones and those of the families.
+        by: class, level, kind or gender; empty: all utterances.
+        families: scores whose p-values are corrected together; the other scores are one more family.
 
     Raises:
-        ConfigError: a score is unknown, or there is one system alone.
+        ConfigError: a score is unknown, in two families or in a family and not compared, or there is only one system.
     """
-    from ambiser.scoring.comparison import COMPARED, compare
-    from ambiser.scoring.score_names import METRICS
+    from ambiser.scoring.comparison import compare
 
-    for metric in metrics:
-        if metric not in METRICS:
-            raise ConfigError(f"--metrics {metric}: there is no such score; there are {' '.join(METRICS)}")
+    metrics = _check_scores(metrics, by, families)
     names = list(dict.fromkeys(system.name for system in systems))
     if len(names) < 2:
         raise ConfigError(f"{names[0]} alone cannot be compared; name two or more experiments")
     folds = folds_to_use(systems[0].experiment, list(folds))
     contenders = [_contender(name, systems, folds) for name in progress(names, "load predictions")]
     score = systems[0].experiment.config.score
-    rows = compare(contenders, bins=score.ece_bins, resamples=score.paired_resamples, metrics=list(metrics) or COMPARED)
-    return contenders, rows
+    return compare(
+        contenders, bins=score.ece_bins, resamples=score.paired_resamples, metrics=metrics, by=by, families=families
+    )
+
+
+def _check_scores(metrics: Sequence[str], by: str, families: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the scores to compare."""
+    from ambiser.scoring.compared_groups import metrics_of, usual_scores
+
+    known, where = metrics_of(by), f" with --by {by}" if by else ""
+    in_families = [metric for family in families for metric in family]
+    for option, names in (("metrics", metrics), ("family", in_families)):
+        for metric in names:
+            if metric not in known:
+                raise ConfigError(f"--{option} {metric}: there is no such score{where}; there are {' '.join(known)}")
+            if list(names).count(metric) > 1:
+                raise ConfigError(f"--{option} {metric}: is given twice")
+            if metrics and metric not in metrics:
+                raise ConfigError(f"--family {metric}: is not compared; add it to --metrics")
+    return list(metrics) or list(dict.fromkeys([*usual_scores(by), *in_families]))
 
 
 def _contender(name: str, systems: list[System], folds: list[int]) -> object:
@@ -44,6 +66,5 @@ def _contender(name: str, systems: list[System], folds: list[int]) -> object:
 
     own = [system for system in systems if system.name == name]
     results = [read_results(require(own[0].experiment.layout.results(one.tag), "score")) for one in own]
-    runs = {one.tag: {k: load_scored(one, k, ensure_predictions(one, k))[0] for k in folds} for one in own}
-    config = {} if own[0].imported else own[0].experiment.config.model_dump(mode="json")
-    return Contender(name, results, runs, config)
+    runs = [{k: load_scored(one, k, ensure_predictions(one, k))[0] for k in folds} for one in own]
+    return Contender(name, results, runs, None if own[0].imported else own[0].experiment.config)

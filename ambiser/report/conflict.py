@@ -6,7 +6,7 @@ import numpy as np
 
 from ambiser.labels.entropy import entropy_bits
 from ambiser.report.system_details import HEADS, Detail
-from ambiser.scoring.evaluation import level_names
+from ambiser.scoring.group_masks import level_names
 from ambiser.scoring.metrics import bhattacharyya
 
 MOST_DISAGREEING = 20

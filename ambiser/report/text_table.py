@@ -17,12 +17,12 @@ def aligned(rows: Sequence[Sequence[str]], between: str, *, left: Collection[int
     return lines
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Returns a Markdown table whose columns are padded, so that it reads well as text too."""
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: Collection[int] = (0,)) -> str:
+    """Returns a Markdown table, aligned as in `aligned`, so that it reads well as text too."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
-    lines = [f"| {line} |" for line in aligned(cells, " | ")]
+    lines = [f"| {line} |" for line in aligned(cells, " | ", left=left)]
     widths = [max(max(_width(row[i]) for row in cells), LEAST_WIDTH) for i in range(len(header))]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    rule = ["-" * width if i in left else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
     return "\n".join([lines[0], f"| {' | '.join(rule)} |", *lines[1:]]) + "\n"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ambiser.labels.entropy import entropy_bits
 from ambiser.labels.label_view import AMBIGUOUS, PRECISE
-from ambiser.scoring.evaluation import level_names
+from ambiser.scoring.group_masks import level_names
 from ambiser.scoring.groups import Fold
 from ambiser.scoring.metrics import jsd_bits
 

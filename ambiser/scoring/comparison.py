@@ -2,35 +2,37 @@
 
 Would a difference hold for other speakers? The paired bootstrap draws speakers and scores both systems on the same
 ones. Would it hold for other training runs? The corrected resampled t-test takes the differences over seeds and folds,
-whose training sets overlap. Bootstrap p-values are corrected for the number of comparisons in the table (Holm).
+whose training sets overlap. Bootstrap p-values are corrected by Holm's method within families of comparisons.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import t as student_t
 
+from ambiser.config import Config
 from ambiser.errors import DataError
-from ambiser.scoring.bootstrap import draw_speakers, percentile_intervals
-from ambiser.scoring.groups import INTERVAL_LEVEL, Fold, PooledFolds, Resampling
+from ambiser.scoring.bootstrap import percentile_intervals
+from ambiser.scoring.compared_groups import ComparedGroup, find_groups, metrics_of, usual_scores
+from ambiser.scoring.groups import INTERVAL_LEVEL, Fold
 from ambiser.scoring.results import Results
+from ambiser.scoring.score_names import Metric
+from ambiser.scoring.seed_scores import Key, SeedScores, paired_folds, pool_folds, score_seeds
+from ambiser.scoring.significance import bootstrap_p, corrected_t_test, holm
 from ambiser.scoring.stamp import APART, NOTED, differing
 
-COMPARED = ("accuracy", "ua", "macro_f1", "bc", "jsd_bits", "r2_pearson", "r2_determination", "ece")
 FEW_SPEAKERS = 8
-"""Fewer than these are too few to resample: of two, every second resample holds but one."""
-Runs = Mapping[str, Mapping[int, Fold]]
+"""With fewer speakers, resamples are too much alike: of two speakers, every second resample holds only one."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A system: the results of each seed, their folds by tag, and the resolved configuration (empty when imported)."""
+    """A system: its results and folds per seed, in the same order, and its configuration (None when imported)."""
 
     name: str
     results: Sequence[Results]
-    runs: Runs
-    config: Mapping[str, object]
+    runs: Sequence[Mapping[int, Fold]]
+    config: Config | None
 
     def score(self, metric: str) -> float | None:
         """Returns the mean over seeds of the pooled score, None when one seed has none."""
@@ -40,7 +42,10 @@ class Contender:
 
 @dataclass(frozen=True)
 class Difference:
-    """One score of a system (other) against that of the first one (base), averaged over seeds."""
+    """One score of a system (other) against that of the first one (base), averaged over seeds.
+
+    `group` names the utterances; it is empty for all of them. `runs` counts the pairs of seed and fold behind `p_t`.
+    """
 
     base: str
     other: str
@@ -52,6 +57,7 @@ class Difference:
     p_holm: float | None
     p_t: float | None
     runs: int
+    group: str = ""
 
     @property
     def value(self) -> float | None:
@@ -60,30 +66,92 @@ class Difference:
         return None if missing else self.other_score - self.base_score
 
 
+@dataclass(frozen=True)
+class Family:
+    """Comparisons whose p-values are corrected together: their scores, and how many comparisons have a p-value."""
+
+    scores: tuple[str, ...]
+    comparisons: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Systems, the differences of each to the first one, and how they were computed.
+
+    Attributes:
+        contenders: the systems, the first one is the base.
+        differences: ordered by system, group and score.
+        families: of Holm's correction.
+        resamples: of the speakers.
+        by: one of `DIVISIONS`, or empty for all utterances.
+        groups: of utterances, a single one without a name if `by` is empty.
+    """
+
+    contenders: Sequence[Contender]
+    differences: Sequence[Difference]
+    families: Sequence[Family]
+    resamples: int
+    by: str
+    groups: Sequence[ComparedGroup]
+
+    def metric(self, name: str) -> Metric:
+        """Returns how a score is shown."""
+        return metrics_of(self.by)[name]
+
+
 def compare(
-    contenders: Sequence[Contender], *, bins: int, resamples: int, metrics: Sequence[str] = COMPARED, seed: int = 0
-) -> list[Difference]:
+    contenders: Sequence[Contender],
+    *,
+    bins: int,
+    resamples: int,
+    metrics: Sequence[str] = (),
+    by: str = "",
+    families: Sequence[Sequence[str]] = (),
+    seed: int = 0,
+) -> Comparison:
     """Compares every system with the first one.
 
     Args:
         contenders: two or more, scored on the same utterances.
         bins: of the calibration error.
         resamples: of the speakers.
-        metrics: the scores to compare.
+        metrics: the scores to compare; empty: the usual ones.
+        by: one of `DIVISIONS`, or empty for all utterances.
+        families: scores whose p-values are corrected together; the scores in none of them are one more family.
         seed: of the resamples.
 
     Raises:
         DataError: two systems were not scored alike; every differing key of the stamp is named.
     """
-    base = contenders[0]
     _check_comparable(contenders)
-    drawn = [_resample(one, bins, resamples, seed) for one in contenders]
+    metrics, stamp = list(metrics) or usual_scores(by), contenders[0].results[0].stamp
+    pool = pool_folds(contenders[0].runs[0], bins)
+    groups = find_groups(by, pool, class_names=stamp.class_names, levels=stamp.score["levels"])
+    seeds = [[result.stamp.seed for result in one.results] for one in contenders]
+    measured = [
+        score_seeds(numbers, one.runs, groups, metrics, bins, resamples, seed)
+        for numbers, one in zip(seeds, contenders, strict=True)
+    ]
     rows = []
-    for other, values in zip(contenders[1:], drawn[1:], strict=True):
-        gaps = {metric: values[metric] - drawn[0][metric] for metric in metrics}  # (R,) each
-        rows += _differences(base, other, gaps)
-    corrected = holm([row.p for row in rows])
-    return [replace(row, p_holm=p) for row, p in zip(rows, corrected, strict=True)]
+    for other, scores in zip(contenders[1:], measured[1:], strict=True):
+        for key in scores[0].drawn:
+            rows += _difference(contenders[0].name, other.name, key, measured[0], scores)
+    rows, made = correct(rows, families)
+    return Comparison(contenders, rows, made, resamples, by, groups)
+
+
+def correct(rows: Sequence[Difference], families: Sequence[Sequence[str]]) -> tuple[list[Difference], list[Family]]:
+    """Corrects the p-values of each family by Holm's method; scores in no family are one more family."""
+    named = {metric for family in families for metric in family}
+    rest = [row.metric for row in rows if row.metric not in named]
+    corrected, made = list(rows), []
+    for family in (*families, list(dict.fromkeys(rest))):
+        places = [i for i, row in enumerate(rows) if row.metric in family]
+        for i, p in zip(places, holm([rows[i].p for i in places]), strict=True):
+            corrected[i] = replace(rows[i], p_holm=p)
+        if places:
+            made.append(Family(tuple(family), sum(rows[i].p is not None for i in places)))
+    return corrected, made
 
 
 def _check_comparable(contenders: Sequence[Contender]) -> None:
@@ -95,94 +163,35 @@ def _check_comparable(contenders: Sequence[Contender]) -> None:
                 raise DataError(f"{base.name} and {other.name} cannot be compared, they differ in {'; '.join(lines)}")
 
 
-def _differences(base: Contender, other: Contender, gaps: Mapping[str, np.ndarray]) -> list[Difference]:
-    """Returns the differences between two systems, not yet corrected by Holm.
-
-    Args:
-        base: the first system.
-        other: the second one.
-        gaps: (R,) other minus base in every resample, by score.
-    """
-    intervals = percentile_intervals(gaps, INTERVAL_LEVEL)
-    rows = []
-    for metric, gap in gaps.items():
-        pairs, ratio = paired_folds(base.results, other.results, metric)
-        row = Difference(
-            base=base.name,
-            other=other.name,
-            metric=metric,
-            base_score=base.score(metric),
-            other_score=other.score(metric),
-            interval=intervals[metric],
-            p=None if intervals[metric] is None else bootstrap_p(gap),
-            p_holm=None,
-            p_t=corrected_t_test(pairs, ratio),
-            runs=len(pairs),
-        )
-        rows.append(row)
-    return rows
-
-
-def bootstrap_p(gaps: np.ndarray) -> float:
-    """Returns the two-sided p-value of no difference: twice the smaller share of resamples on either side of 0.
-
-    One is added to counts and resamples, so that no p-value is smaller than the resamples can show.
-    """
-    known = gaps[np.isfinite(gaps)]
-    side = min((known <= 0).sum(), (known >= 0).sum())
-    return float(min(1.0, 2 * (side + 1) / (len(known) + 1)))
+def _difference(
+    base: str, other: str, key: Key, base_scores: Sequence[SeedScores], other_scores: Sequence[SeedScores]
+) -> list[Difference]:
+    """Returns the difference in one score of one group, not yet corrected; none if a group has no such score."""
+    values = [np.mean([one.drawn[key] for one in scores], axis=0) for scores in (base_scores, other_scores)]  # (1 + R,)
+    group, metric = key
+    if group and not any(np.isfinite(drawn[0]) for drawn in values):
+        return []
+    gaps = values[1][1:] - values[0][1:]  # (R,)
+    interval = percentile_intervals({metric: gaps}, INTERVAL_LEVEL)[metric]
+    pairs, ratio = paired_folds(base_scores, other_scores, key)
+    row = Difference(
+        base=base,
+        other=other,
+        metric=metric,
+        base_score=_known(values[0][0]),
+        other_score=_known(values[1][0]),
+        interval=interval,
+        p=None if interval is None else bootstrap_p(gaps),
+        p_holm=None,
+        p_t=corrected_t_test(pairs, ratio),
+        runs=len(pairs),
+        group=group,
+    )
+    return [row]
 
 
-def corrected_t_test(differences: Sequence[float], ratio: float) -> float | None:
-    """Returns the two-sided p-value of the corrected resampled t-test, None with fewer than two differences.
-
-    With J differences of mean d and variance s2 (divisor J - 1), t = d / sqrt((1 / J + ratio) s2) on J - 1 degrees of
-    freedom. The plain t-test has no ratio and takes overlapping training sets for independent ones.
-
-    Args:
-        differences: of each seed and fold.
-        ratio: tested over trained utterances of a fold.
-
-    Source: Nadeau and Bengio, Inference for the generalization error, Machine Learning 2003.
-    """
-    count = len(differences)
-    if count < 2:
-        return None
-    mean, variance = float(np.mean(differences)), float(np.var(differences, ddof=1))
-    if variance == 0:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * student_t.sf(abs(mean) / np.sqrt((1 / count + ratio) * variance), count - 1))
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Returns p-values corrected by Holm's step-down method; None stays None and does not count."""
-    known = [i for i, p in enumerate(p_values) if p is not None]
-    order = sorted(known, key=lambda i: p_values[i])
-    corrected: list[float | None] = [None] * len(p_values)
-    largest = 0.0
-    for rank, i in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * p_values[i]))
-        corrected[i] = largest
-    return corrected
-
-
-def paired_folds(base: Sequence[Results], other: Sequence[Results], metric: str) -> tuple[list[float], float]:
-    """Returns the differences of every seed and fold that both have, and tested over trained utterances of a fold.
-
-    A system without seeds (an imported one) is paired with every seed of the other.
-    """
-    pairs, ratios = [], []
-    for a in base:
-        for b in other:
-            seeds = {a.stamp.seed, b.stamp.seed}
-            if len(seeds - {None}) > 1:
-                continue
-            for number, fold in a.scores.folds.items():
-                values = [one.scores.folds[number].scores[metric] for one in (a, b)]
-                if None not in values:
-                    pairs.append(values[1] - values[0])
-                    ratios.append(fold.utterances / max(fold.train_utterances, 1))
-    return pairs, float(np.mean(ratios)) if ratios else 0.0
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def comparison_notes(contenders: Sequence[Contender]) -> list[str]:
@@ -195,13 +204,3 @@ def comparison_notes(contenders: Sequence[Contender]) -> list[str]:
         for line in differing(base.results[0].stamp, other.results[0].stamp, NOTED):
             notes.append(f"{base.name} / {other.name} differ in {line}")
     return notes
-
-
-def _resample(contender: Contender, bins: int, resamples: int, seed: int) -> dict[str, np.ndarray]:
-    """Returns the mean over seeds of every score in every resample."""
-    parts = []
-    for folds in contender.runs.values():
-        pool = PooledFolds(folds, Resampling(0, 0, "percentile"), bins)
-        drawn = draw_speakers(len(pool.names), resamples, seed)
-        parts.append(pool.resample(np.ones(len(pool.hard), dtype=bool), drawn))
-    return {metric: np.mean([part[metric] for part in parts], axis=0) for metric in parts[0]}

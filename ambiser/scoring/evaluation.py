@@ -6,8 +6,8 @@ from dataclasses import is_dataclass, replace
 import numpy as np
 
 from ambiser.labels.entropy import entropy_bits
-from ambiser.labels.label_view import AMBIGUOUS, PRECISE
 from ambiser.scoring.calibration import Calibration
+from ambiser.scoring.group_masks import gender_masks, kind_masks, level_masks
 from ambiser.scoring.groups import INTERVAL_LEVEL, Fold, PooledFolds, Resampling
 from ambiser.scoring.metrics import above_uniform, class_aurocs, confusion_counts, utterance_scores
 from ambiser.scoring.reliability import reliability_bins
@@ -62,9 +62,9 @@ def evaluate(
         pooled=pool.group(np.ones(len(voted), dtype=bool)),
         folds=per_fold,
         over_folds=_over_folds([group.scores for group in per_fold.values()]),
-        levels=[LevelGroup(**vars(pool.group(mask)), **about) for mask, about in _levels(voted, levels)],
-        kinds=[NamedGroup(**vars(pool.group(mask)), name=name) for name, mask in _kinds(pool) if mask.any()],
-        genders=[NamedGroup(**vars(pool.group(mask)), name=name) for name, mask in _genders(pool)],
+        levels=[LevelGroup(**vars(pool.group(mask)), **about) for mask, about in level_masks(voted, levels)],
+        kinds=[NamedGroup(**vars(pool.group(mask)), name=name) for name, mask in kind_masks(pool) if mask.any()],
+        genders=[NamedGroup(**vars(pool.group(mask)), name=name) for name, mask in gender_masks(pool)],
         per_speaker=_per_speaker(pool),
         per_class=_per_class(pool),
         confusion=confusion_counts(pool.probs.argmax(axis=1), pool.hard, pool.classes),
@@ -114,40 +114,6 @@ def rounded(value: object) -> object:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def level_names(levels: list[float]) -> list[str]:
-    """Returns low, medium, high for the usual two borders, and the ranges of entropy for any other number."""
-    if len(levels) == 2:
-        return ["low", "medium", "high"]
-    return [
-        f"H <= {levels[0]:g}",
-        *(f"{a:g} < H <= {b:g}" for a, b in zip(levels, levels[1:], strict=False)),
-        f"H > {levels[-1]:g}",
-    ]
-
-
-def _levels(voted: np.ndarray, levels: list[float]) -> list[tuple[np.ndarray, dict[str, object]]]:
-    tolerance = 1e-9  # thirds do not add up to one exactly
-    edges = [-np.inf, *(level + tolerance for level in levels), np.inf]
-    bounds = [None, *levels, None]
-    return [
-        (
-            (voted > edges[i]) & (voted <= edges[i + 1]),
-            {"name": name, "above_bits": bounds[i], "up_to_bits": bounds[i + 1]},
-        )
-        for i, name in enumerate(level_names(levels))
-    ]
-
-
-def _kinds(pool: PooledFolds) -> list[tuple[str, np.ndarray]]:
-    known = pool.hard >= 0
-    return [
-        ("precise", known & (pool.kind == PRECISE)),
-        ("ambiguous", known & (pool.kind == AMBIGUOUS)),
-        ("other with majority", known & (pool.kind != PRECISE) & (pool.kind != AMBIGUOUS)),
-        ("no majority", ~known),
-    ]
-
-
 def _fold_group(pool: PooledFolds, number: int, fold: Fold) -> FoldGroup:
     group = pool.group(pool.fold == number, intervals=False)
     return FoldGroup(**vars(group), train_utterances=fold.train_utterances)
@@ -163,12 +129,6 @@ def _over_folds(scores: list[Scores]) -> dict[str, OverFolds]:
             folds=len(values),
         )
     return table
-
-
-def _genders(pool: PooledFolds) -> list[tuple[str, np.ndarray]]:
-    if pool.genders is None or len(np.unique(pool.genders)) < 2:
-        return []
-    return [(str(name), pool.genders == name) for name in np.unique(pool.genders)]
 
 
 def _per_speaker(pool: PooledFolds) -> dict[str, SpeakerScores]:

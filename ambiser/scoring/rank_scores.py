@@ -44,13 +44,25 @@ def macro_area(probs: np.ndarray, hard: np.ndarray, *, speaker: np.ndarray, draw
         speaker, drawn: as in `rank_scores`.
     """
     known = hard >= 0
-    times = drawn.astype(float)
-    areas = []
-    for values, label in zip(probs[known].T, range(probs.shape[1]), strict=True):
-        in_order, sizes = _pairs_in_order(values, hard[known] == label, speaker[known], drawn.shape[1])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            areas.append(((times @ in_order) * times).sum(axis=1) / (times @ sizes).prod(axis=1))
+    areas = [
+        area(values, hard[known] == label, speaker=speaker[known], drawn=drawn)
+        for label, values in enumerate(probs[known].T)
+    ]
     return np.mean(areas, axis=0)
+
+
+def area(values: np.ndarray, positive: np.ndarray, *, speaker: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Returns the area under the ROC curve of every resample: (R,), NaN without positives or without negatives.
+
+    Args:
+        values: (N,) the higher, the more likely positive.
+        positive: (N,) which utterances are.
+        speaker, drawn: as in `rank_scores`.
+    """
+    times = drawn.astype(float)
+    in_order, sizes = _pairs_in_order(values, positive, speaker, drawn.shape[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return ((times @ in_order) * times).sum(axis=1) / (times @ sizes).prod(axis=1)
 
 
 def _pairs_in_order(

@@ -60,6 +60,18 @@ METRICS = {
     ),
     "no_majority_aupr": Metric("AUPR no majority", "higher", "the same as average precision; its floor is their share"),
 }
+CLASS_METRICS = {
+    "recall": Metric("recall", "higher", "share of the class's utterances that the prediction finds"),
+    "precision": Metric("precision", "higher", "share of the utterances predicted as the class whose reference it is"),
+    "f1": Metric("F1", "higher", "harmonic mean of recall and precision"),
+    "auroc": Metric("AUROC", "higher", "area under the ROC curve of the class against the others"),
+    "bc": Metric("BC", "higher", "BC over the utterances whose reference is the class"),
+    "jsd_bits": Metric("JSD (bits)", "lower", "JSD over the utterances whose reference is the class"),
+    "r2_determination": Metric(
+        "R² (determination)", "higher", "variance of the class's vote share over all utterances that is explained"
+    ),
+}
+"""The scores of one class."""
 HARD = ("accuracy", "ua", "macro_f1", "weighted_f1")
 """The scores that need a class alone; the others need a distribution."""
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +13,9 @@ from ambiser.bin import compare as program
 from ambiser.bin import report, score
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.files import read_json, write_json
-from ambiser.scoring.comparison import bootstrap_p, corrected_t_test, holm, paired_folds
 from ambiser.scoring.results_file import read_results
+from ambiser.scoring.seed_scores import SeedScores, paired_folds
+from ambiser.scoring.significance import bootstrap_p, corrected_t_test, holm
 
 
 @pytest.fixture
@@ -61,21 +61,20 @@ def test_the_p_value_of_systems_that_are_alike_is_below_a_twentieth_about_as_oft
     assert 0.01 < np.mean(np.array(found) < 0.05) < 0.12
 
 
-def _results(seed, **folds):
-    scored = {
-        int(k[1:]): SimpleNamespace(utterances=20, train_utterances=60, scores={"bc": v}) for k, v in folds.items()
-    }
-    return SimpleNamespace(stamp=SimpleNamespace(seed=seed), scores=SimpleNamespace(folds=scored))
+def _seed_scores(seed, **folds):
+    values = {int(name[1:]): {("", "bc"): value} for name, value in folds.items()}
+    return SeedScores(seed, {}, values, dict.fromkeys(values, 1 / 3))
 
 
 def test_runs_are_paired_by_seed_and_fold():
-    base = [_results(1, f1=0.5, f2=0.6), _results(2, f1=0.7, f2=None)]
-    other = [_results(2, f1=0.8, f2=0.9), _results(1, f1=0.6, f2=0.5)]
-    pairs, ratio = paired_folds(base, other, "bc")
+    key = ("", "bc")
+    base = [_seed_scores(1, f1=0.5, f2=0.6), _seed_scores(2, f1=0.7, f2=np.nan)]
+    other = [_seed_scores(2, f1=0.8, f2=0.9), _seed_scores(1, f1=0.6, f2=0.5)]
+    pairs, ratio = paired_folds(base, other, key)
     assert pairs == pytest.approx([0.1, -0.1, 0.1]) and ratio == pytest.approx(1 / 3)
-    imported = [_results(None, f1=0.9, f2=0.9)]
-    assert paired_folds(base, imported, "bc")[0] == pytest.approx([0.4, 0.3, 0.2])
-    assert paired_folds(base[:1], other[:1], "bc") == ([], 0.0)
+    imported = [_seed_scores(None, f1=0.9, f2=0.9)]
+    assert paired_folds(base, imported, key)[0] == pytest.approx([0.4, 0.3, 0.2])
+    assert paired_folds(base[:1], other[:1], key) == ([], 0.0)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from ambiser.errors import DataError
 from ambiser.io.records import to_json
 from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.bootstrap import draw_speakers, percentile_intervals, resampled_scores
-from ambiser.scoring.evaluation import evaluate, level_names, rounded
+from ambiser.scoring.evaluation import evaluate, rounded
+from ambiser.scoring.group_masks import level_names
 from ambiser.scoring.groups import Fold
 from ambiser.scoring.metrics import score_all
 from ambiser.scoring.score_names import METRICS
