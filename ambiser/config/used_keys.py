@@ -6,7 +6,7 @@ from ambiser.config.resolved import flatten
 from ambiser.config.schema import Config
 from ambiser.stages import TRAINING_STAGES
 
-NOT_USED = "(not used)"
+NOT_SET, NOT_USED = "(not set)", "(not used)"
 
 
 def unused_keys(config: Config) -> set[str]:
@@ -23,8 +23,8 @@ def differing_used_keys(base: Config, other: Config) -> list[str]:
     before, after = (flatten(one.model_dump(mode="json")) for one in (base, other))
     unused = unused_keys(base), unused_keys(other)
     lines = []
-    for key in sorted(before):
-        values = before[key], after[key]
+    for key in sorted(before.keys() | after.keys()):  # the keys of a grid (`tune`) are free
+        values = before.get(key, NOT_SET), after.get(key, NOT_SET)
         if values[0] == values[1]:
             continue
         shown = [NOT_USED if _is_in(key, keys) else value for value, keys in zip(values, unused, strict=True)]
@@ -42,7 +42,9 @@ def _unused(config: Config) -> Iterator[str]:
     yield from (stage for stage in TRAINING_STAGES if stage not in config.stages)
     after_ipr, heads = "prototypes" in config.stages, config.amber.heads()
     if not after_ipr:
-        yield from ("ipr", "model.projection", "amber.use_prototypes", "amber.freeze_speech")
+        yield from ("ipr", "gaussian", "model.projection", "amber.use_prototypes", "amber.freeze_speech")
+    if not config.ipr.predict_by.endswith("gaussian"):
+        yield "gaussian"
     if not config.needs_text():
         yield from ("text", "text_features", "model.text_encoder")
     if not config.learns():

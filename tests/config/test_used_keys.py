@@ -23,7 +23,7 @@ def test_unused_keys_exist():
 @pytest.mark.parametrize(
     "override",
     [
-        "prototypes.epochs=7", "update.batch=3", "ipr.temperature=0.3", "finetune.gain_db=1", "text_features.layer=3",
+        "prototypes.epochs=7", "gaussian.dims=3", "update.batch=3", "ipr.temperature=0.3", "finetune.gain_db=1", "text_features.layer=3",
         "text=bert_base_uncased", "amber.temperature=1", "amber.fusion=gated", "model.projection=3",
         "amber.use_prototypes=false",
     ],
@@ -48,6 +48,11 @@ def test_a_key_that_one_experiment_reads_is_listed_with_its_value_there(tmp_path
         "stages: ['distill'] -> ['prototypes', 'update']",
     ]
     assert differing_used_keys(ipr, base)[0] == "prototypes.epochs: 9 -> (not used)"
+
+
+def test_the_keys_of_a_grid_are_listed(tmp_path):
+    tuned = _config(tmp_path, "tune={distill.epochs: [2, 4]}")
+    assert differing_used_keys(_config(tmp_path), tuned) == ["tune.distill.epochs: (not set) -> [2, 4]"]
 
 
 def test_shared_sections_are_always_listed(tmp_path):
