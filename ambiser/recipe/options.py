@@ -180,7 +180,7 @@ _ALL = (
     ),
     Option("dry_run", "BOOL", "true: print the commands and run nothing", _boolean, False),
     Option("status", "BOOL", "true: print what is done and what is missing", _boolean, False),
-)  # fmt: skip
+)  # fmt: skip  # one value per line would be 90 lines longer and hide the table
 OPTIONS = {option.name: option for option in _ALL}
 
 _FEATURES = ("ssl", "text", "set", "tune", "tag")
