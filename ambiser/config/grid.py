@@ -190,7 +190,7 @@ def _check_points(config: Config, where: str) -> list[str]:
     """Returns a line per fault of the grid as a whole."""
     last = config.stages[-1]
     if getattr(config, last).select == "last":
-        return [f"{where}: tune needs a dev score, and {last}.select is last; set jsd, ua or accuracy"]
+        return [f"{where}: tune needs a dev score, and {last}.select is last; set jsd, calibrated_jsd, ua or accuracy"]
     count = math.prod(len(values) for values in config.tune.values())
     if count > MOST_POINTS:
         return [f"{where}: the grid has {count:,} points; at most {MOST_POINTS} are allowed"]

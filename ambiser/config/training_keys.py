@@ -26,8 +26,10 @@ class Optimization(Section):
     warmup: Share = Field(0.1, description="share of the steps with linear warmup; cosine decay to 0 follows")
     clip: Positive = Field(1.0, description="gradient norm clipping")
     patience: Patience = 0
-    select: Literal["jsd", "ua", "accuracy", "last"] = Field(
-        "jsd", description="dev score that selects the best epoch; last: keep the last epoch and ignore patience"
+    select: Literal["jsd", "calibrated_jsd", "ua", "accuracy", "last"] = Field(
+        "jsd",
+        description="dev score that selects the best epoch; calibrated_jsd: JSD at the best temperature; last: keep the "
+        "last epoch and ignore patience",
     )
 
 

@@ -100,4 +100,16 @@ def dev_scores(probs: Tensor, dev: Part) -> dict[str, float | None]:
         "dev_accuracy": correct.mean().item() if recalls else None,
         "dev_ua": sum(recalls) / len(recalls) if recalls else None,
         "dev_jsd": js_divergence(dev.soft, probs.clamp_min(1e-12).log()).mean().item(),  # log 0 would give NaN
+        "dev_calibrated_jsd": calibrated_jsd(probs, dev.soft),
     }
+
+
+def calibrated_jsd(probs: Tensor, soft: Tensor) -> float:
+    """Returns the JSD in nats of predictions (N, C) to votes (N, C) at the best temperature of a grid.
+
+    An epoch chosen by it is not the one that happens to be softest; `score.calibration` then fits the temperature.
+    """
+    scales = 2 ** (torch.arange(-24, 17, device=probs.device) / 8)  # (S,), 1 / temperature from 1/8 to 4
+    logs = probs.clamp_min(1e-12).log()  # (N, C)
+    tempered = [js_divergence(soft, (scale * logs).log_softmax(dim=1)).mean() for scale in scales]
+    return torch.stack(tempered).min().item()

@@ -25,7 +25,7 @@ from ambiser.train.processes import check_same, is_first, sum_gradients
 
 # Fused, an update passes over the weights once instead of a dozen times: a sixth of the time on a CPU.
 OPTIMIZERS = {"adamw": functools.partial(torch.optim.AdamW, fused=True), "sgd": torch.optim.SGD}
-LOWER_IS_BETTER = {"jsd"}
+LOWER_IS_BETTER = {"jsd", "calibrated_jsd"}
 
 
 class TrainingTask(Protocol):
