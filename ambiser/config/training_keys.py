@@ -28,8 +28,8 @@ class Optimization(Section):
     patience: Patience = 0
     select: Literal["jsd", "calibrated_jsd", "ua", "accuracy", "last"] = Field(
         "jsd",
-        description="dev score that selects the best epoch; calibrated_jsd: JSD at the best temperature; last: keep the "
-        "last epoch and ignore patience",
+        description="dev score that selects the best epoch; calibrated_jsd: JSD at the best temperature; last: the "
+        "last epoch, without patience",
     )
 
 
