@@ -157,20 +157,24 @@ class Amber(Section):
     target: Literal["votes", "majority"] = Field(
         "votes", description="training target: soft label, or hard label (utterances without a majority are skipped)"
     )
-    divergence: Literal["jsd", "kl", "soft_ce"] = Field("jsd", description="divergence D of the objective [D]")
+    divergence: Literal["jsd", "kl", "soft_ce"] = Field("jsd", description="divergence D of the objective; JSD [S]")
     student: Literal["A", "T", "AT"] = Field(
         "AT", description="head to score: speech (A), text (T), fusion (AT) [P: for example fusion]"
     )
     weights: Literal["gt_divergence", "inverse_divergence", "confidence", "uniform"] = Field(
-        "gt_divergence", description="rule for the teacher weights of an utterance [D]"
+        "gt_divergence", description="rule for the teacher weights of an utterance; gt_divergence [S]"
     )
-    guidance: Annotated[float, Field(ge=0)] = Field(0.5, description="weight lambda of the teachers' guidance [D]")
+    guidance: Annotated[float, Field(ge=0)] = Field(
+        0.5, description="weight lambda of the teachers' guidance [D]; the paper chooses 0.3, 0.5 or 0.7 on dev [S]"
+    )
     teacher: Annotated[float, Field(ge=0)] = Field(1.0, description="weight beta of the teachers' supervision [D]")
     guidance_schedule: Schedule = Field(
         "constant", description="lambda over the epochs: constant, from 0 to its value, or from its value to 0 [D]"
     )
     teacher_schedule: Schedule = Field("constant", description="beta over the epochs, likewise [D]")
-    temperature: Positive = Field(0.1, description="temperature tau of the teacher weights [D]")
+    temperature: Positive = Field(
+        0.1, description="temperature tau of the teacher weights [D]; the paper chooses 0.5, 0.25 or 0.125 on dev [S]"
+    )
     fusion: Literal["concat", "gated", "cross_attention", "gated_concat"] = Field(
         "concat",
         description="fusion head: concatenated vectors, gated sum of their projections, cross-attention of frames and "
