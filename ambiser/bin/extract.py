@@ -11,7 +11,7 @@ from ambiser.recipe.program_options import Parser
 def main() -> None:
     """Runs the program."""
     parser = Parser(__doc__, "extract")
-    parser.add_argument("--part", type=int, nargs=2, metavar=("K", "N"), help="make part K of N, of speech alone")
+    parser.add_argument("--part", type=int, nargs=2, metavar=("K", "N"), help="make part K of N, speech only")
     args = parser.parse_args()
     if args.part and not 1 <= args.part[0] <= args.part[1]:
         parser.error(f"--part K N must be 1 <= K <= N, got {args.part[0]} {args.part[1]}")

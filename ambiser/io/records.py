@@ -80,7 +80,7 @@ def _read_key(kind: type, key: str, where: str) -> object:
 
 
 def _expect(kind: type, value: object, where: str) -> object:
-    """Returns the value when it has the type; whole numbers are numbers, and bool is no number."""
+    """Returns the value when it has the type; an int is a valid float, a bool is not."""
     fits = isinstance(value, int | float if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     if not fits:
         raise DataError(f"{where}: must be of type {kind.__name__}, got {value!r:.60}")

@@ -58,7 +58,7 @@ def check_disk(name: str, folder: Path, faults: list[str]) -> None:
     if not (place.is_dir() and os.access(place, os.W_OK)):
         faults.append(f"--{name} {folder}: {place} is not a folder with permission to write")
     elif free < LEAST_DISK_BYTES:
-        faults.append(f"--{name} {folder}: only {free / 2**20:.0f} MiB free; make room, or use another disk")
+        faults.append(f"--{name} {folder}: only {free / 2**20:.0f} MiB free; free some space, or use another disk")
 
 
 def check_weights(ssl: str, upstream: str, checkpoint: str, regime: str, faults: list[str]) -> None:
@@ -81,7 +81,7 @@ def check_weights(ssl: str, upstream: str, checkpoint: str, regime: str, faults:
 def check_corpus(corpus: str, corpus_dir: Path | None, faults: list[str]) -> None:
     """Checks that the folder of the corpus exists; stage 1 checks its contents."""
     if corpus == "mini":
-        show("corpus", "mini: stage 1 makes it up")
+        show("corpus", "mini: made up by stage 1")
         return
     show("corpus", f"{corpus}: {corpus_dir or 'no --corpus_dir'}")
     how = "" if corpus == "kaldi" else f" (how to get it: egs/{corpus}/README.md)"

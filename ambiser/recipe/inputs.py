@@ -79,7 +79,7 @@ def _is_done(folder: Path, description: dict, sources: Mapping[str, Path | str])
         ConfigError: the folder belongs to other settings; the message names every differing key.
         DataError: audio or words have changed since the features were extracted.
     """
-    remedy = f"remove {folder}, use another --dump_dir, or give these settings a YAML, and so a folder, of their own"
+    remedy = f"remove {folder}, use another --dump_dir, or put these settings in a YAML with another name"
     claim_folder(folder, description, remedy)
     if not are_finished(folder):
         return False
@@ -87,9 +87,9 @@ def _is_done(folder: Path, description: dict, sources: Mapping[str, Path | str])
     if changed:
         last = folder / "feats.scp"
         raise DataError(
-            f"{folder}: {len(changed)} utterances have changed since their features were made, such as "
-            f"{changed[0]} ({sources[changed[0]]}); restore them, or remove {last} and run stage 2 again, which makes "
-            "the shards of these anew; models in --exp_dir were trained on the old ones"
+            f"{folder}: {len(changed)} utterances have changed since stage 2, such as "
+            f"{changed[0]} ({sources[changed[0]]}); restore them, or remove {last} and run stage 2 again to "
+            "extract their shards anew; models in --exp_dir were trained on the old features"
         )
     if not missing:
         log.info("%s: features exist already", folder)

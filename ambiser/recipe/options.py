@@ -142,7 +142,7 @@ _ALL = (
     Option("text", "NAME", "text features instead of those in the YAML (conf/text)"),
     Option("folds", "LIST", "folds, or all", _integer(1, 999), [], "all", is_list=True, all_word="all"),
     Option("seeds", "LIST", "seeds", _integer(0, 999999999), [1], is_list=True),
-    Option("tag", "WORD", "suffix of the names of the experiments, to keep a variant apart", _tag),
+    Option("tag", "WORD", "suffix of the names of the experiments, to give a variant its own folder", _tag),
     Option(
         "set",
         "KEY=VALUE",
@@ -164,7 +164,7 @@ _ALL = (
     Option(
         "slurm_config",
         "FILE",
-        "what jobs request from Slurm",
+        "file of the resources that jobs request from Slurm",
         Path,
         default_text="conf/slurm.yaml of the checkout",
     ),
@@ -178,7 +178,7 @@ _ALL = (
     Option(
         "nj",
         "N",
-        "jobs at a time on this machine, at most",
+        "maximum number of parallel jobs on this machine",
         _integer(1, 4096),
         count_cores(),
         default_text="number of cores",

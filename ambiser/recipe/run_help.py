@@ -17,8 +17,8 @@ def help_text() -> str:
     """Returns the help of run.sh: a line per stage and per option."""
     training = [stage.number for stage in STAGES if stage.trains]
     notes = (
-        "TAG is CONFIG-SSL-sSEED. An experiment skips those of the stages "
-        f"{training[0]} to {training[-1]} that its YAML does not list, and says so."
+        "TAG is CONFIG-SSL-sSEED. Of the stages "
+        f"{training[0]} to {training[-1]}, an experiment runs those that its YAML lists."
     )
     stages = [f"  {s.number}  {s.title:<{_STAGE_WIDTH - 5}}{s.last_file or 'nothing'}" for s in STAGES]
     options = [_option_line(option.name, option.metavar, _describe(option)) for option in OPTIONS.values()]

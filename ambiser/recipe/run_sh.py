@@ -58,7 +58,7 @@ def read_words(words: Sequence[str]) -> tuple[dict[str, object], list[str]]:
         The values that were given, by option, and the words themselves without --stage.
 
     Raises:
-        ValueError: an unknown option, a stray word, an option given twice, a missing or a faulty value.
+        ValueError: an unknown option, an unexpected word, an option given twice, a missing or a faulty value.
         HelpWanted: `--help` comes before any fault.
     """
     given: dict[str, list[str]] = {}
@@ -84,12 +84,12 @@ def read_words(words: Sequence[str]) -> tuple[dict[str, object], list[str]]:
 def _take(word: str, left: list[str]) -> tuple[str, list[str]]:
     """Returns the name of the option that begins with a word, and its values, which are removed from those left."""
     if not (word.startswith("--") and word[2:3].isalpha()):
-        raise ValueError(f"stray word {quoted(word)}; options look like --name value")
+        raise ValueError(f"unexpected word {quoted(word)}; options look like --name value")
     typed, equals, value = word[2:].partition("=")
     name = typed.replace("-", "_")
     if name not in OPTIONS:
         nearest = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0)[0]
-        raise ValueError(f"there is no option {quoted('--' + name)}; did you mean --{nearest}?")
+        raise ValueError(f"unknown option {quoted('--' + name)}; did you mean --{nearest}?")
     if equals:
         return name, [value]
     found: list[str] = []
@@ -109,7 +109,7 @@ def check_together(values: Values) -> None:
     if values["launcher"] != "slurm" and not values["wait"]:
         raise ValueError("--wait false needs --launcher slurm")
     if values["publish"] and not values["wait"]:
-        raise ValueError("--publish true cannot go with --wait false")
+        raise ValueError("--publish true cannot be combined with --wait false")
     if values["predictions"] and values["launcher"] != "local":
         raise ValueError("--predictions needs --launcher local")
     if values["ensemble"] and values["launcher"] != "local":

@@ -188,7 +188,7 @@ def before_and_after(table: ResultTable) -> list[tuple[str, list[str]]]:
 def _rows(group: list[Summary]) -> list[ExperimentRow]:
     for one in group:
         if sum(other.tag == one.tag for other in group) > 1:
-            raise DataError(f"the results of {one.tag} are there twice; keep one of them")
+            raise DataError(f"the results of {one.tag} appear twice; keep one")
     by_name: dict[tuple[str, str], list[Summary]] = {}
     for one in group:
         by_name.setdefault((one.name, one.stamp.config_hash), []).append(one)

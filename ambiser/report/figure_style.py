@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from ambiser.io.files import atomic_open
 
 INK = "#1f2328"
-"""Colour of text and axes."""
+"""Color of text and axes."""
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart; lines differ in dashes as well."""
+"""Okabe and Ito's palette, made for color-blind readers; lines also differ in dashes."""
 PAGE_COLORS = {INK: "currentColor", COLORS[0]: "var(--blue)", COLORS[1]: "var(--orange)"}
-"""What becomes of colours on the page, whose style makes them dark on light and light on dark."""
+"""Colors of a figure, and what replaces them on the page: dark on light pages, light on dark ones."""
 DASHES = ("-", "--", ":", "-.")
 WIDTH = 4.2
 STYLE = {
@@ -79,7 +79,7 @@ def take_picture(draw: Callable[[], Figure], *, name: str, caption: str, folder:
 
 
 def page_svg(svg: str, caption: str) -> str:
-    """Makes matplotlib's SVG part of a page: no prologue, no fixed size, no clashing ids, ink in the text's colour."""
+    """Makes matplotlib's SVG part of a page: no prologue, no fixed size, unique ids, ink in the color of the text."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)

@@ -40,7 +40,7 @@ def read_curves(layout: Layout, tag: str, stages: Iterable[str], folds: Iterable
     """Reads metrics.jsonl of every stage and fold; a stage or fold without one is left out.
 
     Raises:
-        DataError: a line is no JSON object, with file and line.
+        DataError: a line is not a JSON object, with file and line.
     """
     found: list[StageCurves] = []
     start = 0
@@ -105,6 +105,6 @@ def _read_lines(path: Path) -> list[dict]:
         except ValueError:
             line = None
         if not isinstance(line, dict):
-            raise DataError(f"{path}:{number}: is no JSON object; train the stage again")
+            raise DataError(f"{path}:{number}: is not a JSON object; train the stage again")
         lines.append(line)
     return lines

@@ -38,7 +38,7 @@ def read_differences(path: Path) -> list[Difference]:
     """Reads the table; an empty list where there is none.
 
     Raises:
-        DataError: a column is missing or a value is no number.
+        DataError: a column is missing or a value is not a number.
     """
     if not path.is_file():
         return []

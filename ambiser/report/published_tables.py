@@ -187,4 +187,4 @@ def _load(text: str, where: str) -> object:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise DataError(f"{where}: {text!r:.60} is no JSON; restore the table") from error
+        raise DataError(f"{where}: {text!r:.60} is not JSON; restore the table") from error

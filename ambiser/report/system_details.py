@@ -12,7 +12,7 @@ from ambiser.scoring.groups import Fold
 from ambiser.scoring.metrics import jsd_bits
 
 HEADS = {"A": "speech", "T": "text", "AT": "speech + text"}
-"""What each head hears."""
+"""The input of each head."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def read_heads(path: Path, utts: Sequence[str]) -> Heads:
     """Reads heads.tsv for the named utterances.
 
     Raises:
-        DataError: an utterance is missing, or a value is no number.
+        DataError: an utterance is missing, or a value is not a number.
     """
     rows = {row["utt"]: row for row in read_tsv(path, ["utt"])}
     missing = [utt for utt in utts if utt not in rows]

@@ -44,20 +44,20 @@ def read_predictions(
     if missing:
         raise DataError(
             f"{path}:{len(rows) + 1}: {len(missing)} of {len(utts)} utterances are missing, first '{missing[0]}'; "
-            "add them, or remove predictions of our own and run stage 7 again"
+            "add them, or remove a file that stage 7 wrote and run stage 7 again"
         )
     return probs
 
 
 def _lines_of(path: Path, utts: Sequence[str], known: Container[str], others: Container[str]) -> dict[str, int]:
-    """Returns the line of each utterance after checking that it is known and there once."""
+    """Returns the line of each utterance after checking that it is known and appears once."""
     lines: dict[str, int] = {}
     for number, utt in enumerate(utts, start=2):
         if utt in lines:
-            raise DataError(f"{path}:{number}: '{utt}' stands twice (first in line {lines[utt]}); keep one")
+            raise DataError(f"{path}:{number}: '{utt}' appears twice (first in line {lines[utt]}); keep one")
         if utt not in known and utt not in others:
             raise DataError(
-                f"{path}:{number}: '{utt}' is no utterance with votes of this fold's test part; remove the line"
+                f"{path}:{number}: '{utt}' is not an utterance with votes in this fold's test part; remove the line"
             )
         lines[utt] = number
     return lines
@@ -67,7 +67,7 @@ def average_predictions(paths: Sequence[Path], output: Path) -> None:
     """Writes the mean of several predictions of the same utterances: a deep ensemble, when seeds made them.
 
     Raises:
-        DataError: two files differ in columns or utterances, or a value is no number.
+        DataError: two files differ in columns or utterances, or a value is not a number.
 
     Source: Lakshminarayanan et al. 2017 (arXiv 1612.01474).
     """
@@ -94,7 +94,7 @@ def _row(path: Path, number: int, utt: str, fields: list[str]) -> list[float]:
         try:
             value = float(field)
         except ValueError:
-            raise DataError(f"{path}:{number}: {field!r} of '{utt}' is no number") from None
+            raise DataError(f"{path}:{number}: {field!r} of '{utt}' is not a number") from None
         if not (math.isfinite(value) and 0 <= value <= 1):
             raise DataError(f"{path}:{number}: the probability {field} of '{utt}' is outside 0 to 1")
         values.append(value)

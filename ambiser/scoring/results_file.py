@@ -20,12 +20,12 @@ def read_results(path: Path) -> Results:
     """Reads a results.json.
 
     Raises:
-        DataError: it is no results file, or another version of this program wrote it.
+        DataError: it is not a results file, or another version of this program wrote it.
     """
     content = read_json(path)
     found = content.get("format") if isinstance(content, dict) else None
     if found is None:
-        raise DataError(f"{path}: is no results file, it lacks its format; remove it and run stage 7 again")
+        raise DataError(f"{path}: is not a results file, it has no format; remove it and run stage 7 again")
     if found != FORMAT:
         raise DataError(f"{path}: has format {found}, this program writes {FORMAT}; remove it and run stage 7 again")
     return from_json(Results, {key: value for key, value in content.items() if key != "format"}, str(path))

@@ -71,7 +71,7 @@ def test_imported_predictions_are_scored_on_the_same_folds_and_stand_in_the_same
         (
             "0.25\t0.25\t0.25\t0.25\n",
             "0.25\t0.25\t0.25\t0.25\nSes01M_000\t0\t0\t0\t1\nSes01M_000\t0\t0\t0\t1\n",
-            "'Ses01M_000' stands twice",
+            "'Ses01M_000' appears twice",
         ),
     ],
 )

@@ -163,7 +163,7 @@ def test_an_oracle_is_named_as_no_result_in_every_table_and_on_the_page(results,
 
 
 def test_the_same_results_twice_are_refused(results):
-    with pytest.raises(DataError, match="the results of ce-fbank-s1 are there twice; keep one of them"):
+    with pytest.raises(DataError, match="the results of ce-fbank-s1 appear twice; keep one"):
         make_tables([results(), results("ipr-fbank"), results()])
 
 

@@ -69,7 +69,7 @@ def test_the_final_matrix_is_the_mean_over_folds_of_the_epochs_that_were_kept(la
 def test_a_broken_line_is_named(layout):
     path = layout.training("x", 1, "update") / "metrics.jsonl"
     write_text(path, '{"epoch": 1}\n{"epo\n')
-    with pytest.raises(DataError, match=r"metrics\.jsonl:2: is no JSON object"):
+    with pytest.raises(DataError, match=r"metrics\.jsonl:2: is not a JSON object"):
         read_curves(layout, "x", ["update"], [1])
 
 

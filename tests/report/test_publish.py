@@ -81,7 +81,7 @@ def test_publishing_the_same_again_changes_no_byte(tmp_path, several):
 @pytest.mark.parametrize(
     ("name", "old", "new", "expected"),
     [
-        ("experiments", "\t1\t", "\tone\t", r"experiments\.tsv:2: 'one' is no JSON"),
+        ("experiments", "\t1\t", "\tone\t", r"experiments\.tsv:2: 'one' is not JSON"),
         ("scores", "\tpooled\t", "\tpoled\t", r"experiments\.tsv:2: ce-fbank-s1 lacks .*pooled"),
         ("scores", "\tbc\t0.", "\tbc\tx", r"experiments\.tsv:2: ce-fbank-s1: could not convert"),
         ("settings", "stamp.corpus", "stamp.corpse", r"stamp: lacks corpus and has unknown corpse"),

@@ -47,8 +47,8 @@ def test_missing_unknown_and_wrong_values_are_refused_in_one_line(tmp_path, make
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("[]", "is no results file"),
-        ("{}", "is no results file"),
+        ("[]", "is not a results file"),
+        ("{}", "is not a results file"),
         (json.dumps({"format": 9}), f"has format 9, this program writes {FORMAT}"),
         ("{", "not valid JSON"),
     ],

@@ -106,8 +106,8 @@ def check_hugging_face_folder(upstream: str, folder: Path) -> None:
     """Checks that a Hugging Face folder has the model type that the upstream reads, and all its files.
 
     Raises:
-        ConfigError: it is no folder, has another model type (which would load wrong weights without an error), or lacks
-            its preprocessor_config.json, which says whether the model needs normalized audio.
+        ConfigError: it is not a folder, has another model type (which would load wrong weights without an error), or no
+            preprocessor_config.json, which says whether the model needs normalized audio.
     """
     wanted = MODEL_TYPES[upstream]
     if not (folder / "config.json").is_file():
