@@ -1,1 +1,1 @@
-"""One program a stage, and the few that a recipe needs beside them; each is `python -m ambiser.bin.NAME`."""
+"""The programs: one per stage, and tools; each runs as `python -m ambiser.bin.NAME`."""

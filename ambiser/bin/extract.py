@@ -1,4 +1,4 @@
-"""Stage 2: extracts the speech and text features that the experiments name, each once (dump/NAME)."""
+"""Extracts the speech and text features that the experiments need, each once, into dump/NAME (stage 2)."""
 
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.layout import require

@@ -1,4 +1,4 @@
-"""Writes the class probabilities of any part of a fold, also of one without published votes (MSP-Podcast's Test3).
+"""Writes the class probabilities of any part of a fold, also of parts with withheld votes (MSP-Podcast's Test3).
 
 For example, after stage 6: python -m ambiser.bin.predict --config ce --folds 1 --part test3
 """

@@ -1,4 +1,4 @@
-"""Reads a corpus and writes tables of utterances, speakers, votes and folds, and a report, to --data_dir (stage 1)."""
+"""Reads a corpus and writes its tables (utterances, speakers, votes, folds) and a report to --data_dir (stage 1)."""
 
 from ambiser.io.console import run_main, set_up_logging
 from ambiser.io.files import write_text

@@ -1,4 +1,4 @@
-"""The keys of the Gaussian prototypes of IPR; see `schema`."""
+"""Defines the keys of the Gaussian prototypes of IPR; see `schema`."""
 
 from typing import Annotated
 

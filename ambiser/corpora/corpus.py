@@ -1,4 +1,4 @@
-"""The result of every parser: utterances with the votes and ratings of each rater, and the findings."""
+"""Defines the result of every parser: utterances with the votes and ratings of each rater, and the findings."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""CREMA-D: 91 actors say twelve sentences in six emotions; what was heard is the label, what was acted is kept."""
+"""Reads CREMA-D: 91 actors, twelve sentences, six emotions; the label is the heard emotion, not the acted one."""
 
 from collections import Counter
 from pathlib import Path

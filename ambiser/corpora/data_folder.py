@@ -1,4 +1,4 @@
-"""Stage 1: writes a parsed corpus as tables and folds; corpus.json comes last and marks the stage as done."""
+"""Writes a parsed corpus as tables and folds (stage 1); corpus.json comes last and marks the stage as done."""
 
 import contextlib
 import gc

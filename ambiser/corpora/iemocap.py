@@ -1,4 +1,4 @@
-"""IEMOCAP_full_release: finds the files of every session, joins them by turn and checks the counts of the release."""
+"""Reads IEMOCAP_full_release: joins the files of every session by turn and checks the counts of the release."""
 
 from collections import Counter
 from collections.abc import Mapping

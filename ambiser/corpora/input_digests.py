@@ -1,4 +1,4 @@
-"""Records sizes and checksums of what stage 1 read and wrote (data/inputs.tsv), and finds what has changed since."""
+"""Records sizes and checksums of all files of stage 1 (data/inputs.tsv), and finds changes since then."""
 
 import os
 import zlib

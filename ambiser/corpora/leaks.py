@@ -1,4 +1,4 @@
-"""The leak guard: no speaker, recording or byte-identical wav may be in two parts of a fold."""
+"""Refuses leaks: no speaker, recording or byte-identical wav may be in two parts of a fold."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""MSP-Podcast 1.6 to 2.0: joins consensus, raters, partitions, speakers, transcripts and audio by file."""
+"""Reads MSP-Podcast 1.6 to 2.0: joins consensus, raters, parts, speakers, transcripts and audio by file."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Explains why a file is not there or not readable: another case or extension, a copy, an archive, a placeholder."""
+"""Explains why a file is missing or unreadable: another case or extension, a copy, an archive, a placeholder."""
 
 import re
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Reads the tables of a user's own data directory, and adds every fault with file, line and value to the findings."""
+"""Reads the tables of a user's data directory, and reports every fault with file, line and value."""
 
 import codecs
 from collections.abc import Iterable, Iterator

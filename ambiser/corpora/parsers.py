@@ -1,4 +1,4 @@
-"""The parser of each corpus, by name."""
+"""Lists the parser of each corpus by name."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Votes and what is made of them: labels, agreement between raters, models of raters."""
+"""Votes, and the labels made from them; agreement between raters, models of raters."""

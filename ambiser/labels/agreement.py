@@ -1,4 +1,4 @@
-"""Chance-corrected agreement between raters: Krippendorff's alpha and Fleiss' kappa for nominal labels."""
+"""Computes chance-corrected agreement between raters: Krippendorff's alpha and Fleiss' kappa, nominal labels."""
 
 import numpy as np
 

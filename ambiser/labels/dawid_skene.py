@@ -1,4 +1,4 @@
-"""Dawid and Skene's model: weights votes by what each rater is estimated to mean by a label."""
+"""Fits Dawid and Skene's model, which weights votes by the estimated confusions of each rater."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Entropy of vote shares and of predicted probabilities."""
+"""Computes the entropy of vote shares and of predicted probabilities."""
 
 import numpy as np
 from scipy.special import xlogy

@@ -1,4 +1,4 @@
-"""The one store of votes: votes.tsv, read as columns of small integers."""
+"""Reads votes.tsv, the only store of votes, as columns of small integers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

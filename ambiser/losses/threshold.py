@@ -1,4 +1,4 @@
-"""The threshold likelihood: an utterance is precise when one class gets enough of the raters' votes, else ambiguous.
+"""Computes the threshold likelihood: an utterance is precise if one class gets enough votes, else ambiguous.
 
 With n raters who vote independently by the predicted probabilities p, class c gets at least K votes with probability
 S_c = P(Bin(n, p_c) >= K). If 2K > n, at most one class can, so that an utterance is ambiguous with 1 - Σ_c S_c.

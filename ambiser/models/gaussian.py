@@ -1,4 +1,4 @@
-"""Gaussian prototypes: class means in a whitened feature space, with one covariance for all classes. No gradients."""
+"""Fits Gaussian prototypes: class means of whitened features with a shared covariance. No gradients."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""The checks of stage 0: configurations, disks, weights, the corpus and Slurm; each prints a line of facts."""
+"""Checks configurations, disks, weights, corpus and Slurm for stage 0; each check prints a line of facts."""
 
 import argparse
 import os

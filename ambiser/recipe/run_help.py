@@ -1,4 +1,4 @@
-"""The text of `./run.sh --help`, made from the tables of stages and options."""
+"""Writes the text of `./run.sh --help` from the tables of stages and options."""
 
 from ambiser.recipe.options import OPTIONS, Option, as_word
 from ambiser.stages import STAGES

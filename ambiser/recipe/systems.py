@@ -1,4 +1,4 @@
-"""Systems to score: experiments, ensembles and imported predictions, and the files of their probabilities."""
+"""Lists the systems to score (experiments, ensembles, imported predictions) and finds their predictions."""
 
 import argparse
 from dataclasses import dataclass

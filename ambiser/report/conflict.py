@@ -1,4 +1,4 @@
-"""Ambiguity of both kinds as tables of the page: heads by what raters and by what modalities disagree on."""
+"""Makes the page's tables of both kinds of ambiguity: heads by disagreement of raters and of modalities."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""The data report of stage 1 as one self-contained HTML page with figures."""
+"""Renders the data report of stage 1 as one self-contained HTML page with figures."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Statistics of a prepared corpus: counts per class, part, gender and ambiguity, and agreement between raters."""
+"""Computes statistics of a prepared corpus: counts per class, part, gender and ambiguity, and agreement."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

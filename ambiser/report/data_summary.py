@@ -1,4 +1,4 @@
-"""The data report of stage 1 as text for the terminal."""
+"""Prints the data report of stage 1 as text for the terminal."""
 
 from ambiser.io.corpus_record import CorpusRecord
 from ambiser.io.layout import Layout

@@ -1,4 +1,4 @@
-"""Figures of what is inside a system: the space of embeddings, and speech against text."""
+"""Draws the embedding space of a system, and its speech head against its text head."""
 
 from collections.abc import Sequence
 

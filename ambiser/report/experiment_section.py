@@ -1,4 +1,4 @@
-"""The section of one experiment on the results page: its tables and figures."""
+"""Makes the section of one experiment on the results page: its tables and figures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

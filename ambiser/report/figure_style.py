@@ -1,4 +1,4 @@
-"""Style of the figures, and their three forms: SVG for the page, PNG and PDF for papers; the same bytes every time."""
+"""Sets the style of figures and writes them as SVG for the page, PNG and PDF for papers; bytes are reproducible."""
 
 import io
 import re

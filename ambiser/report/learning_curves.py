@@ -1,4 +1,4 @@
-"""Learning curves of an experiment, its stages one after the other on one axis of epochs."""
+"""Reads the learning curves of an experiment, and joins its stages on one axis of epochs."""
 
 import json
 from collections.abc import Callable, Iterable

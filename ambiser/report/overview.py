@@ -1,4 +1,4 @@
-"""The first screen of RESULTS.md: the finding in generated sentences, at most ten rows, and the command."""
+"""Writes the first screen of RESULTS.md: the finding in generated sentences, at most ten rows, the command."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The tables of the report page as header and rows, each cell with its small lines below."""
+"""Makes the tables of the results page as header and rows, each cell with small lines below its value."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Captions and glossary of the results page."""
+"""Holds the captions and the glossary of the results page."""
 
 CAPTIONS = {
     "overview": "Scores pooled over folds with 95 % intervals; the dashed line is the class prior.",

@@ -1,4 +1,4 @@
-"""The table of published differences: egs/X/results/differences.tsv, a line per base, other system and score."""
+"""Reads and writes egs/X/results/differences.tsv: a line per base, other system and score."""
 
 from collections.abc import Iterable
 from pathlib import Path

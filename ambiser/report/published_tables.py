@@ -1,4 +1,4 @@
-"""The tables of published scores: egs/X/results/{scores,experiments,settings}.tsv.
+"""Reads and writes the tables of published scores: egs/X/results/{scores,experiments,settings}.tsv.
 
 scores.tsv has a line per experiment with seed, group of utterances and score; experiments.tsv a line per experiment
 with seed; settings.tsv what experiments share (corpus, labels, test set, sizes and floors of the groups), as JSON.

@@ -1,4 +1,4 @@
-"""Figures of scores: overview, confusion matrix, reliability, levels of ambiguity, entropies."""
+"""Draws the figures of scores: overview, confusion matrix, reliability, levels of ambiguity, entropies."""
 
 from collections.abc import Sequence
 

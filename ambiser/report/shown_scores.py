@@ -1,4 +1,4 @@
-"""Which scores the tables show, and the names of the rows they are compared with."""
+"""Lists the scores that the tables show, and the names of the rows they are compared with."""
 
 CLASS_SCORES = ("accuracy", "ua", "macro_f1", "weighted_f1", "macro_auroc", "ece")
 DISTRIBUTION_SCORES = ("bc", "jsd_bits", "r2_pearson", "r2_determination", "entropy_correlation")

@@ -1,4 +1,4 @@
-"""What stands beside predictions: embeddings and prototypes (IPR), and what every head says (stage 6)."""
+"""Loads what the page shows besides predictions: embeddings and prototypes (IPR), and all heads (stage 6)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is written around a table of results: levels, kinds, what was scored, and how the experiments differ."""
+"""Describes what surrounds a table of results: levels, kinds, what was scored, how the experiments differ."""
 
 from collections import Counter
 from collections.abc import Sequence

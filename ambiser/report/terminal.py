@@ -1,4 +1,4 @@
-"""Tables of results for the terminal."""
+"""Prints tables of results on the terminal."""
 
 from collections.abc import Iterable
 

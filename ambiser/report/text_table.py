@@ -1,4 +1,4 @@
-"""Tables as text: aligned columns for the terminal, and Markdown."""
+"""Formats tables as text: aligned columns for the terminal, and Markdown."""
 
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence

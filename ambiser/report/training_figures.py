@@ -1,4 +1,4 @@
-"""Figures of training: learning curves, similarity of the prototypes and agreement of the pseudo labels.
+"""Draws figures of training: learning curves, prototype similarities and agreement of the pseudo labels.
 
 Bold lines are means over folds, thin ones are the folds; upright lines part the stages.
 Source: the last two show what figures 2 and 3 of the IPR paper show.

@@ -1,4 +1,4 @@
-"""The list of utterances on the page: votes against predictions, for every experiment."""
+"""Makes the list of utterances on the page: votes against predictions, for every experiment."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Intervals for every score by drawing speakers, not utterances: what one speaker says does not vary independently.
+"""Computes intervals of scores by resampling speakers, since utterances of one speaker are not independent.
 
 No score is computed twice from scratch: means, confusion matrices and bins are sums over speakers, so that a resample
 is a product with the number of times each speaker was drawn; ranks are taken again with these numbers as weights. The

@@ -1,4 +1,4 @@
-"""Calibration of probabilities after training: temperature and vector scaling, fitted on dev."""
+"""Calibrates probabilities after training: temperature and vector scaling, fitted on dev."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Comparison of systems on the same utterances: differences with intervals and p-values.
+"""Compares systems on the same utterances: differences with intervals and p-values.
 
 Would a difference hold for other speakers? The paired bootstrap draws speakers and scores both systems on the same
 ones. Would it hold for other training runs? The corrected resampled t-test takes the differences over seeds and folds,

@@ -1,4 +1,4 @@
-"""The utterances of all folds in one set of arrays, and the description of any group of them.
+"""Pools the utterances of all folds in one set of arrays, and scores any group of them.
 
 A group is described by how many utterances, speakers and references it has, its scores, their intervals, the same
 scores of predictors that have heard nothing (the floors) and of single raters (the ceiling), so that no number stands

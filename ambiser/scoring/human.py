@@ -1,4 +1,4 @@
-"""The human ceiling: every rater in turn scored as if a system, against the distribution of the others.
+"""Computes the human ceiling: every rater in turn scored as a system, against the distribution of the others.
 
 With few raters, scores by level of ambiguity say little: of two votes to one, only the one has a majority against him,
 since the others of the two are tied.

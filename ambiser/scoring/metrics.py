@@ -1,4 +1,4 @@
-"""The scores of one set of predictions against votes, each named with its unit and tested against another source.
+"""Computes the scores of one set of predictions against votes; each is tested against another source.
 
 Arrays: probs (N, C) predicted and soft (N, C) voted distributions, rows that sum to 1; counts (N, C) vote mass;
 hard (N,) the reference class or -1 where the votes have none. A score that is undefined (no utterance with a

@@ -1,4 +1,4 @@
-"""Reading of predictions.tsv: nothing is guessed, nothing is averaged over in silence."""
+"""Reads and checks predictions.tsv; nothing is guessed or silently skipped."""
 
 import math
 from collections.abc import Container, Sequence

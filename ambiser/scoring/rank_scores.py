@@ -1,4 +1,4 @@
-"""Scores that depend on ranks, for many resamples at once: correlation of entropies, and areas under ROC curves.
+"""Computes scores that depend on ranks for many resamples at once: entropy correlation, areas under ROC curves.
 
 Ranks are no sums over speakers, so they are taken again for every resample: utterances are sorted once, and a running
 sum of how often each was drawn gives their ranks. Ties share their middle rank. Where an area alone is wanted, it is

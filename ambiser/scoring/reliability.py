@@ -1,4 +1,4 @@
-"""Calibration of the predicted class: utterances in bins of equal confidence, and the error made from them."""
+"""Computes the calibration of the predicted class: bins of equal confidence, and their error."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The results of one experiment with one seed, as dataclasses; results.json has their fields as keys."""
+"""Defines the results of one experiment with one seed as dataclasses; their fields are the keys of results.json."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The scores by name: how each is shown, which way is better, and what it means."""
+"""Lists the scores by name: how each is shown, which way is better, and what it means."""
 
 from dataclasses import dataclass
 

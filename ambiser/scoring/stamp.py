@@ -1,4 +1,4 @@
-"""The stamp of results: everything that scores depend on, so that like is compared with like."""
+"""Makes the stamp of results: everything that scores depend on, so that only comparable results are compared."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The embedded corpus: made-up voices and raters in IEMOCAP's layout, the same bytes on every run."""
+"""Writes the embedded corpus: made-up voices and raters in IEMOCAP's layout, the same bytes on every run."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The dialogs and turns of the embedded corpus: who says what when, and how it was rated."""
+"""Plans the dialogs and turns of the embedded corpus: who says what when, and how it is rated."""
 
 from collections import Counter
 from dataclasses import dataclass, field

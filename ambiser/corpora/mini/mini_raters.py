@@ -1,4 +1,4 @@
-"""Latent emotions of the embedded corpus, the prosody they cause and what simulated raters make of them."""
+"""Draws the latent emotions of the embedded corpus, and simulates its prosody and its raters."""
 
 from dataclasses import dataclass
 

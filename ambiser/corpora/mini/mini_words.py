@@ -1,4 +1,4 @@
-"""The sentences of the embedded corpus: templates whose words carry an emotion, and phrases that carry none."""
+"""Lists the sentences of the embedded corpus: templates with emotional words, and neutral phrases."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Made-up speech: a source-filter synthesis whose prosody carries emotion; nothing here is recorded."""
+"""Synthesizes speech by a source-filter model whose prosody carries emotion; nothing here is recorded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
