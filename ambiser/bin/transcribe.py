@@ -19,7 +19,10 @@ def main() -> None:
     parser.add_argument("--data_dir", type=Path, default=Path("data"), help="tables of stage 1")
     parser.add_argument("--output", type=Path, required=True, help="the table 'utt words' to write")
     parser.add_argument(
-        "--window", type=float, default=FULL_WINDOW_S, help="pad audio to a multiple of this (s); shorter is faster"
+        "--window",
+        type=float,
+        default=FULL_WINDOW_S,
+        help="pad audio to a multiple of this (s); shorter is faster, but below 10 the decoder repeats itself",
     )
     parser.add_argument("--language", default="en", help="spoken language, for a multilingual model")
     parser.add_argument("--nj", type=int, default=2, help="worker processes")
