@@ -15,13 +15,18 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from ambiser.config.faults import Keys, describe_fault, is_section
+from ambiser.config.resolved import flatten
 from ambiser.config.schema import Config
+from ambiser.config.used_keys import unused_keys
 from ambiser.errors import ConfigError
 from ambiser.stages import TRAINING_STAGES
 
 MOST_POINTS = 200
 _LONGEST_NAME = 150  # bytes; file systems allow 255
-_TUNABLE = ("model", "finetune", "ipr", "amber", *TRAINING_STAGES)
+_BY_STAGES = ("finetune", "ipr", "amber", *TRAINING_STAGES)
+"""Sections whose use in an experiment no point of a grid changes."""
+_TUNABLE = ("model", "gaussian", *_BY_STAGES)
+_NO_PART = "it plays no part in this experiment"
 _FIXED = {
     "model.encoder": "it changes the input of the experiment",
     "model.text_encoder": "it changes the input of the experiment",
@@ -154,17 +159,14 @@ def _field(key: str) -> FieldInfo | None:
 
 def _why_fixed(key: str, config: Config) -> str:
     """Returns why a key cannot be tuned in this experiment, or ""."""
-    section, stages = key.partition(".")[0], set(config.stages)
-    needs = {"ipr": stages - {"distill"}, "amber": stages & {"distill"}, "finetune": config.learns()}
+    section = key.partition(".")[0]
     if section not in _TUNABLE:
         return f"it may change the data or what is scored; a grid takes keys of {', '.join(_TUNABLE)}"
     if key in _FIXED:
         return _FIXED[key]
     if key == f"{config.stages[-1]}.select":
         return "the points are compared by this dev score"
-    if not needs.get(section, True) or (section in TRAINING_STAGES and section not in stages):
-        return f"it plays no part in this experiment, with stages {' '.join(config.stages)}"
-    return ""
+    return _NO_PART if section in _BY_STAGES and section in unused_keys(config) else ""
 
 
 def _check_values(key: str, values: list, where: str) -> tuple[list, list[str]]:
@@ -201,8 +203,17 @@ def _check_points(config: Config, where: str) -> list[str]:
     long = [point.name for point in made if len(point.name.encode()) > _LONGEST_NAME]
     if long:
         return [f"{where}: the grid has too many keys: a point would be named {long[0]:.60}..."]
+    unused = set.intersection(*({*config.tune} & _unused_by(point.config) for point in made))
+    if unused:
+        return [f"{where}: {key} cannot be tuned: {_NO_PART}" for key in config.tune if key in unused]
     changed = [point.name for point in made if _inputs(point.config) != _inputs(config)]
     return [f"{where}: {name} changes which features the experiment reads" for name in changed[:1]]
+
+
+def _unused_by(config: Config) -> set[str]:
+    """Returns the dotted keys that play no part, those of unused sections included."""
+    unused = unused_keys(config)
+    return {key for key in flatten(config.model_dump()) if key in unused or key.partition(".")[0] in unused}
 
 
 def _inputs(config: Config) -> tuple:

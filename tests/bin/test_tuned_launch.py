@@ -78,7 +78,7 @@ def test_status_has_a_row_per_point(program, tmp_path):
         best.touch()
     done = program("status", *GRID)
     assert done.returncode == 0, done.stderr
-    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if "-  -" in line}
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.split()[1:2] == ["-"]}
     assert rows == {
         "ce-fbank-s1": ["-", "-", "-", "#~", "..", "missing"],
         "epochs=5": ["-", "-", "-", "##"],

@@ -89,7 +89,7 @@ def test_all_faults_are_named_at_once(load):
         ("amber.mc_dropout=0,9", "amber.mc_dropout cannot be tuned: the dev score is computed without it"),
         ("select=jsd,ua", "distill.select cannot be tuned: the points are compared by this dev score"),
         ("contrastive.epochs=3", "contrastive.epochs cannot be tuned: it plays no part in this experiment"),
-        ("ipr.queue=0,9", "ipr.queue cannot be tuned: it plays no part in this experiment, with stages distill"),
+        ("ipr.queue=0,9", "ipr.queue cannot be tuned: it plays no part in this experiment"),
         ("finetune.learning_rate=1e-5", "finetune.learning_rate cannot be tuned: it plays no part"),
         ("amber=1", "amber is a section; name its keys, such as amber.target"),
         ("epochs=5,05", "distill.epochs: 5 is given twice"),
@@ -123,6 +123,13 @@ def test_a_grid_may_not_change_which_features_are_read(load):
     assert line == "--tune: guidance=0.5 changes which features the experiment reads"
 
 
+def test_a_key_that_no_point_reads_is_refused_and_one_that_some_points_read_is_not(load):
+    text = "amber: {guidance: 0}\n"
+    (line,) = faults(load, "amber.temperature=0.1,0.2", text=text)
+    assert line == "--tune: amber.temperature cannot be tuned: it plays no part in this experiment"
+    assert len(points(load("amber.temperature=0.1,0.2 amber.guidance=0,0.5", text=text))) == 4
+
+
 def test_the_last_epoch_is_no_dev_score(load):
     (line,) = faults(load, "epochs=5,10", text="distill: {select: last}\n")
-    assert line == "--tune: tune needs a dev score, and distill.select is last; set jsd, ua or accuracy"
+    assert line == "--tune: tune needs a dev score, and distill.select is last; set jsd, calibrated_jsd, ua or accuracy"
