@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from train.toy import make_part, make_task
+from train.toy import SHAPES, make_part, make_task
 
 from ambiser.config import Config
 from ambiser.config.gaussian_keys import Gaussian
 from ambiser.errors import DataError
 from ambiser.losses.threshold import log_ambiguous, log_enough_votes
 from ambiser.models.gaussian import GaussianPrototypes, geometric_mean
+from ambiser.train.build import TASKS
+from ambiser.train.dev_scores import dev_scores, forward_ipr
 from ambiser.train.gaussian_fit import fit_gaussian
 from ambiser.train.ipr_threshold import votes_and_needed
 from ambiser.train.precise_subset import keep_precise
@@ -131,6 +133,20 @@ def test_geometric_mean_lies_between_its_two_sides():
     assert torch.allclose(geometric_mean(one, other, 1.0), other)
     middle = (one * other).sqrt()
     assert torch.allclose(geometric_mean(one, other, 0.5), middle / middle.sum())
+
+
+@pytest.mark.parametrize("predict_by", ["gaussian", "classifier_and_gaussian"])
+def test_predictions_come_from_the_gaussian_prototypes_of_the_checkpoint(predict_by):
+    train, test = make_part(), make_part(20, seed=5)
+    config = _config(predict_by=predict_by)
+    task = make_task("update", config, train, test)
+    tensors = {name: tensor.clone() for name, tensor in task.modules.state_dict().items()}
+    made = TASKS["update"].predict(config, tensors, test, SHAPES, 0).probs
+    precise, ambiguous = (torch.nonzero(train.kind == kind).flatten() for kind in (0, 1))
+    own = fit_gaussian(train, train.hard, precise, ambiguous, config.gaussian).posterior(test.speech.flatten(1))
+    by_classifier = forward_ipr(task.network, test)[0].softmax(1)
+    assert torch.allclose(made, own if predict_by == "gaussian" else geometric_mean(by_classifier, own, 0.5), atol=1e-6)
+    assert task.after_epoch()["dev_jsd"] == pytest.approx(dev_scores(made, test)["dev_jsd"], abs=1e-6)
 
 
 def test_gaussian_prototypes_need_pooled_features():
