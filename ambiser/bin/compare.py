@@ -27,14 +27,19 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--format", choices=FORMS, default="text", help="format of the output")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file instead of the screen")
+    parser.add_argument(
+        "--quoted", type=Path, metavar="FILE", help="also show the scores of papers in this table, without tests"
+    )
     args = parser.parse_args()
     set_up_logging()
     systems = all_systems(args, load_experiments(args))
+    from ambiser.report.comparison_tables import render_comparison
+    from ambiser.report.quoted_scores import read_quoted
+
+    quoted = [] if args.quoted is None else read_quoted(args.quoted)  # before the resampling, which takes long
     families = [family.replace(",", " ").split() for family in args.family]
     comparison = compare_systems(systems, args.folds, metrics=args.metrics, by=args.by, families=families)
-    from ambiser.report.comparison_tables import render_comparison
-
-    text = render_comparison(comparison, args.format)
+    text = render_comparison(comparison, args.format, quoted)
     if args.output is None:
         print(text, end="")
     else:

@@ -24,11 +24,13 @@ def main() -> None:
     from ambiser.report.comparison_tables import render_comparison
     from ambiser.report.markdown import render_markdown
     from ambiser.report.publish import publish
+    from ambiser.report.quoted_scores import quoted_in
     from ambiser.report.results_page import render_report
     from ambiser.report.terminal import render_terminal
     from ambiser.scoring.results_file import read_results
 
     results = [read_results(path) for path in paths]
+    quoted = quoted_in(systems[0].experiment.config_path.parent.parent)  # config_path is egs/X/conf/NAME.yaml
     print(render_terminal(results), end="")
     differences = []
     if len({system.name for system in systems}) > 1 and len(make_tables(results)) == 1:
@@ -37,13 +39,14 @@ def main() -> None:
         write_text(layout.exp_dir / "COMPARE.md", render_comparison(comparison, "markdown"))
     else:  # a file of an earlier stage 8 would compare other experiments
         (layout.exp_dir / "COMPARE.md").unlink(missing_ok=True)
-    write_text(layout.exp_dir / "RESULTS.md", render_markdown(results, differences))
+    write_text(layout.exp_dir / "RESULTS.md", render_markdown(results, differences, quoted))
     details, listing = load_details(systems, results)
     page = render_report(
         results,
         layout.exp_dir / "figures",
         details=details,
         listing=listing,
+        quoted=quoted,
         each=lambda items: progress(items, "draw figures"),
     )
     write_text(layout.exp_dir / "report.html", page)

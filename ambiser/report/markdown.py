@@ -12,6 +12,7 @@ from ambiser.report.comparable import (
     warnings,
 )
 from ambiser.report.overview import render_overview
+from ambiser.report.quoted_scores import QuotedSystem, render_quoted
 from ambiser.report.shown_scores import (
     CALIBRATED,
     CLASS_SCORES,
@@ -40,16 +41,23 @@ distribution of the others, which is harder to match than the distribution of al
 """
 
 
-def render_markdown(results: Iterable[Summary], differences: Sequence[Difference] = ()) -> str:
-    """Returns the text of RESULTS.md: an overview, a section for each set of comparable results, and a glossary."""
+def render_markdown(
+    results: Iterable[Summary], differences: Sequence[Difference] = (), quoted: Sequence[QuotedSystem] = ()
+) -> str:
+    """Returns the text of RESULTS.md: an overview, a section for each set of comparable results, and a glossary.
+
+    Quoted scores have a section of their own, beside the experiments of the largest set.
+    """
     results = list(results)
     if not results:
-        return _HEAD + "\nThere are no results yet.\n"
+        only = ", only scores quoted from papers" if quoted else ""
+        return "\n".join([_HEAD, f"There are no results yet{only}.\n", *render_quoted(quoted, None)])
     tables = make_tables(results)
     made_up = [f"**{MADE_UP}**\n"] if tables[0].first.stamp.made_up else []
     parts = [_HEAD, *made_up, *render_overview(tables[0], differences), "## How to read the tables\n", _READING]
     for table in tables:
         parts += _section(table)
+    parts += render_quoted(quoted, tables[0])
     parts += ["## Words\n", _glossary()]
     return "\n".join(parts)
 

@@ -7,6 +7,7 @@ from ambiser.io.files import write_text
 from ambiser.report.markdown import render_markdown
 from ambiser.report.published_differences import merge_differences, read_differences, write_differences
 from ambiser.report.published_tables import read_summaries, write_summaries
+from ambiser.report.quoted_scores import quoted_in
 from ambiser.scoring.comparison import Difference
 from ambiser.scoring.results import Summary
 
@@ -32,6 +33,6 @@ def publish(folder: Path, results: Iterable[Summary], differences: Sequence[Diff
 
 
 def render_published(folder: Path) -> str:
-    """Returns the RESULTS.md of a recipe, made from its tables."""
+    """Returns the RESULTS.md of a recipe, made from its tables and its quoted scores."""
     tables = Path(folder) / "results"
-    return render_markdown(read_summaries(tables), read_differences(tables / "differences.tsv"))
+    return render_markdown(read_summaries(tables), read_differences(tables / "differences.tsv"), quoted_in(folder))

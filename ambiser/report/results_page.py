@@ -11,6 +11,7 @@ from ambiser.report.experiment_section import ExperimentDetails, describe_experi
 from ambiser.report.figure_style import take_picture
 from ambiser.report.page_tables import calibration_block, group_block, score_block
 from ambiser.report.page_words import CAPTIONS, WORDS
+from ambiser.report.quoted_scores import QuotedSystem, quoted_block
 from ambiser.report.shown_scores import CLASS_SCORES, DISTRIBUTION_SCORES
 from ambiser.report.table_facts import STAMP_HEADER, kind_line, left_out_rows, level_line, shared_stamp, stamp_rows
 from ambiser.report.utterance_list import as_script
@@ -25,6 +26,7 @@ def render_report(
     *,
     details: Mapping[str, ExperimentDetails],
     listing: Mapping[str, object] | None = None,
+    quoted: Sequence[QuotedSystem] = (),
     each: Callable[[Iterable], Iterable] = iter,
 ) -> str:
     """Draws all figures and returns the page.
@@ -34,6 +36,7 @@ def render_report(
         figure_dir: where the figures are written as PNG and PDF.
         details: what the sections show beside the results, by tag.
         listing: from `ambiser.report.utterance_list.list_utterances`; None for no list.
+        quoted: systems of papers, shown beside the experiments of the first table.
         each: wraps the results while they are drawn (a progress bar).
     """
     tables = make_tables(results)
@@ -52,6 +55,7 @@ def render_report(
             for one in each(first_seeds(results))
         ],
         listing=listing,
+        quoted=quoted_block(quoted, first) if quoted else None,
         script="" if listing is None else as_script(listing),
         words=[*WORDS, *((m.title, f"{m.meaning}; {m.better} is better") for m in METRICS.values())],
     )
