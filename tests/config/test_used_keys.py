@@ -23,7 +23,8 @@ def test_unused_keys_exist():
 @pytest.mark.parametrize(
     "override",
     [
-        "prototypes.epochs=7", "gaussian.dims=3", "update.batch=3", "ipr.temperature=0.3", "finetune.gain_db=1", "text_features.layer=3",
+        "prototypes.epochs=7", "gaussian.dims=3", "update.batch=3", "ipr.temperature=0.3", "finetune.gain_db=1",
+        "text_features.layer=3",
         "text=bert_base_uncased", "amber.temperature=1", "amber.fusion=gated", "model.projection=3",
         "amber.use_prototypes=false",
     ],
