@@ -1,7 +1,8 @@
 """Computes the objective of AmbER²: supervision by votes, and teachers weighted by agreement with the votes.
 
 The paper states that the modality heads are teachers that give adaptive guidance to a student head, which is itself
-supervised by the votes [P]. The divergence, the weights, λ and β are decided here [D] and are keys of `amber`.
+supervised by the votes [P]. JSD and the weights by JSD to the votes are stated in a digest of the paper [S]; the other
+rules, β and the detached teachers are decided here [D]. All but the last are keys of `amber`.
 """
 
 import math
@@ -89,7 +90,7 @@ def teacher_weights(
     Returns:
         (M, B) weights that sum to 1 over the available teachers, or are all 0 where no teacher is available.
 
-    Source: AmbER² ("adaptive" weights are the paper's, these rules are ours).
+    Source: AmbER² ("adaptive" weights are the paper's, gt_divergence is in a digest of it, the other rules are ours).
     """
     log_probs = log_probs.detach()
     distance = DIVERGENCES[divergence](target, log_probs)  # (M, B)
@@ -139,7 +140,7 @@ def amber_loss(
     Returns:
         The loss, and its detached parts: means without λ and β, and "weight_X" for every teacher X.
 
-    Source: AmbER², objective (structure from the paper, the rest ours).
+    Source: AmbER², objective (structure from the paper, D and w from a digest of it, β ours).
     """
     names = [objective.student, *(name for name in heads if name != objective.student)]
     log_probs = torch.stack([heads[name] for name in names])  # (1 + M, B, C), the student first

@@ -48,6 +48,13 @@ def test_classes_are_replaced_not_merged(tmp_path):
     assert load_config(path).labels.classes == {"calm": ["neu", "sad"], "loud": ["ang"]}
 
 
+def test_a_base_of_the_same_name_is_the_shared_experiment(tmp_path):
+    path = _write(tmp_path / "jsd_paper.yaml", "base: jsd_paper.yaml\nlabels: {least_raters: 5}\n")
+    config = load_config(path)
+    assert (config.labels.least_raters, config.amber.fusion, config.distill.batch) == (5, "gated_concat", 128)
+    assert config.model_copy(update={"labels": Config().labels}) == load_config(tmp_path / "elsewhere/jsd_paper.yaml")
+
+
 def test_a_base_cannot_have_a_base(tmp_path):
     _write(tmp_path / "a.yaml", "stages: [distill]\n")
     _write(tmp_path / "b.yaml", "base: a.yaml\n")
