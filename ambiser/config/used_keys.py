@@ -45,6 +45,8 @@ def _unused(config: Config) -> Iterator[str]:
         yield from ("ipr", "gaussian", "model.projection", "amber.use_prototypes", "amber.freeze_speech")
     if not config.ipr.predict_by.endswith("gaussian"):
         yield "gaussian"
+    if config.ipr.ambiguous_loss == "pseudo_labels":
+        yield from ("ipr.votes", "ipr.votes_needed")
     if not config.needs_text():
         yield from ("text", "text_features", "model.text_encoder")
     if not config.learns():

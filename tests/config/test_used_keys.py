@@ -51,6 +51,16 @@ def test_a_key_that_one_experiment_reads_is_listed_with_its_value_there(tmp_path
     assert differing_used_keys(ipr, base)[0] == "prototypes.epochs: 9 -> (not used)"
 
 
+def test_votes_are_read_by_the_threshold_likelihood_alone(tmp_path):
+    base = _config(tmp_path, "stages=[prototypes, update]")
+    assert differing_used_keys(base, _config(tmp_path, "stages=[prototypes, update]", "ipr.votes=9")) == []
+    threshold = _config(tmp_path, "stages=[prototypes, update]", "ipr.votes=9", "ipr.ambiguous_loss=threshold")
+    assert differing_used_keys(base, threshold) == [
+        "ipr.ambiguous_loss: pseudo_labels -> threshold",
+        "ipr.votes: (not used) -> 9",
+    ]
+
+
 def test_the_keys_of_a_grid_are_listed(tmp_path):
     tuned = _config(tmp_path, "tune={distill.epochs: [2, 4]}")
     assert differing_used_keys(_config(tmp_path), tuned) == ["tune.distill.epochs: (not set) -> [2, 4]"]
