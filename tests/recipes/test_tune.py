@@ -39,7 +39,7 @@ def choice(recipe: Recipe) -> dict:
     return json.loads((recipe.exp / TAG / "fold1/choice.json").read_text())
 
 
-def test_the_chosen_point_predicts_and_stands_in_results_tables_and_page(whole):
+def test_the_chosen_point_predicts_and_is_named_in_results_tables_and_page(whole):
     chosen = choice(whole)
     best = min(chosen["points"], key=lambda point: point["dev"])
     assert [point["point"] for point in chosen["points"]] == ["epochs=2", "epochs=10"]
