@@ -54,6 +54,7 @@ def test_the_option_replaces_the_grid_of_the_file(load):
         "target_momentum=0.9:0.8,hidden=8",
     ]
     assert load("epochs=5", text=text).tune == {"prototypes.epochs": [5]}
+    assert load(text=text, overrides=["tune={}"]).tune == {}
 
 
 def test_keys_of_one_name_keep_their_sections_in_the_names_of_points(load):
