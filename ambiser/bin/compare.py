@@ -7,6 +7,7 @@ from ambiser.io.files import write_text
 from ambiser.recipe.comparisons import compare_systems
 from ambiser.recipe.experiments import load_experiments
 from ambiser.recipe.program_options import Parser
+from ambiser.recipe.result_folders import systems_of_folders
 from ambiser.recipe.systems import all_systems
 
 DIVISIONS = ("class", "level", "kind", "gender")
@@ -15,7 +16,12 @@ FORMS = ("text", "markdown", "latex", "csv")
 
 def main() -> None:
     """Runs the program."""
-    parser = Parser(__doc__, "compare")
+    parser = Parser(__doc__, "compare", needs_config=False)
+    parser.add_argument(
+        "--results", nargs="+", type=Path, default=[], metavar="DIR",
+        help="experiments by their folders, with any tag, features and settings, as in --results exp/ce-*-s1; they "
+        "follow those of --config",
+    )  # fmt: skip
     parser.add_argument(
         "--metrics", nargs="+", default=[], metavar="NAME", help="scores to compare (default: the usual ones)"
     )
@@ -32,7 +38,10 @@ def main() -> None:
     )
     args = parser.parse_args()
     set_up_logging()
-    systems = all_systems(args, load_experiments(args))
+    if not args.config and (args.predictions or args.ensemble or not args.results):
+        parser.error("--config or --results is needed; --predictions and --ensemble need --config")
+    systems = all_systems(args, load_experiments(args)) if args.config else []
+    systems += systems_of_folders(args.results, args, {system.tag for system in systems})
     from ambiser.report.comparison_tables import render_comparison
     from ambiser.report.quoted_scores import read_quoted
 

@@ -1,5 +1,6 @@
 """Puts the results of experiments into a table, a page and figures (stage 8)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ambiser.io.console import log, progress, run_main, set_up_logging
@@ -9,7 +10,8 @@ from ambiser.recipe.comparisons import compare_systems
 from ambiser.recipe.experiments import load_experiments
 from ambiser.recipe.program_options import Parser
 from ambiser.recipe.report_inputs import load_details
-from ambiser.recipe.systems import all_systems
+from ambiser.recipe.result_folders import other_results
+from ambiser.recipe.systems import System, all_systems
 
 
 def main() -> None:
@@ -20,8 +22,6 @@ def main() -> None:
     systems = all_systems(args, load_experiments(args))
     layout = systems[0].experiment.layout
     paths = [require(layout.results(system.tag), "score") for system in systems]
-    from ambiser.report.comparable import make_tables
-    from ambiser.report.comparison_tables import render_comparison
     from ambiser.report.markdown import render_markdown
     from ambiser.report.publish import publish
     from ambiser.report.quoted_scores import quoted_in
@@ -29,17 +29,15 @@ def main() -> None:
     from ambiser.report.terminal import render_terminal
     from ambiser.scoring.results_file import read_results
 
-    results = [read_results(path) for path in paths]
+    named, tags = [read_results(path) for path in paths], {system.tag for system in systems}
+    others, left_out = ([], []) if args.only else other_results(layout.exp_dir, tags)
+    for line in left_out:
+        log.warning("%s", line)
     quoted = quoted_in(systems[0].experiment.config_path.parent.parent)  # config_path is egs/X/conf/NAME.yaml
-    print(render_terminal(results), end="")
-    differences = []
-    if len({system.name for system in systems}) > 1 and len(make_tables(results)) == 1:
-        comparison = compare_systems(systems, args.folds)
-        differences = comparison.differences
-        write_text(layout.exp_dir / "COMPARE.md", render_comparison(comparison, "markdown"))
-    else:  # a file of an earlier stage 8 would compare other experiments
-        (layout.exp_dir / "COMPARE.md").unlink(missing_ok=True)
-    write_text(layout.exp_dir / "RESULTS.md", render_markdown(results, differences, quoted))
+    print(render_terminal(named), end="")
+    differences = _compare(systems, named, args.folds)
+    results = [*named, *others]
+    write_text(layout.exp_dir / "RESULTS.md", render_markdown(results, differences, quoted, tags))
     details, listing = load_details(systems, results)
     page = render_report(
         results,
@@ -47,12 +45,31 @@ def main() -> None:
         details=details,
         listing=listing,
         quoted=quoted,
+        first=tags,
         each=lambda items: progress(items, "draw figures"),
     )
     write_text(layout.exp_dir / "report.html", page)
-    log.info("wrote %s", layout.exp_dir / "report.html")
+    log.info("wrote %s (results: %d, not in this call: %d)", layout.exp_dir / "report.html", len(results), len(others))
     if args.publish:
-        log.info("published in %s", publish(Path("."), results, differences))
+        log.info("published in %s", publish(Path("."), named, differences))
+
+
+def _compare(systems: list[System], results: list, folds: list[int]) -> Sequence[object]:
+    """Writes COMPARE.md and returns the differences between the systems of the command line.
+
+    With one system, or systems that cannot be compared, an earlier COMPARE.md stays.
+    """
+    from ambiser.report.comparable import make_tables
+    from ambiser.report.comparison_tables import render_comparison
+
+    path = systems[0].experiment.layout.exp_dir / "COMPARE.md"
+    if len({system.name for system in systems}) < 2 or len(make_tables(results)) > 1:
+        if path.is_file():
+            log.info("%s: compares the experiments of an earlier call", path)
+        return []
+    comparison = compare_systems(systems, folds)
+    write_text(path, render_comparison(comparison, "markdown"))
+    return comparison.differences
 
 
 if __name__ == "__main__":

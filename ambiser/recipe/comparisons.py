@@ -65,6 +65,10 @@ def _contender(name: str, systems: list[System], folds: list[int]) -> object:
     from ambiser.scoring.results_file import read_results
 
     own = [system for system in systems if system.name == name]
-    results = [read_results(require(own[0].experiment.layout.results(one.tag), "score")) for one in own]
+    results = [read_results(require(one.experiment.layout.results(one.tag), "score")) for one in own]
+    if len({one.stamp.config_hash for one in results}) > 1:
+        raise ConfigError(
+            f"{' and '.join(one.tag for one in results)} have different configurations; compare one alone"
+        )
     runs = [{k: load_scored(one, k, ensure_predictions(one, k))[0] for k in folds} for one in own]
     return Contender(name, results, runs, None if own[0].imported else own[0].experiment.config)

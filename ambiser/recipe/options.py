@@ -201,6 +201,7 @@ _ALL = (
         _boolean,
         False,
     ),
+    Option("only", "BOOL", "true: stage 8 reports these experiments alone, not all in --exp_dir", _boolean, False),
     Option(
         "publish",
         "BOOL",
@@ -226,7 +227,7 @@ PROGRAM_OPTIONS = {
     "train": EXPERIMENTS,
     "predict": EXPERIMENTS,
     "score": _SYSTEMS,
-    "report": (*_SYSTEMS, "publish"),
+    "report": (*_SYSTEMS, "only", "publish"),
     "compare": _SYSTEMS,
     "status": EXPERIMENTS,
 }

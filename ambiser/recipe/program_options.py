@@ -9,12 +9,13 @@ from ambiser.recipe.options import OPTIONS, PROGRAM_OPTIONS
 class Parser(argparse.ArgumentParser):
     """A strict parser: no abbreviations, one line and exit status 2 for a fault, a dash may replace an underscore."""
 
-    def __init__(self, description: str | None, program: str = "") -> None:
+    def __init__(self, description: str | None, program: str = "", needs_config: bool = True) -> None:
         """Makes the parser.
 
         Args:
             description: the docstring of the program.
             program: takes its options from `PROGRAM_OPTIONS`; empty for a program that shares none.
+            needs_config: whether --config must be given.
         """
         super().__init__(
             description=description, allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -28,7 +29,7 @@ class Parser(argparse.ArgumentParser):
                 nargs="+" if option.is_list else 1,
                 metavar=option.metavar,
                 default=[] if option.is_list and default is None else default,
-                required=name == "config",
+                required=needs_config and name == "config",
                 help=option.help,
             )
 

@@ -1,10 +1,12 @@
 """Loads what the report page shows beside scores: embeddings, heads, transcripts and audio, where they exist."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table
+from ambiser.recipe.result_folders import other_systems
 from ambiser.recipe.system_folds import load_scored
 from ambiser.recipe.systems import System, ensure_predictions
 from ambiser.stages import TRAINING_STAGES
@@ -13,35 +15,44 @@ from ambiser.stages import TRAINING_STAGES
 def load_details(systems: list[System], results: list) -> tuple[dict, dict | None]:
     """Loads what the sections of the page show beside scores.
 
-    Results that cannot be compared have learning curves only, since their utterances or labels differ.
+    Results that cannot be compared with those of the command line have learning curves only, since their utterances or
+    labels differ; so have ensembles, imported predictions and outdated ones that the command line does not name.
 
     Args:
         systems: as on the command line.
-        results: their results, in the same order.
+        results: of them, in the same order, and then of others.
 
     Returns:
-        The details by tag, and the list of utterances (None for results that cannot be compared).
+        The details by tag, and the list of utterances with the systems of the command line (None if they cannot be
+        compared).
     """
     from ambiser.report.comparable import make_tables
     from ambiser.report.experiment_section import ExperimentDetails
     from ambiser.report.learning_curves import read_curves
-    from ambiser.report.results_page import first_seeds
+    from ambiser.report.results_page import with_sections
     from ambiser.report.utterance_list import list_utterances
 
-    layout, folds_of = systems[0].experiment.layout, {one.tag: one.stamp.all_folds for one in first_seeds(results)}
-    curves = {tag: read_curves(layout, tag, TRAINING_STAGES, folds) for tag, folds in folds_of.items()}
-    if len(make_tables(results)) > 1:
-        return {tag: ExperimentDetails(stages) for tag, stages in curves.items()}, None
-    folds, shown = results[0].stamp.folds, [system for system in systems if system.tag in folds_of]
-    scored = {s.tag: {k: load_scored(s, k, ensure_predictions(s, k)) for k in folds} for s in shown}
-    loaded = {tag: {k: fold for k, (fold, _, _) in of.items()} for tag, of in scored.items()}
-    words, audio = _load_words_and_audio(layout)
+    layout, named = systems[0].experiment.layout, {system.tag for system in systems}
+    sections = {one.tag: one for one in with_sections(results, named)}
     details = {
-        s.tag: ExperimentDetails(curves[s.tag], [_load_detail(s, k, loaded[s.tag][k]) for k in folds], words)
-        for s in shown
+        tag: ExperimentDetails(read_curves(layout, tag, TRAINING_STAGES, one.stamp.all_folds))
+        for tag, one in sections.items()
     }
-    classes, levels = results[0].stamp.class_names, systems[0].experiment.config.score.levels
-    return details, list_utterances(loaded, classes=classes, levels=levels, words=words, audio=audio)
+    table = make_tables(results, named)[0]
+    comparable = {one.tag for row in table.rows for one in row.results}
+    if not named <= comparable:
+        return details, None
+    others = other_systems(layout, [one for tag, one in sections.items() if tag in comparable - named])
+    folds, words_and_audio, loaded = table.first.stamp.folds, _load_words_and_audio(layout), {}
+    for system in [one for one in systems if one.tag in sections] + others:
+        tag = system.tag
+        loaded[tag] = {k: load_scored(system, k, ensure_predictions(system, k))[0] for k in folds}
+        shown = [_load_detail(system, k, fold) for k, fold in loaded[tag].items()]
+        details[tag] = replace(details[tag], folds=shown, words=words_and_audio[0])
+    classes, levels = table.first.stamp.class_names, systems[0].experiment.config.score.levels
+    listed = {tag: folds for tag, folds in loaded.items() if tag in named}
+    words, audio = words_and_audio
+    return details, list_utterances(listed, classes=classes, levels=levels, words=words, audio=audio)
 
 
 def _load_detail(system: System, fold: int, loaded: object) -> object:

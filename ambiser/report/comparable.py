@@ -4,7 +4,7 @@ Results are in one table only when they were scored on the same utterances with 
 name what else differs.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -106,12 +106,19 @@ class ResultTable:
         return Cell(group.floors[name][metric] if group else None)
 
 
-def make_tables(results: Iterable[Summary]) -> list[ResultTable]:
-    """Sorts results into tables, the largest first; rows come in the order in which they are given."""
+def make_tables(results: Iterable[Summary], first: Collection[str] = ()) -> list[ResultTable]:
+    """Sorts results into tables; rows come in the order in which they are given.
+
+    Args:
+        results: of all experiments and seeds.
+        first: tags; the table with most of them comes first, of equal ones the largest.
+    """
     apart: dict[str, list[Summary]] = {}
     for one in results:
         apart.setdefault(repr([one.stamp.value(key) for key in APART]), []).append(one)
-    groups = sorted(apart.values(), key=len, reverse=True)
+    groups = sorted(
+        apart.values(), key=lambda group: (sum(one.tag in first for one in group), len(group)), reverse=True
+    )
     made = []
     for group in groups:
         differs = differing(groups[0][0].stamp, group[0].stamp, APART)

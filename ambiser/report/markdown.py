@@ -1,6 +1,6 @@
 """RESULTS.md: the overview and then the long tables; the same results give the same bytes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ambiser.report.comparable import (
     MADE_UP,
@@ -42,17 +42,24 @@ distribution of the others, which is harder to match than the distribution of al
 
 
 def render_markdown(
-    results: Iterable[Summary], differences: Sequence[Difference] = (), quoted: Sequence[QuotedSystem] = ()
+    results: Iterable[Summary],
+    differences: Sequence[Difference] = (),
+    quoted: Sequence[QuotedSystem] = (),
+    first: Collection[str] = (),
 ) -> str:
     """Returns the text of RESULTS.md: an overview, a section for each set of comparable results, and a glossary.
 
-    Quoted scores have a section of their own, beside the experiments of the largest set.
+    Args:
+        results: of all experiments and seeds.
+        differences: of comparisons, for the overview.
+        quoted: systems of papers; they have a section of their own, beside the experiments of the first set.
+        first: as in `make_tables`.
     """
     results = list(results)
     if not results:
         only = ", only scores quoted from papers" if quoted else ""
         return "\n".join([_HEAD, f"There are no results yet{only}.\n", *render_quoted(quoted, None)])
-    tables = make_tables(results)
+    tables = make_tables(results, first)
     made_up = [f"**{MADE_UP}**\n"] if tables[0].first.stamp.made_up else []
     parts = [_HEAD, *made_up, *render_overview(tables[0], differences), "## How to read the tables\n", _READING]
     for table in tables:

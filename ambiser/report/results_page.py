@@ -1,6 +1,6 @@
 """Renders report.html: one page that needs no other file; its figures are also written as PNG and PDF."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -19,6 +19,9 @@ from ambiser.scoring.results import Results
 from ambiser.scoring.score_names import METRICS
 from ambiser.scoring.stamp import show
 
+MOST_SECTIONS = 12
+"""Of experiments that the call does not name; a section takes seconds to draw."""
+
 
 def render_report(
     results: Sequence[Results],
@@ -27,53 +30,65 @@ def render_report(
     details: Mapping[str, ExperimentDetails],
     listing: Mapping[str, object] | None = None,
     quoted: Sequence[QuotedSystem] = (),
+    first: Collection[str] = (),
     each: Callable[[Iterable], Iterable] = iter,
 ) -> str:
     """Draws all figures and returns the page.
 
     Args:
-        results: of all experiments and seeds; each experiment has a section of its first seed.
+        results: of all experiments and seeds; those in `with_sections` have a section.
         figure_dir: where the figures are written as PNG and PDF.
         details: what the sections show beside the results, by tag.
         listing: from `ambiser.report.utterance_list.list_utterances`; None for no list.
         quoted: systems of papers, shown beside the experiments of the first table.
+        first: tags of the experiments that come first and always have a section.
         each: wraps the results while they are drawn (a progress bar).
     """
-    tables = make_tables(results)
-    first = tables[0]
+    tables = make_tables(results, first)
+    sections = with_sections(results, first)
     page = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     ).get_template("results_page.html.j2")
     text = page.render(
-        title=first.title(),
-        lead=_lead(results),
+        title=tables[0].title(),
+        lead=_lead(results, sections),
         made_up=MADE_UP if any(table.first.stamp.made_up for table in tables) else "",
-        resamples=first.first.scores.bootstrap.resamples,
+        resamples=tables[0].first.scores.bootstrap.resamples,
         tables=[_describe_table(table, number, figure_dir) for number, table in enumerate(tables, start=1)],
         sections=[
-            describe_experiment(one, details.get(one.tag, ExperimentDetails()), figure_dir)
-            for one in each(first_seeds(results))
+            describe_experiment(one, details.get(one.tag, ExperimentDetails()), figure_dir) for one in each(sections)
         ],
         listing=listing,
-        quoted=quoted_block(quoted, first) if quoted else None,
+        quoted=quoted_block(quoted, tables[0]) if quoted else None,
         script="" if listing is None else as_script(listing),
         words=[*WORDS, *((m.title, f"{m.meaning}; {m.better} is better") for m in METRICS.values())],
     )
     return "\n".join(line.rstrip() for line in text.split("\n") if line.strip()) + "\n"
 
 
-def first_seeds(results: Iterable[Results]) -> list[Results]:
-    """Returns the results that have a section of their own: those of the first seed of each experiment."""
-    first: dict[str, Results] = {}
+def with_sections(results: Iterable[Results], first: Collection[str] = ()) -> list[Results]:
+    """Returns the results that have a section: of each experiment one seed, those in `first` and MOST_SECTIONS at most.
+
+    Args:
+        results: of all experiments and seeds; of each experiment the first one given is taken.
+        first: tags of the experiments that always have a section.
+    """
+    by_name: dict[str, Results] = {}
     for one in results:
-        first.setdefault(one.name, one)
-    return list(first.values())
+        by_name.setdefault(one.name, one)
+    chosen = sorted(by_name.values(), key=lambda one: one.tag not in first)
+    return chosen[: max(MOST_SECTIONS, sum(one.tag in first for one in chosen))]
 
 
-def _lead(results: Sequence[Results]) -> str:
+def _lead(results: Sequence[Results], sections: Sequence[Results]) -> str:
     names, seeds = {one.name for one in results}, sorted({one.stamp.seed for one in results} - {None})
-    of_one = " Tables of scores are means over seeds; everything else is of the first seed." if len(seeds) > 1 else ""
-    return f"Experiments: {len(names)}. Seeds: {show(seeds)}.{of_one} Figures as PNG and PDF: folder figures."
+    lead = f"Experiments: {len(names)}. Seeds: {show(seeds)}."
+    if len(seeds) > 1:
+        lead += " Tables of scores are means over seeds; everything else is of the first seed."
+    if len(sections) < len(names):
+        without = sorted(names - {one.name for one in sections})
+        lead += f" In tables only, without a section: {', '.join(without)}; name them in the call to give them one."
+    return f"{lead} Figures as PNG and PDF: folder figures."
 
 
 def _describe_table(table: ResultTable, number: int, folder: Path) -> dict[str, object]:

@@ -11,6 +11,10 @@ from ambiser.scoring.results import Results
 from ambiser.scoring.stamp import FORMAT
 
 
+class OtherFormatError(DataError):
+    """Another version of this program wrote the file."""
+
+
 def write_results(path: Path, results: Results) -> None:
     """Writes a results.json."""
     write_json(path, {"format": FORMAT, **to_json(results)})
@@ -20,14 +24,17 @@ def read_results(path: Path) -> Results:
     """Reads a results.json.
 
     Raises:
-        DataError: it is not a results file, or another version of this program wrote it.
+        OtherFormatError: another version of this program wrote it.
+        DataError: it is not a results file.
     """
     content = read_json(path)
     found = content.get("format") if isinstance(content, dict) else None
     if found is None:
         raise DataError(f"{path}: is not a results file, it has no format; remove it and run stage 7 again")
     if found != FORMAT:
-        raise DataError(f"{path}: has format {found}, this program writes {FORMAT}; remove it and run stage 7 again")
+        raise OtherFormatError(
+            f"{path}: has format {found}, this program writes {FORMAT}; remove it and run stage 7 again"
+        )
     return from_json(Results, {key: value for key, value in content.items() if key != "format"}, str(path))
 
 

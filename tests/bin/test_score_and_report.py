@@ -203,6 +203,38 @@ def test_an_experiment_without_learning_curves_and_with_one_fold_still_has_a_pag
     assert "overview" in taken and "ce-fbank-s1-confusion" in taken and "ce-fbank-s1-learning" not in taken
 
 
+def test_stage_8_keeps_all_results_of_the_folder_and_names_those_it_cannot_use(fake_recipe, run, capsys):
+    fake_recipe.train("ce").train("jsd").train("ipr", epochs=1)
+    run(score, fake_recipe.words("ce", "jsd", "ipr"))
+    layout = fake_recipe.layout
+    old, torn, copied = (layout.experiment(name) for name in ("old-s1", "torn-s1", "copy-of-ce"))
+    for folder in (old, torn, copied):
+        folder.mkdir()
+        (folder / "results.json").write_text(layout.results("ce-fbank-s1").read_text())
+    (old / "results.json").write_text('{"format": 1}')
+    (torn / "results.json").write_text('{"format": 4, "tag"')
+    run(report, fake_recipe.words("ce", "jsd"))
+    compared = (layout.exp_dir / "COMPARE.md").read_text()
+    capsys.readouterr()
+
+    run(report, fake_recipe.words("jsd"))
+    taken = capsys.readouterr()
+    assert "jsd-fbank " in taken.out and "ce-fbank" not in taken.out, "the terminal shows the call alone"
+    assert taken.err.count("results left out") == 1
+    for part in ("1 of another format (old-s1)", "1 not readable (torn-s1)", "1 in a renamed folder (copy-of-ce)"):
+        assert part in taken.err
+    markdown, page = ((layout.exp_dir / name).read_text() for name in ("RESULTS.md", "report.html"))
+    scores = markdown[markdown.index("| Class") :]
+    rows = [scores.index(f"| {name} ") for name in ("jsd-fbank", "ce-fbank", "ipr-fbank")]
+    assert rows == sorted(rows) and rows[0] < rows[1], "the experiments of the call come first"
+    ids = [f'id="{name}-fbank-s1"' for name in ("jsd", "ce", "ipr")]
+    assert [page.count(one) for one in ids] == [1, 1, 1] and page.index(ids[0]) < page.index(ids[1])
+    assert (layout.exp_dir / "COMPARE.md").read_text() == compared and "of an earlier call" in taken.err
+
+    run(report, [*fake_recipe.words("jsd"), "--only", "true"])
+    assert "ce-fbank" not in (layout.exp_dir / "RESULTS.md").read_text() and "left out" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("program", ["score", "report"])
 def test_help_loads_nothing_heavy_and_a_fault_is_one_line(program):
     command = [sys.executable, "-m", f"ambiser.bin.{program}"]

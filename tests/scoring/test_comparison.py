@@ -137,6 +137,78 @@ def test_stage_8_writes_the_comparison_when_there_are_two_experiments(scored, ru
     assert figures == {"s1"} and "everything else is of the first seed" in (path.parent / "report.html").read_text()
 
 
+def _retag(recipe, tag, new):
+    """Renames a scored experiment as if it had been made with `--tag`."""
+    folder = recipe.layout.experiment(tag)
+    folder.rename(recipe.layout.experiment(new))
+    path = recipe.layout.results(new)
+    results = read_json(path)
+    seed = f"-s{results['stamp']['seed']}"
+    write_json(path, results | {"tag": new, "name": new.replace(seed, "")})
+
+
+def test_experiments_with_and_without_a_tag_are_compared_by_their_folders(scored, run):
+    for seed in (1, 2):
+        _retag(scored, f"jsd-fbank-s{seed}", f"jsd-fbank-s{seed}-new")
+    folders = [f"--{name}_dir={scored.root / name}" for name in ("data", "dump")]
+    tags = ["ce-fbank-s1", "ce-fbank-s2", "jsd-fbank-s1-new", "jsd-fbank-s2-new"]
+    words = ["--results", *(str(scored.layout.experiment(tag)) for tag in tags), *folders]
+    text = run(program, words)
+    assert "jsd-fbank-new against ce-fbank" in text and "amber.target: majority -> votes" in text
+    rows = csv.DictReader(io.StringIO(run(program, [*words, "--format", "csv", "--metrics", "bc"])))
+    assert [(row["first"], row["system"], row["runs"]) for row in rows] == [("ce-fbank", "jsd-fbank-new", "10")]
+    mixed = [*scored.words("ce", seeds=(1, 2)), "--results", *words[3:5]]
+    assert run(program, mixed).splitlines()[1:] == text.splitlines()[1:]
+    with pytest.raises(ConfigError, match="ce-fbank-s1 is given twice"):
+        run(program, [*scored.words("ce"), "--results", words[1]])
+    with pytest.raises(ConfigError, match="nothing: is not a folder"):
+        run(program, ["--results", str(scored.root / "nothing"), *folders])
+    (scored.layout.experiment("ce-fbank-s1") / "config.yaml").unlink()
+    with pytest.raises(ConfigError, match="ce-fbank-s1: has no config.yaml"):
+        run(program, words)
+
+
+def test_seeds_with_different_configurations_are_no_system(scored, run):
+    path = scored.layout.results("ce-fbank-s2")
+    write_json(path, read_json(path) | {"stamp": read_json(path)["stamp"] | {"config_hash": "0" * 12}})
+    with pytest.raises(ConfigError, match="ce-fbank-s1 and ce-fbank-s2 have different configurations"):
+        run(program, scored.words("ce", "jsd", seeds=(1, 2)))
+
+
+def test_the_program_compares_by_class_and_in_families(scored, run):
+    words = [*scored.words("ce", "jsd"), "--by", "class", "--family", "recall f1", "--family", "auroc"]
+    text = run(program, words)
+    assert "family of p (Holm): recall, F1; 8 comparisons and 10,000 resamples" in text
+    assert "family of p (Holm): AUROC; 4 comparisons" in text and "family of p (Holm): precision, BC" in text
+    shares = list(csv.DictReader(io.StringIO(run(program, [*words, "--format", "csv"]))))
+    recall = read_results(scored.layout.results("jsd-fbank-s1")).scores.per_class.recall
+    found = [float(row["system_score"]) for row in shares if row["score"] == "recall"]
+    assert found == pytest.approx(recall, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--family", "bc wa"], "--family wa: there is no such score; there are accuracy ua"),
+        (["--family", "bc", "--family", "ua bc"], "--family bc: is given twice"),
+        (["--metrics", "ua", "--family", "bc"], "--family bc: is not compared; add it to --metrics"),
+        (
+            ["--by", "class", "--metrics", "ua"],
+            "--metrics ua: there is no such score with --by class; there are recall",
+        ),
+    ],
+)
+def test_faulty_families_and_scores_are_refused(fake_recipe, run, words, message):
+    with pytest.raises(ConfigError, match=message):
+        run(program, [*fake_recipe.words("ce", "jsd"), *words])
+
+
+def test_one_of_config_and_results_is_needed(run, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run(program, ["--by", "class"])
+    assert "--config or --results is needed" in capsys.readouterr().err
+
+
 def test_what_cannot_be_compared_is_refused_in_one_line(scored, run):
     with pytest.raises(ConfigError, match="ce-fbank alone cannot be compared"):
         run(program, scored.words("ce", seeds=(1, 2)))
