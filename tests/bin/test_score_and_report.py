@@ -184,26 +184,32 @@ def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run, capsys,
     assert published.stamp == read_results(fake_recipe.layout.results("ipr-fbank-s1")).stamp
 
 
-def test_an_experiment_without_learning_curves_and_with_one_fold_still_has_a_page(fake_recipe, run, monkeypatch):
-    fake_recipe.train("ce", folds=1)
-    (fake_recipe.layout.training("ce-fbank-s1", 1, "distill") / "metrics.jsonl").unlink()
-    words = [*fake_recipe.words("ce"), "--folds", "1"]
-    run(score, words)
-    taken = []
+@pytest.fixture
+def taken(monkeypatch):
+    """The names of the figures that a report draws; none is drawn."""
+    names = []
 
     def take_picture(draw, *, name, caption, folder):
-        taken.append(name)
+        names.append(name)
         return Picture(name, caption, "<svg></svg>")
 
     for module in ("results_page", "experiment_section"):
         monkeypatch.setattr(f"ambiser.report.{module}.take_picture", take_picture)
+    return names
+
+
+def test_an_experiment_without_learning_curves_and_with_one_fold_still_has_a_page(fake_recipe, run, taken):
+    fake_recipe.train("ce", folds=1)
+    (fake_recipe.layout.training("ce-fbank-s1", 1, "distill") / "metrics.jsonl").unlink()
+    words = [*fake_recipe.words("ce"), "--folds", "1"]
+    run(score, words)
     run(report, words)
     text = (fake_recipe.layout.exp_dir / "report.html").read_text()
     assert "Pooled over only fold 1 of 1 2 3 4 5" in text
     assert "overview" in taken and "ce-fbank-s1-confusion" in taken and "ce-fbank-s1-learning" not in taken
 
 
-def test_stage_8_keeps_all_results_of_the_folder_and_names_those_it_cannot_use(fake_recipe, run, capsys):
+def test_stage_8_keeps_all_results_of_the_folder_and_names_those_it_cannot_use(fake_recipe, run, taken, capsys):
     fake_recipe.train("ce").train("jsd").train("ipr", epochs=1)
     run(score, fake_recipe.words("ce", "jsd", "ipr"))
     layout = fake_recipe.layout
@@ -218,18 +224,18 @@ def test_stage_8_keeps_all_results_of_the_folder_and_names_those_it_cannot_use(f
     capsys.readouterr()
 
     run(report, fake_recipe.words("jsd"))
-    taken = capsys.readouterr()
-    assert "jsd-fbank " in taken.out and "ce-fbank" not in taken.out, "the terminal shows the call alone"
-    assert taken.err.count("results left out") == 1
+    told = capsys.readouterr()
+    assert "jsd-fbank " in told.out and "ce-fbank" not in told.out, "the terminal shows the call alone"
+    assert told.err.count("results left out") == 1
     for part in ("1 of another format (old-s1)", "1 not readable (torn-s1)", "1 in a renamed folder (copy-of-ce)"):
-        assert part in taken.err
+        assert part in told.err
     markdown, page = ((layout.exp_dir / name).read_text() for name in ("RESULTS.md", "report.html"))
     scores = markdown[markdown.index("| Class") :]
     rows = [scores.index(f"| {name} ") for name in ("jsd-fbank", "ce-fbank", "ipr-fbank")]
     assert rows == sorted(rows) and rows[0] < rows[1], "the experiments of the call come first"
     ids = [f'id="{name}-fbank-s1"' for name in ("jsd", "ce", "ipr")]
     assert [page.count(one) for one in ids] == [1, 1, 1] and page.index(ids[0]) < page.index(ids[1])
-    assert (layout.exp_dir / "COMPARE.md").read_text() == compared and "of an earlier call" in taken.err
+    assert (layout.exp_dir / "COMPARE.md").read_text() == compared and "of an earlier call" in told.err
 
     run(report, [*fake_recipe.words("jsd"), "--only", "true"])
     assert "ce-fbank" not in (layout.exp_dir / "RESULTS.md").read_text() and "left out" not in capsys.readouterr().err
