@@ -57,7 +57,7 @@ def read_crema_d(corpus_dir: Path, data: Data) -> Corpus:
     if (root / _RESPONSES).is_file():
         votes |= _read_named(root / _RESPONSES, tabulated, findings)
     else:
-        findings.warn(f"no {_RESPONSES}: raters are anonymous, one name a vote of a clip ({ANONYMOUS}01, ...)")
+        findings.warn(f"no {_RESPONSES}: raters are anonymous, named per clip and vote ({ANONYMOUS}01, ...)")
     genders = _read_genders(root / "VideoDemographics.csv", findings)
     utterances = []
     for clip in sorted(votes):
@@ -70,7 +70,7 @@ def read_crema_d(corpus_dir: Path, data: Data) -> Corpus:
         else:
             utterances.append(_utterance(clip, wavs[clip], votes[clip], genders.get(clip[:4], "u")))
     for clip in sorted(wavs.keys() - votes.keys() - DEFECTS.keys()):
-        findings.leave_out(clip, "has audio and no votes", wavs[clip])
+        findings.leave_out(clip, "has audio but no votes", wavs[clip])
     return Corpus("crema_d", utterances, findings, version="1.0")
 
 
@@ -84,7 +84,7 @@ def find_root(corpus_dir: Path) -> Path:
     if _is_root(corpus_dir):
         return corpus_dir
     if not corpus_dir.is_dir():
-        raise DataError(f"{corpus_dir} is no folder; --corpus_dir must name a copy of CREMA-D; get it from {HOME}")
+        raise DataError(f"{corpus_dir} is not a folder; --corpus_dir must name a copy of CREMA-D; get it from {HOME}")
     near = [*sorted(p for p in corpus_dir.iterdir() if p.is_dir()), *list(corpus_dir.resolve().parents)[:2]]
     for candidate in filter(_is_root, near):
         raise DataError(f"{corpus_dir} is not CREMA-D itself, {candidate} is; use --corpus_dir {candidate}")
@@ -95,7 +95,7 @@ def find_root(corpus_dir: Path) -> Path:
 
 
 def _miss_audio(root: Path, clip: str, findings: Findings) -> None:
-    """Leaves out a clip that was not downloaded; refuses one whose audio is there under another name."""
+    """Leaves out a clip that was not downloaded; refuses one whose audio has another name."""
     wav = root / "AudioWAV" / f"{clip}.wav"
     how, found = find_near_miss(wav)
     if found:
@@ -141,11 +141,11 @@ def _find_wavs(root: Path, findings: Findings) -> dict[str, Path]:
         if path.name.startswith("."):
             findings.warn("hidden files such as macOS's ._* (ignored)")
         elif path.suffix.lower() != ".wav" or not CLIP.fullmatch(path.stem):
-            findings.warn("files of AudioWAV whose name is no clip (ignored)", where=path)
+            findings.warn("files of AudioWAV that are not named like clips (ignored)", where=path)
         else:
             wavs[clip_name(path.stem, str(path))] = path
     if not wavs:
-        raise DataError(f"{root / 'AudioWAV'} holds no clip; get the audio with: git lfs pull")
+        raise DataError(f"{root / 'AudioWAV'} contains no clips; get the audio with: git lfs pull")
     return wavs
 
 

@@ -56,7 +56,7 @@ def read_table_of_votes(path: Path, findings: Findings) -> dict[str, Counter]:
             findings.error("votes must be whole numbers", f"{path}:{line}: {clip}", str(error).rpartition(": ")[2])
             continue
         if min(counts.values()) < 0 or clip in tabulated:
-            fault = "is there twice; remove one line" if clip in tabulated else "has a negative number of votes"
+            fault = "appears twice; remove one line" if clip in tabulated else "has a negative number of votes"
             findings.error(fault, f"{path}:{line}", clip)
         if total != counts.total():
             findings.warn("numResponses is not the sum of the votes", where=f"{path}:{line}: {clip}")
@@ -96,7 +96,7 @@ def read_responses(path: Path, findings: Findings) -> dict[str, list[Vote]]:
         if slow:
             findings.warn(f"responses after more than {SLOWEST_MS / 1000:g} s (not counted)")
         elif row["respEmo"] not in LETTERS:
-            findings.warn("responses that are no emotion (not counted)", where=f"{where}: {row['respEmo']}")
+            findings.warn("responses that are not emotions (not counted)", where=f"{where}: {row['respEmo']}")
         elif rater in votes.setdefault(clip, {}):
             findings.warn("second responses of a rater to a clip (not counted)", where=f"{where}: {rater} {clip}")
         else:
@@ -109,7 +109,7 @@ def clip_name(text: str, where: str) -> str:
     clip = text.strip() + ("X" if text.strip().endswith("_X") else "")
     match = CLIP.fullmatch(clip)
     if match is None or match[2] not in SENTENCES:
-        raise DataError(f"{where}: {text!r} is no name of a clip (ACTOR_SENTENCE_EMOTION_LEVEL)")
+        raise DataError(f"{where}: {text!r} is not the name of a clip (ACTOR_SENTENCE_EMOTION_LEVEL)")
     return clip
 
 

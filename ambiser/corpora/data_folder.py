@@ -46,7 +46,7 @@ def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusR
         make_mini(corpus_dir, data.mini_utterances)
     if record is not None:
         refuse_changes(layout, corpus_dir)
-        log.info("%s is there and was made with these settings: nothing to do", layout.corpus_record())
+        log.info("%s already exists, with these settings: nothing to do", layout.corpus_record())
         return record
     with _without_collection():
         try:
@@ -67,7 +67,7 @@ def find_record(layout: Layout, settings: dict[str, object]) -> CorpusRecord | N
     record = read_record(layout.corpus_record())
     lines = differing_keys(record.settings(), settings)
     if lines:
-        remedy = "give another --data_dir, or remove it to prepare it anew"
+        remedy = "use another --data_dir, or remove it to prepare it again"
         raise ConfigError("\n  ".join([f"{layout.data_dir} was made with other settings; {remedy}:", *lines]))
     return record
 
@@ -153,7 +153,7 @@ def _leave_out(corpus: Corpus, utts: list[str]) -> None:
     names = {u.utt for u in corpus.utterances}
     unknown = [utt for utt in utts if utt not in names]
     if unknown:
-        raise DataError(f"data.leave_out: {corpus.name} has no utterance {unknown[0]!r}; take it off the list")
+        raise DataError(f"data.leave_out: {corpus.name} has no utterance {unknown[0]!r}; remove it from the list")
     for utt in utts:
         corpus.findings.drop(utt, "by the user's choice (data.leave_out)")
     corpus.utterances = [u for u in corpus.utterances if u.utt not in set(utts)]

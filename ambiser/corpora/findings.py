@@ -131,7 +131,7 @@ class Findings:
 def describe_faults(faults: list[Fault], root: Path | None = None, listing: Path | None = None) -> str:
     """Returns the message for faults: one line for one, otherwise one line per group of equal faults."""
     optional = all(fault.optional for fault in faults)
-    remedy = f"restore the corpus, or go on without it: {REMEDY}" if optional else "correct it and run again"
+    remedy = f"restore the corpus, or leave these utterances out: {REMEDY}" if optional else "correct it and run again"
     if len(faults) == 1:
         return f"{faults[0].text()}; {remedy}"
     groups: dict[tuple[str, str], list[Fault]] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ambiser.config.data_keys import Data
+from ambiser.config.data_keys import LEAKING, Data
 from ambiser.corpora.corpus import Utterance
 from ambiser.errors import DataError
 from ambiser.io.files import digest
@@ -54,7 +54,7 @@ def _possible_protocols(utterances: Sequence[Utterance], data: Data) -> list[str
             except DataError:
                 continue
             note = f" with data.folds={folds}" if folds != data.folds else ""
-            possible.append(f"{name}{' (leaks speakers)' if name == 'random' else ''}{note}")
+            possible.append(f"{name}{' (leaks speakers)' if name in LEAKING else ''}{note}")
             break
     return possible
 

@@ -107,7 +107,7 @@ def find_root(corpus_dir: Path) -> Path:
     """
     corpus_dir = Path(corpus_dir)
     if not corpus_dir.is_dir():
-        raise DataError(f"{corpus_dir} is no folder; --corpus_dir must name IEMOCAP_full_release, unpacked")
+        raise DataError(f"{corpus_dir} is not a folder; --corpus_dir must name IEMOCAP_full_release, unpacked")
     if _is_root(corpus_dir):
         return corpus_dir
     near = [*sorted(p for p in corpus_dir.iterdir() if p.is_dir()), *list(corpus_dir.resolve().parents)[:4]]
@@ -144,7 +144,7 @@ def _find_wavs(folder: Path, findings: Findings) -> dict[str, Path]:
             if TURN.fullmatch(path.stem):
                 wavs[path.stem] = path
             elif not path.name.startswith("."):
-                findings.warn("wavs whose name is no turn (ignored)")
+                findings.warn("wavs that are not named like turns (ignored)")
     return wavs
 
 
@@ -152,7 +152,7 @@ def _add_new(turns: dict[str, Turn], new: Mapping[str, Turn], findings: Findings
     for name, turn in new.items():
         if name in turns:
             findings.error(
-                "the turn is there twice; remove one block", turn.where, f"{name}, first in {turns[name].where}"
+                "the turn appears twice; remove one block", turn.where, f"{name}, first in {turns[name].where}"
             )
         else:
             turns[name] = turn

@@ -66,13 +66,13 @@ def read_evaluation(path: Path, findings: Findings) -> dict[str, Turn]:
         if turn.turn in turns:
             first_place = turns[turn.turn].where
             findings.error(
-                "the turn is there twice; remove one block", turn.where, f"{turn.turn}, first in {first_place}"
+                "the turn appears twice; remove one block", turn.where, f"{turn.turn}, first in {first_place}"
             )
         else:
             turns[turn.turn] = turn
     if not turns:
         what = explain_content(path)
-        findings.miss(f"holds no turn; the file is {what or 'empty or cut off'}", path)
+        findings.miss(f"contains no turns; the file is {what or 'empty or cut off'}", path)
     return turns
 
 
@@ -131,7 +131,7 @@ def _read_block(block: list[str], *, where: str, at_end: bool, findings: Finding
     match = _SUMMARY.fullmatch(block[0].strip())
     file, _, first = where.rpartition(":")
     if match is None or TURN.fullmatch(match[3]) is None:
-        reason = "the file is cut off here" if at_end else "is no summary line of a turn"
+        reason = "the file is cut off here" if at_end else "is not the summary line of a turn"
         findings.leave_out(f"{Path(file).stem}:{first}", reason, where, "" if at_end else block[0][:60])
         return None
     turn, code, header = match[3], match[4], [float(match[i]) for i in (5, 6, 7)]
@@ -167,7 +167,7 @@ def _read_raters(
         rater = _RATER.fullmatch(line)
         damaged = rater is None and (at_end or line.startswith(("C-", "A-")))
         if cut or damaged:
-            reason = "the file is cut off here" if at_end else "is no whole C- or A- line"
+            reason = "the file is cut off here" if at_end else "is not a complete C- or A- line"
             findings.leave_out(turn, reason, place, "" if at_end else line[:60])
             return None
         if rater is None:

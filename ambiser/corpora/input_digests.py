@@ -76,7 +76,7 @@ def refuse_changes(layout: Layout, root: Path) -> None:
         more = f" and {len(changed) - _EXAMPLES} more" if len(changed) > _EXAMPLES else ""
         raise DataError(
             f"{len(changed)} inputs have changed since stage 1: {', '.join(changed[:_EXAMPLES])}{more}; stages 1 to "
-            f"{STAGES[-1].number} are stale: restore them, give another --data_dir and --exp_dir, or remove "
+            f"{STAGES[-1].number} are stale: restore them, use another --data_dir and --exp_dir, or remove "
             f"{layout.data_dir} and the experiments in {layout.exp_dir} and run again"
         )
 

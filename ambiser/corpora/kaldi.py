@@ -43,7 +43,7 @@ def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
     findings = Findings(data.allow_incomplete)
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
-        raise DataError(f"{folder} is no data directory with votes: {', '.join(missing)} not found")
+        raise DataError(f"{folder} is not a data directory with votes: {', '.join(missing)} not found")
     for name in _UNREAD:
         if (folder / name).is_file():
             remedy = "cut the recordings into one file per utterance, and remove the table"
@@ -129,6 +129,6 @@ def _list_strangers(tables: _Tables, findings: Findings) -> None:
     """Lists what has votes, a speaker or ratings and no audio."""
     wavs = tables.pairs["wav.scp"].keys()
     for utt in sorted(tables.votes.keys() - wavs):
-        findings.leave_out(utt, "has votes and no audio", tables.folder / "votes.tsv")
+        findings.leave_out(utt, "has votes but no audio", tables.folder / "votes.tsv")
     for utt in sorted((tables.pairs["utt2spk"].keys() | tables.ratings.keys()) - wavs - tables.votes.keys()):
-        findings.drop(utt, "has a speaker or ratings, and neither audio nor votes")
+        findings.drop(utt, "has a speaker or ratings, but neither audio nor votes")

@@ -71,7 +71,7 @@ def _describe(kind: str, key: str, parts: Mapping[str, str]) -> str:
 
 
 def _complain(leaks: Mapping[str, list[str]]) -> str:
-    words = {"speaker": "speakers stand", "recording": "recordings stand", "wav": "byte-identical wavs stand"}
+    words = {"speaker": "speakers stand", "recording": "recordings stand", "wav": "byte-identical wavs are"}
     lines = []
     for kind, found in leaks.items():
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""

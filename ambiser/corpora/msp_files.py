@@ -56,7 +56,7 @@ def find_root(corpus_dir: Path) -> Path:
     """
     corpus_dir = Path(corpus_dir)
     if not corpus_dir.is_dir():
-        raise DataError(f"{corpus_dir} is no folder; --corpus_dir must name a release of MSP-Podcast, unpacked")
+        raise DataError(f"{corpus_dir} is not a folder; --corpus_dir must name a release of MSP-Podcast, unpacked")
     for folder, module in ARCHIVES.items():
         packed = next((p for end in _ENDINGS[module] if (p := corpus_dir / f"{folder}{end}").is_file()), None)
         if packed and not _has_folder(corpus_dir, folder):
@@ -180,7 +180,7 @@ def _consensus_rows(path: Path, text: str) -> dict[str, dict[str, str]]:
             raise DataError(f"{path}:{line}: {len(row)} fields where the header has {len(header)}")
         fields = dict(zip(header, row, strict=True))
         if fields["filename"] in found:
-            raise DataError(f"{path}:{line}: {fields['filename']} stands twice; remove one line")
+            raise DataError(f"{path}:{line}: {fields['filename']} appears twice; remove one line")
         found[fields["filename"]] = fields
     return found
 
@@ -195,7 +195,7 @@ def _read_partitions(root: Path, findings: Findings) -> dict[str, str]:
         if name.casefold() in PARTS:
             parts[file] = PARTS[name.casefold()]
         else:
-            findings.warn("parts that are not known (ignored)", where=f"{path}:{line}: {name}")
+            findings.warn("unknown parts (ignored)", where=f"{path}:{line}: {name}")
     return parts
 
 

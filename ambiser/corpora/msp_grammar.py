@@ -161,7 +161,7 @@ def _detail_rows(path: Path, rows: Iterator[tuple[int, list[str]]], file: int, d
         fields = split_worker(row[detail]) if len(row) > max(file, detail) else None
         if fields is None:
             raise DataError(
-                f"{path}:{line}: is no line of a rater: {','.join(row)[:80]!r}; the file is cut off or damaged"
+                f"{path}:{line}: is not a line of a rater: {','.join(row)[:80]!r}; the file is cut off or damaged"
             )
         worker, primary, secondary, act, val, dom = fields
         yield str(line), row[file], worker, primary, secondary, act, val, dom
@@ -189,7 +189,9 @@ def _text_rows(path: Path, text: str) -> Iterator[Row]:
             continue
         fields = split_worker(content)
         if fields is None or not file:
-            raise DataError(f"{path}:{line}: is no line of a rater: {content[:80]!r}; the file is cut off or damaged")
+            raise DataError(
+                f"{path}:{line}: is not a line of a rater: {content[:80]!r}; the file is cut off or damaged"
+            )
         worker, primary, secondary, act, val, dom = fields
         yield str(line), file, worker, primary, secondary, act, val, dom
 

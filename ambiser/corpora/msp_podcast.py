@@ -44,7 +44,7 @@ def read_msp_podcast(corpus_dir: Path, data: Data) -> Corpus:
     texts = read_transcripts(root, sorted(wavs.keys() & released.keys()), findings)
     utterances = _join(released, opinions, wavs, texts, detailed=detailed, findings=findings)
     for file in sorted(wavs.keys() - released.keys() - {f"{u.utt}.wav" for u in utterances}):
-        findings.drop(Path(file).stem, "has audio and no label")
+        findings.drop(Path(file).stem, "has audio but no label")
     _warn_of_gaps(utterances, findings)
     version = _VERSION.search(root.resolve().name)
     return Corpus("msp_podcast", utterances, findings, version=version[0] if version else "")
@@ -70,9 +70,9 @@ def _join(
         if file not in wavs:
             found = near.get(Path(file).stem.casefold(), "")
             if found and found not in released:
-                findings.leave_out(Path(file).stem, "has no audio, but it is there under another name", detailed, found)
+                findings.leave_out(Path(file).stem, "has no audio, but it exists under another name", detailed, found)
             else:
-                findings.drop(Path(file).stem, "has labels and no audio")
+                findings.drop(Path(file).stem, "has labels but no audio")
         elif split_known and not said.part:
             findings.drop(Path(file).stem, "is in no part of the released split")
         elif not votes and said.part != WITHHELD:
@@ -145,14 +145,14 @@ def _check_that_they_fit(
     if consensus is not None and len(strangers) > _STRANGERS * max(len(labelled), len(opinions.votes)):
         raise DataError(
             f"{detailed} and {consensus.name} are not of one release: {len(strangers)} files, such as {strangers[0]}, "
-            "are only in one of them; unpack a release into a folder of its own"
+            "are only in one of them; unpack each release into its own folder"
         )
 
 
 def _warn_of_gaps(utterances: list[Utterance], findings: Findings) -> None:
     unknown = Counter(u.part for u in utterances if u.speaker.startswith("unknown_") and u.part != WITHHELD)
     for part, count in sorted(unknown.items()):
-        findings.warn(f"utterances of {part or 'no part'} by unknown speakers (one a podcast)", count)
+        findings.warn(f"utterances of {part or 'no part'} by unknown speakers (one per podcast)", count)
     silent = sum(not u.text for u in utterances if u.part != WITHHELD)
     if silent:
         findings.warn("utterances without a transcript (empty text)", silent)

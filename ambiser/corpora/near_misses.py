@@ -32,17 +32,17 @@ def find_near_miss(path: Path) -> tuple[str, str]:
     stem = path.stem.casefold()
     for name in names.get(stem, ()):
         if name.casefold() == path.name.casefold():
-            return "it is there in another case", name
+            return "it exists in another case", name
         if Path(name).suffix.lower() in AUDIO_ENDINGS:
-            return "it is there with another extension", name
+            return "it exists with another extension", name
     copy = next((name for name in names.get(f"copy of {stem}", ())), "")
     if copy:
-        return "a copy of it is there", copy
+        return "a copy of it exists", copy
     for ending in ARCHIVES:
         if not path.parent.exists() and path.parent.with_name(path.parent.name + ending).is_file():
             return "its folder is still packed", path.parent.name + ending
     above = path.parent.parent / path.name
-    return ("it is there one level up", str(above)) if above.is_file() else ("", "")
+    return ("it exists one level up", str(above)) if above.is_file() else ("", "")
 
 
 def explain_content(path: Path) -> str:

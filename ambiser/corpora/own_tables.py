@@ -34,7 +34,7 @@ def read_pairs(path: Path, findings: Findings, *, empty: bool = False) -> dict[s
         elif not value and not empty:
             findings.error("the key has no value", where, key)
         elif key in table:
-            findings.error("the key is there twice; remove one line", where, key)
+            findings.error("the key appears twice; remove one line", where, key)
         else:
             if encoded < previous:
                 findings.error("is not in bytewise order; sort the file with LC_ALL=C sort", where, key)
@@ -59,7 +59,7 @@ def read_votes_of_raters(path: Path, findings: Findings) -> dict[str, list[Vote]
             vote, given = Vote(row["rater"], source, row["label"], slot), votes.setdefault(row["utt"], [])
             if vote in given:
                 repeated += 1
-                findings.warn("lines that are there twice (counted once)", where=where)
+                findings.warn("lines that appear twice (counted once)", where=where)
             else:
                 given.append(vote)
     _check_raters(path, votes, findings, repeated=repeated, total=total)

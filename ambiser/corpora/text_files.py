@@ -44,7 +44,7 @@ def read_csv(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
             if row:
                 yield reader.line_num, row
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: is no CSV: {error}") from error
+        raise DataError(f"{path}:{reader.line_num}: is not CSV: {error}") from error
 
 
 def parse_json(path: Path, text: str) -> dict:
@@ -56,7 +56,7 @@ def parse_json(path: Path, text: str) -> dict:
     try:
         tree = json.loads(text)
     except ValueError as error:
-        raise DataError(f"{path}: no valid JSON: {error}; the file is cut off or damaged") from error
+        raise DataError(f"{path}: is not valid JSON: {error}; the file is cut off or damaged") from error
     if not isinstance(tree, dict):
         raise DataError(f"{path}: must hold an object with one entry per file")
     return tree

@@ -87,7 +87,7 @@ def test_slow_second_and_empty_responses_do_not_count(tmp_path):
     warnings = corpus.findings.warnings
     assert warnings["responses after more than 10 s (not counted)"] == 1
     assert warnings["second responses of a rater to a clip (not counted)"] == 1
-    assert warnings["responses that are no emotion (not counted)"] == 1
+    assert warnings["responses that are not emotions (not counted)"] == 1
     line = len(rows) + 1
     assert any(where == f"{path}:{line}: {rater} {clip}" for _, where in corpus.findings.places)
 
@@ -128,7 +128,9 @@ def test_junk_and_a_short_name_are_tolerated(root):
     (audio / f"{clip}.wav").rename(audio / f"{clip[:-1]}.wav")
     corpus = read_crema_d(root, DATA)
     assert clip in [u.utt for u in corpus.utterances]
-    assert corpus.findings.places == [("files of AudioWAV whose name is no clip (ignored)", f"{audio / 'notes.txt'}")]
+    assert corpus.findings.places == [
+        ("files of AudioWAV that are not named like clips (ignored)", f"{audio / 'notes.txt'}")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ def test_junk_and_a_short_name_are_tolerated(root):
         ('"fileName"', '"file"', r"tabulatedVotes.csv:1: the header lacks fileName"),
         ('"1001_IEO_ANG_XX"', '"1001_XYZ_ANG_XX"', r"tabulatedVotes.csv:2: '1001_XYZ_ANG_XX' is no name of a clip"),
         ('"100002",', '"100002",x', "votes must be whole numbers"),
-        ("1001_IEO_FEA_XX", "1001_IEO_ANG_XX", r"tabulatedVotes.csv:5: is there twice; .*1001_IEO_ANG_XX"),
+        ("1001_IEO_FEA_XX", "1001_IEO_ANG_XX", r"tabulatedVotes.csv:5: appears twice; .*1001_IEO_ANG_XX"),
     ],
 )
 def test_a_damaged_table_is_named_with_its_line(root, old, new, message):
@@ -165,7 +167,7 @@ def test_clips_without_votes(root):
     table_of(root).write_text("".join(line for line in table_of(root).open() if "1002_ITH" not in line))
     with pytest.raises(
         DataError,
-        match="allow_incomplete=true:\n.*AudioWAV: has audio and no votes: 3 utterances, such as 1002_ITH_DIS_XX",
+        match="allow_incomplete=true:\n.*AudioWAV: has audio but no votes: 3 utterances, such as 1002_ITH_DIS_XX",
     ):
         checked(read_crema_d(root, DATA))
     corpus = read_crema_d(root, DATA.model_copy(update={"allow_incomplete": True}))

@@ -62,7 +62,7 @@ def test_a_missing_label_file_is_one_line(corpus_copy):
     message = message_of(read_release(corpus_copy, expected_counts={"utterances": 60}), corpus_copy)
     first, line = message.split("\n")
     assert first == (
-        f"{len(wavs)} faults in {corpus_copy}; restore the corpus, or go on without it: "
+        f"{len(wavs)} faults in {corpus_copy}; restore the corpus, or leave these utterances out: "
         "--set data.allow_incomplete=true:"
     )
     names = ", ".join(path.stem for path in wavs[:3])
@@ -97,10 +97,10 @@ def test_all_faults_come_at_once_and_are_listed(corpus_copy, data, layout):
 @pytest.mark.parametrize(
     ("rename", "message"),
     [
-        (lambda p: p.with_suffix(".WAV"), "has no audio, but it is there in another case ({stem}.WAV)"),
-        (lambda p: p.with_suffix(".flac"), "has no audio, but it is there with another extension ({stem}.flac)"),
-        (lambda p: p.with_name(f"{p.stem} (1).wav"), "has no audio, but a copy of it is there ({stem} (1).wav)"),
-        (lambda p: p.parent.with_name(p.name), "has no audio, but it is there one level up"),
+        (lambda p: p.with_suffix(".WAV"), "has no audio, but it exists in another case ({stem}.WAV)"),
+        (lambda p: p.with_suffix(".flac"), "has no audio, but it exists with another extension ({stem}.flac)"),
+        (lambda p: p.with_name(f"{p.stem} (1).wav"), "has no audio, but a copy of it exists ({stem} (1).wav)"),
+        (lambda p: p.parent.with_name(p.name), "has no audio, but it exists one level up"),
     ],
 )
 def test_audio_under_another_name_is_named(corpus_copy, rename, message):
@@ -127,7 +127,7 @@ def test_audio_that_is_something_else_is_named(corpus_copy, data, layout, conten
 def test_a_label_file_that_is_utf16(corpus_copy):
     path = corpus_copy / f"Session2/dialog/EmoEvaluation/{DIALOG}.txt"
     path.write_bytes(path.read_text().encode("utf-16"))
-    assert f"{DIALOG}.txt: holds no turn; the file is UTF-16 text; save it as UTF-8" in message_of(
+    assert f"{DIALOG}.txt: contains no turns; the file is UTF-16 text; save it as UTF-8" in message_of(
         read_release(corpus_copy), corpus_copy
     )
 
@@ -272,7 +272,7 @@ def test_audio_of_msp_podcast_under_another_name(release, ending):
     wav = sorted((release / "Audios").rglob("MSP*.wav"))[0]
     os.rename(wav, wav.with_suffix(ending))
     corpus = read_msp_podcast(release, Data(corpus="msp_podcast", protocol="as_released"))
-    assert f"{wav.stem}: has no audio, but it is there under another name ({wav.stem}{ending})" in message_of(corpus)
+    assert f"{wav.stem}: has no audio, but it exists under another name ({wav.stem}{ending})" in message_of(corpus)
 
 
 def test_audio_of_crema_d_with_another_extension(tmp_path):
@@ -280,7 +280,7 @@ def test_audio_of_crema_d_with_another_extension(tmp_path):
     wav = sorted((tmp_path / "CREMA-D/AudioWAV").glob("1*.wav"))[0]
     os.rename(wav, wav.with_suffix(".flac"))
     corpus = read_crema_d(tmp_path / "CREMA-D", Data(corpus="crema_d"))
-    assert f"{wav.stem}: has no audio, but it is there with another extension" in message_of(corpus)
+    assert f"{wav.stem}: has no audio, but it exists with another extension" in message_of(corpus)
 
 
 CHANGES = {
@@ -371,7 +371,10 @@ def test_own_lists_of_train_dev_and_test(folder, tmp_path):
 
 def test_a_protocol_that_cannot_be_made_names_those_that_can(folder, tmp_path):
     rewrite(folder / "utt2session", lambda line: line.split()[0] + f" {'a' if line[4] in '123' else 'b'}\n")
-    with pytest.raises(DataError, match=r"need three sessions; .*can be speaker_folds, random \(leaks speakers\)$"):
+    with pytest.raises(
+        DataError,
+        match=r"need three sessions; .*can be speaker_folds, random \(leaks speakers\), balanced_utterances \(leaks speakers\)$",
+    ):
         prepare_data(folder, KALDI, Layout(tmp_path / "two", tmp_path, tmp_path))
     rewrite(folder / "utt2spk", lambda line: line.split()[0] + f" s{line[4]}\n")
     data = Data(corpus="kaldi", protocol="speaker_folds", folds=7)

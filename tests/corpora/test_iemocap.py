@@ -145,8 +145,8 @@ def test_quirks_of_the_embedded_corpus_arrive(mini_corpus):
         ("..", r"is not IEMOCAP itself, .*IEMOCAP_full_release is; use --corpus_dir .*IEMOCAP_full_release"),
         ("Session1", r"Session1 is not IEMOCAP itself, .*IEMOCAP_full_release is"),
         ("Session1/dialog/EmoEvaluation", r"is not IEMOCAP itself, .*IEMOCAP_full_release is"),
-        ("nowhere", r"nowhere is no folder; --corpus_dir must name IEMOCAP_full_release"),
-        ("README.txt", r"README\.txt is no folder"),
+        ("nowhere", r"nowhere is not a folder; --corpus_dir must name IEMOCAP_full_release"),
+        ("README.txt", r"README\.txt is not a folder"),
     ],
 )
 def test_a_folder_too_high_or_too_low_is_said(corpus_copy, given, message):

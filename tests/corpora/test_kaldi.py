@@ -74,11 +74,11 @@ def test_faults_are_named(folder, name, old, new, message):
 def test_utterances_without_votes_or_audio(folder):
     path = folder / "votes.tsv"
     path.write_text(path.read_text().replace("Ses01F_impro01_F000", "Zes"))
-    message = "2 faults; .*allow_incomplete=true:\n.*Ses01F_impro01_F000: has no votes\n.*Zes: has votes and no audio"
+    message = "2 faults; .*allow_incomplete=true:\n.*Ses01F_impro01_F000: has no votes\n.*Zes: has votes but no audio"
     with pytest.raises(DataError, match=message):
         checked(read_kaldi(folder, DATA))
     corpus = read_kaldi(folder, DATA.model_copy(update={"allow_incomplete": True}))
-    assert corpus.findings.left_out == {"Ses01F_impro01_F000": "has no votes", "Zes": "has votes and no audio"}
+    assert corpus.findings.left_out == {"Ses01F_impro01_F000": "has no votes", "Zes": "has votes but no audio"}
 
 
 def test_repeated_lines_count_once(folder):
@@ -90,7 +90,7 @@ def test_repeated_lines_count_once(folder):
     corpus = read_kaldi(folder, DATA)
     assert [(u.votes, str(u.ratings)) for u in corpus.utterances] == [(u.votes, str(u.ratings)) for u in plain]
     assert corpus.findings.places == [
-        ("lines that are there twice (counted once)", f"{folder}/votes.tsv:3"),
+        ("lines that appear twice (counted once)", f"{folder}/votes.tsv:3"),
         ("second ratings of a rater on an utterance (not counted)", f"{folder}/attributes.tsv:3"),
     ]
 
@@ -99,10 +99,10 @@ def test_a_speaker_without_audio_is_listed(folder):
     path = folder / "utt2spk"
     path.write_text(path.read_text() + "Zes nobody\n")
     assert read_kaldi(folder, DATA).findings.left_out == {
-        "Zes": "has a speaker or ratings, and neither audio nor votes"
+        "Zes": "has a speaker or ratings, but neither audio nor votes"
     }
 
 
 def test_a_folder_that_is_none(tmp_path):
-    with pytest.raises(DataError, match="is no data directory with votes: wav.scp, utt2spk, votes.tsv not found"):
+    with pytest.raises(DataError, match="is not a data directory with votes: wav.scp, utt2spk, votes.tsv not found"):
         checked(read_kaldi(tmp_path, DATA))

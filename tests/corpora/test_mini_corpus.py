@@ -173,7 +173,7 @@ def test_only_six_speakers_rate_themselves(mini_corpus, data):
 
 
 def test_another_number_of_utterances_than_configured(mini_corpus):
-    with pytest.raises(ConfigError, match=r"holds 60 utterances, data.mini_utterances says 640; remove the folder"):
+    with pytest.raises(ConfigError, match=r"holds 60 utterances, data.mini_utterances is 640; remove the folder"):
         read_mini(mini_corpus, Data())
 
 

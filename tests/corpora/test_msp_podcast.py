@@ -66,7 +66,7 @@ def test_every_release_gives_the_same_votes(releases, version):
         assert u.recording == u.utt[:16]
     places = [what for what, _ in corpus.findings.places]
     assert not any("consensus" in what or "ratings" in what for what in places)
-    assert corpus.findings.left_out == {NO_WAV.removesuffix(".wav"): "has labels and no audio"}
+    assert corpus.findings.left_out == {NO_WAV.removesuffix(".wav"): "has labels but no audio"}
 
 
 @pytest.mark.parametrize("version", ["1.11", "2.0"])
@@ -112,7 +112,7 @@ def test_quirks_of_free_text_ties_and_test3(releases):
     assert [(f"{u.utt}.wav", u.votes, u.label) for u in test3] == [(name, (), "-") for name in TEST3]
     assert first.text == "... I felt happy [inaudible 00:00:01] guess-"
     assert corpus.findings.warnings["utterances without a transcript (empty text)"] == 1
-    assert corpus.findings.warnings["utterances of Train by unknown speakers (one a podcast)"] == 8
+    assert corpus.findings.warnings["utterances of Train by unknown speakers (one per podcast)"] == 8
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_bytes_that_are_not_utf8_are_listed(root):
 def test_wavs_without_label_and_names_that_differ_in_case(root):
     shutil.copy(root / f"Audios/{FIRST}.wav", root / f"Audios/{FIRST.lower()}.wav")
     corpus = read_msp_podcast(root, DATA)
-    assert corpus.findings.left_out[FIRST.lower()] == "has audio and no label"
+    assert corpus.findings.left_out[FIRST.lower()] == "has audio but no label"
     assert any("differ only in case" in what and FIRST in where for what, where in corpus.findings.places)
 
 
@@ -197,7 +197,7 @@ def test_wavs_without_label_and_names_that_differ_in_case(root):
         ("labels_detailed.csv", "WorkerID", "Rater", r"detailed.csv:1: the header must hold FileName with E"),
         ("labels_consensus.csv", "EmoClass", "Class", r"consensus.csv:1: the header must hold FileName and E"),
         ("labels_consensus.csv", "0002_0001.wav,", "0002_0001.wav,,", r"consensus.csv:3: 9 fields where the header"),
-        ("labels_consensus.csv", "9001_0003.wav", "9001_0001.wav", r"consensus.csv:4: MSP-.*1_0001.wav stands twice"),
+        ("labels_consensus.csv", "9001_0003.wav", "9001_0001.wav", r"consensus.csv:4: MSP-.*1_0001.wav appears twice"),
     ],
 )
 def test_damaged_labels_are_named_with_their_line(root, name, old, new, message):
@@ -235,7 +235,7 @@ def test_a_wrong_root_and_packed_archives(root, tmp_path):
     for place in (root / "Labels", tmp_path):
         with pytest.raises(DataError, match=f"is not MSP-Podcast itself, {root} is; use --corpus_dir {root}"):
             checked(read_msp_podcast(place, DATA))
-    with pytest.raises(DataError, match="is no folder; --corpus_dir must name a release of MSP-Podcast"):
+    with pytest.raises(DataError, match="is not a folder; --corpus_dir must name a release of MSP-Podcast"):
         checked(read_msp_podcast(tmp_path / "none", DATA))
     shutil.move(root / "Audios", tmp_path / "away")
     with pytest.raises(DataError, match="it holds no Audios and Labels"):

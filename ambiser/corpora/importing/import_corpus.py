@@ -87,7 +87,7 @@ def find_audio(folder: Path) -> dict[str, list[Path]]:
         DataError: the folder is not there or holds no audio.
     """
     if not Path(folder).is_dir():
-        raise DataError(f"{folder} is no folder; --audio_dir must name the folder of the audio")
+        raise DataError(f"{folder} is not a folder; --audio_dir must name the folder of the audio")
     found: dict[str, list[Path]] = {}
 
     def refuse(error: OSError) -> None:
@@ -99,7 +99,7 @@ def find_audio(folder: Path) -> dict[str, list[Path]]:
                 path = Path(place).resolve() / name
                 found.setdefault(path.stem.casefold(), []).append(path)
     if not found:
-        raise DataError(f"{folder} holds no audio; the formats read are {', '.join(READABLE)}")
+        raise DataError(f"{folder} contains no audio; supported formats: {', '.join(READABLE)}")
     return found
 
 
@@ -160,7 +160,7 @@ def _find_speakers(
     try:
         compiled = re.compile(pattern) if pattern else None
     except re.error as error:
-        raise ConfigError(f"--speaker_pattern {pattern!r}: is no regular expression: {error}") from error
+        raise ConfigError(f"--speaker_pattern {pattern!r}: is not a regular expression: {error}") from error
     if compiled is not None and compiled.groups < 1:
         raise ConfigError(f"--speaker_pattern {pattern!r}: needs a group in parentheses that is the speaker")
     if compiled is None and matched and not any("speaker" in about for about in table.about.values()):

@@ -53,7 +53,7 @@ def _read_text(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
         for row in reader:
             yield reader.line_num, row
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: is no table: {error}") from error
+        raise DataError(f"{path}:{reader.line_num}: is not a table: {error}") from error
 
 
 def _decode(path: Path, content: bytes) -> str:
@@ -61,7 +61,7 @@ def _decode(path: Path, content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16")
     if b"\0" in content[:1024]:
-        raise DataError(f"{path}: is no text; save the table as CSV or XLSX")
+        raise DataError(f"{path}: is not text; save the table as CSV or XLSX")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -77,7 +77,7 @@ def _read_xlsx(path: Path) -> Iterator[tuple[int, list[str]]]:
             sheet = min((name for name in names if _SHEET.fullmatch(name)), key=lambda name: (len(name), name))
             tree = ElementTree.fromstring(archive.read(sheet))
     except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: is no Excel table: {error}; save it as CSV") from error
+        raise DataError(f"{path}: is not an Excel table: {error}; save it as CSV") from error
     for number, row in enumerate(tree.iter(_tag(tree, "row")), start=1):
         cells: list[str] = []
         for cell in row.iter(_tag(tree, "c")):

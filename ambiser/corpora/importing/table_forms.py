@@ -88,13 +88,13 @@ def find_columns(path: Path, header: list[str], own: Mapping[str, str]) -> dict[
     found = {}
     for meaning, names in COLUMN_NAMES.items():
         if meaning in own and own[meaning] not in header:
-            raise DataError(f"{path}:1: there is no column {own[meaning]!r}; there are {', '.join(header)}")
+            raise DataError(f"{path}:1: no column {own[meaning]!r}; the columns are {', '.join(header)}")
         column = own.get(meaning) or next((plain[name] for name in names if name in plain), "")
         if column and column not in found.values():
             found[meaning] = column
     if "utt" not in found:
         raise DataError(
-            f"{path}:1: no column names the audio file; name it with --columns utt=NAME; there are {', '.join(header)}"
+            f"{path}:1: no column names the audio file; use --columns utt=NAME; the columns are {', '.join(header)}"
         )
     return found
 
@@ -119,7 +119,7 @@ def find_form(
         return "raters", raters
     raise DataError(
         f"{path}:1: no column holds labels; name it with --columns label=NAME, or map its words with --labels "
-        f"WORD=CODE; there are {', '.join(header)}"
+        f"WORD=CODE; the columns are {', '.join(header)}"
     )
 
 
@@ -142,7 +142,7 @@ def _read_code(word: str, words: LabelWords, where: str, findings: Findings) -> 
     """Returns the code of a word; empty for an empty cell, an ignored word, and an unknown one, which is a fault."""
     code = words.code(word) if word else "-"
     if not code:
-        findings.error("the word is no known label; map it with --labels WORD=CODE", where, word)
+        findings.error("unknown label; map it with --labels WORD=CODE", where, word)
     return code.removeprefix("-")
 
 

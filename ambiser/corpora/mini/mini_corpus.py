@@ -31,8 +31,8 @@ def read_mini(corpus_dir: Path, data: Data) -> Corpus:
     there = len(corpus.utterances) + len(corpus.findings.left_out)
     if there != data.mini_utterances and not data.allow_incomplete and not corpus.findings.faults:
         raise ConfigError(
-            f"{corpus_dir} holds {there} utterances, data.mini_utterances says {data.mini_utterances}; "
-            "remove the folder to have it made anew, or give another --data_dir"
+            f"{corpus_dir} holds {there} utterances, data.mini_utterances is {data.mini_utterances}; "
+            "remove the folder to make it again, or use another --data_dir"
         )
     return replace(corpus, name="mini", made_up=True)
 

@@ -124,9 +124,9 @@ def test_an_excel_table(tmp_path, audio):
     ("content", "message"),
     [
         (b"\xd0\xcf\x11\xe0old", "is an old Excel file"),
-        (b"PK\x03\x04broken", "is no Excel table: .*; save it as CSV"),
+        (b"PK\x03\x04broken", "is not an Excel table: .*; save it as CSV"),
         (b"a\0b", "is no text; save the table as CSV or XLSX"),
-        (b"x,y\n1,2\n", "no column names the audio file; name it with --columns utt=NAME; there are x, y"),
+        (b"x,y\n1,2\n", "no column names the audio file; use --columns utt=NAME; the columns are x, y"),
         (b"file,y\n1,2\n", "no column holds labels; name it with --columns label=NAME"),
     ],
 )
@@ -144,7 +144,7 @@ def test_all_faults_come_at_once_with_line_and_value(tmp_path, audio):
     for fault in (
         "table.csv:6: s1_c.flac: has no audio",
         "table.csv:7: the rater has no name",
-        "table.csv:8: the word is no known label; map it with --labels WORD=CODE; got 'boredom'",
+        "table.csv:8: unknown label; map it with --labels WORD=CODE; got 'boredom'",
         "table.csv:9: the row names no file",
         "gender differs from an earlier row of the utterance: 2 times, such as line 7 'm, male'",
     ):
@@ -167,7 +167,7 @@ def test_own_words_and_columns(tmp_path, audio):
     assert done.skipped == {"s1_b": "has no votes"}
     with pytest.raises(ConfigError, match="--labels x=bored: the code must be - or one of neu, "):
         LabelWords({"x": "bored"})
-    with pytest.raises(DataError, match="there is no column 'nobody'; there are file, what I heard, who"):
+    with pytest.raises(DataError, match="no column 'nobody'; the columns are file, what I heard, who"):
         import_text(tmp_path, audio, text, columns={"speaker": "nobody"})
 
 
