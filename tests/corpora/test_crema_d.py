@@ -137,7 +137,7 @@ def test_junk_and_a_short_name_are_tolerated(root):
     ("old", "new", "message"),
     [
         ('"fileName"', '"file"', r"tabulatedVotes.csv:1: the header lacks fileName"),
-        ('"1001_IEO_ANG_XX"', '"1001_XYZ_ANG_XX"', r"tabulatedVotes.csv:2: '1001_XYZ_ANG_XX' is no name of a clip"),
+        ('"1001_IEO_ANG_XX"', '"1001_XYZ_ANG_XX"', r"tabulatedVotes.csv:2: '1001_XYZ_ANG_XX' is not the name of a clip"),
         ('"100002",', '"100002",x', "votes must be whole numbers"),
         ("1001_IEO_FEA_XX", "1001_IEO_ANG_XX", r"tabulatedVotes.csv:5: appears twice; .*1001_IEO_ANG_XX"),
     ],
@@ -178,7 +178,7 @@ def test_a_wrong_folder_says_where_to_look_and_where_to_get_it(root, tmp_path):
     for place in (root / "AudioWAV", tmp_path):
         with pytest.raises(DataError, match=f"is not CREMA-D itself, {root} is; use --corpus_dir {root}"):
             checked(read_crema_d(place, DATA))
-    with pytest.raises(DataError, match="no folder.*get it from https://github.com/CheyneyComputerScience/CREMA-D"):
+    with pytest.raises(DataError, match="not a folder.*get it from https://github.com/CheyneyComputerScience/CREMA-D"):
         checked(read_crema_d(tmp_path / "none", DATA))
     shutil.rmtree(root / "AudioWAV")
     with pytest.raises(DataError, match="is not CREMA-D: AudioWAV not found; get it from"):

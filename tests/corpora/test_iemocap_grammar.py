@@ -177,7 +177,7 @@ def test_a_missing_blank_line_at_the_end_is_no_cut(tmp_path):
         (block(["C-F1:\tNeutral;\t()"]) + F000, r":3: Ses01F_impro01_F001: no votes of outside raters"),
         (block(["C-E1 Neutral"]) + F000, r":4: Ses01F_impro01_F001: is not a complete C- or A- line \(C-E1 Neutral\)"),
         ("[1.0 - 2.0] Ses01F\n\n" + F000, r":3: Ses01F_impro01:3: is not the summary line of a turn"),
-        (block(["C-E1:\tNeutral;\t()"], turn="Ses01F_impro01_FXX0") + F000, r":3: .*no summary line of a turn"),
+        (block(["C-E1:\tNeutral;\t()"], turn="Ses01F_impro01_FXX0") + F000, r":3: .*not the summary line of a turn"),
         (F000 + F000, r":12: the turn appears twice; remove one block; got 'Ses01F_impro01_F000, first in .*:3'"),
         ("", "contains no turns; the file is empty or cut off"),
     ],
