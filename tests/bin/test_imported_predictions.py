@@ -65,7 +65,7 @@ def test_imported_predictions_are_scored_on_the_same_folds_and_stand_in_the_same
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("Ses02F_00", "Ses99F_00", "'Ses99F_00[0-9]' is no utterance"),
+        ("Ses02F_00", "Ses99F_00", "'Ses99F_00[0-9]' is not an utterance"),
         ("neutral\thappy", "happy\tneutral", ":1: the columns must be utt neutral happy angry sad, in this order"),
         ("neutral\t", "Neutral\t", ":1: the header lacks neutral"),
         (

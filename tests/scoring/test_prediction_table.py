@@ -31,7 +31,7 @@ def test_rows_come_in_the_order_asked_for_and_sum_to_one(tmp_path):
         ("0.25\t0.75", "0.25\tx", ":2: 'x' of 'a' is not a number"),
         ("0.25\t0.75", "0.25", ":2: 2 fields"),
         ("b\t", "a\t", ":3: 'a' appears twice (first in line 2)"),
-        ("b\t", "c\t", ":3: 'c' is no utterance"),
+        ("b\t", "c\t", ":3: 'c' is not an utterance"),
         ("b\t1.00000000\t0.00000000\n", "", ":2: 1 of 2 utterances are missing, first 'b'"),
         ("0.00000000\n", "0.00000000", "truncated"),
     ],

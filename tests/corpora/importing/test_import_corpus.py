@@ -125,7 +125,7 @@ def test_an_excel_table(tmp_path, audio):
     [
         (b"\xd0\xcf\x11\xe0old", "is an old Excel file"),
         (b"PK\x03\x04broken", "is not an Excel table: .*; save it as CSV"),
-        (b"a\0b", "is no text; save the table as CSV or XLSX"),
+        (b"a\0b", "is not text; save the table as CSV or XLSX"),
         (b"x,y\n1,2\n", "no column names the audio file; use --columns utt=NAME; the columns are x, y"),
         (b"file,y\n1,2\n", "no column holds labels; name it with --columns label=NAME"),
     ],

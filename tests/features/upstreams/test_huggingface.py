@@ -70,7 +70,7 @@ def set_json(name, **values):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folder: (folder / "config.json").unlink(), "no Hugging Face folder; it has no config.json"),
+        (lambda folder: (folder / "config.json").unlink(), "not a Hugging Face folder; it has no config.json"),
         (lambda folder: (folder / "preprocessor_config.json").unlink(), "has no feature extractor"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"no weights"), "cannot be loaded"),
         (

@@ -131,7 +131,7 @@ def test_folder_that_lacks_weights_is_refused(speech_folders, tmp_path):
         ({"upstream": "wavlm_local"}, "needs the file or folder of a checkpoint"),
         ({"upstream": "wavlm_local", "checkpoint": "nowhere.pt"}, "nowhere.pt is missing"),
         ({"upstream": "fbank", "checkpoint": "x.pt"}, "has its own weights"),
-        ({"upstream": "hf_hubert_custom", "checkpoint": "/"}, "no Hugging Face folder"),
+        ({"upstream": "hf_hubert_custom", "checkpoint": "/"}, "not a Hugging Face folder"),
     ],
 )
 def test_faults_of_a_configuration_are_one_line(fields, message):
