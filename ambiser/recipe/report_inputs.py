@@ -16,11 +16,11 @@ def load_details(systems: list[System], results: list) -> tuple[dict, dict | Non
     """Loads what the sections of the page show beside scores.
 
     Results that cannot be compared with those of the command line have learning curves only, since their utterances or
-    labels differ; so have ensembles, imported predictions and outdated ones that the command line does not name.
+    labels differ. So have other ensembles, imported predictions and experiments with outdated predictions.
 
     Args:
         systems: as on the command line.
-        results: of them, in the same order, and then of others.
+        results: of these systems, in the same order, and then others.
 
     Returns:
         The details by tag, and the list of utterances with the systems of the command line (None if they cannot be
@@ -43,15 +43,14 @@ def load_details(systems: list[System], results: list) -> tuple[dict, dict | Non
     if not named <= comparable:
         return details, None
     others = other_systems(layout, [one for tag, one in sections.items() if tag in comparable - named])
-    folds, words_and_audio, loaded = table.first.stamp.folds, _load_words_and_audio(layout), {}
+    (words, audio), loaded = _load_words_and_audio(layout), {}
     for system in [one for one in systems if one.tag in sections] + others:
         tag = system.tag
-        loaded[tag] = {k: load_scored(system, k, ensure_predictions(system, k))[0] for k in folds}
+        loaded[tag] = {k: load_scored(system, k, ensure_predictions(system, k))[0] for k in table.first.stamp.folds}
         shown = [_load_detail(system, k, fold) for k, fold in loaded[tag].items()]
-        details[tag] = replace(details[tag], folds=shown, words=words_and_audio[0])
+        details[tag] = replace(details[tag], folds=shown, words=words)
     classes, levels = table.first.stamp.class_names, systems[0].experiment.config.score.levels
     listed = {tag: folds for tag, folds in loaded.items() if tag in named}
-    words, audio = words_and_audio
     return details, list_utterances(listed, classes=classes, levels=levels, words=words, audio=audio)
 
 

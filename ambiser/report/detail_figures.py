@@ -14,7 +14,7 @@ from ambiser.scoring.metrics import bhattacharyya
 from ambiser.scoring.score_names import METRICS
 
 MOST_POINTS = 1500
-_ENTROPIES = (1e-9, 0.5 + 1e-9, 1 + 1e-9)  # bits; the means of the weights are taken between them
+_ENTROPIES = (1e-9, 0.5 + 1e-9, 1 + 1e-9)  # bits: borders of the bins in which weights are averaged
 
 
 def draw_embeddings(detail: Detail, classes: Sequence[str], seed: int = 0) -> Figure:

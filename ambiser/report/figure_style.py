@@ -17,7 +17,7 @@ INK = "#1f2328"
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, made for color-blind readers; lines also differ in dashes."""
 PAGE_COLORS = {INK: "currentColor", COLORS[0]: "var(--blue)", COLORS[1]: "var(--orange)"}
-"""Colors of a figure, and what replaces them on the page: dark on light pages, light on dark ones."""
+"""Colors of a figure and their CSS variables on the page, which suit light and dark mode."""
 DASHES = ("-", "--", ":", "-.")
 WIDTH = 4.2
 STYLE = {
@@ -49,7 +49,7 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure: name without ending, what it shows in words, and its SVG for the page."""
+    """A drawn figure: its name without suffix, its caption, and its SVG for the page."""
 
     name: str
     caption: str
@@ -68,7 +68,7 @@ def take_picture(draw: Callable[[], Figure], *, name: str, caption: str, folder:
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         figure = draw()
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # the layout is found once and kept for all three forms
+        figure.set_layout_engine("none")  # compute the layout once, so that all three formats are the same
         for ending, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Producer": None})):
             paper = {"facecolor": "white"} if ending == "png" else {}
             with atomic_open(folder / f"{name}.{ending}", "wb") as stream:
@@ -79,7 +79,7 @@ def take_picture(draw: Callable[[], Figure], *, name: str, caption: str, folder:
 
 
 def page_svg(svg: str, caption: str) -> str:
-    """Makes matplotlib's SVG part of a page: no prologue, no fixed size, unique ids, ink in the color of the text."""
+    """Prepares matplotlib's SVG for a page: no prologue, no fixed size, unique ids, ink in the color of the text."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)

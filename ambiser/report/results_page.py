@@ -20,7 +20,7 @@ from ambiser.scoring.score_names import METRICS
 from ambiser.scoring.stamp import show
 
 MOST_SECTIONS = 12
-"""Of experiments that the call does not name; a section takes seconds to draw."""
+"""Largest number of sections on the page, unless more experiments are named: a section takes seconds to draw."""
 
 
 def render_report(
@@ -36,7 +36,7 @@ def render_report(
     """Draws all figures and returns the page.
 
     Args:
-        results: of all experiments and seeds; those in `with_sections` have a section.
+        results: of all experiments and seeds; `with_sections` names those with a section.
         figure_dir: where the figures are written as PNG and PDF.
         details: what the sections show beside the results, by tag.
         listing: from `ambiser.report.utterance_list.list_utterances`; None for no list.
@@ -45,7 +45,7 @@ def render_report(
         each: wraps the results while they are drawn (a progress bar).
     """
     tables = make_tables(results, first)
-    sections = with_sections(results, first)
+    sections, nothing = with_sections(results, first), ExperimentDetails()
     page = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     ).get_template("results_page.html.j2")
@@ -55,9 +55,7 @@ def render_report(
         made_up=MADE_UP if any(table.first.stamp.made_up for table in tables) else "",
         resamples=tables[0].first.scores.bootstrap.resamples,
         tables=[_describe_table(table, number, figure_dir) for number, table in enumerate(tables, start=1)],
-        sections=[
-            describe_experiment(one, details.get(one.tag, ExperimentDetails()), figure_dir) for one in each(sections)
-        ],
+        sections=[describe_experiment(one, details.get(one.tag, nothing), figure_dir) for one in each(sections)],
         listing=listing,
         quoted=quoted_block(quoted, tables[0]) if quoted else None,
         script="" if listing is None else as_script(listing),

@@ -15,11 +15,11 @@ from ambiser.scoring.score_names import METRICS
 _BLUE, _ORANGE, _GREEN = COLORS[:3]
 _OVERVIEW = ("accuracy", "ua", "bc", "jsd_bits")
 _BY_LEVEL = ("accuracy", "bc", "jsd_bits")
-_STRONG = 0.8  # from here on white is easier to read than the ink of either page
+_STRONG = 0.8  # share above which white text is easier to read
 
 
 def draw_overview(table: ResultTable) -> Figure:
-    """Draws the experiments of a table as points with their intervals, the class prior as a dashed line."""
+    """Draws the scores of each experiment with intervals, and the class prior as a dashed line."""
     figure, axes = new_figure(1.6 + 0.42 * len(table.rows), 2, 2, sharey=True)
     places = np.arange(len(table.rows))[::-1]
     for axis, metric in zip(axes.flat, _OVERVIEW, strict=True):
@@ -38,7 +38,7 @@ def draw_overview(table: ResultTable) -> Figure:
 
 
 def draw_confusion(results: Results) -> Figure:
-    """Draws the confusion matrix: counts and, by row, shares; the deeper the blue, the larger the share."""
+    """Draws the confusion matrix: counts, and shares per row as shades of blue."""
     counts = np.array(results.scores.confusion, dtype=float)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
@@ -53,7 +53,7 @@ def draw_confusion(results: Results) -> Figure:
 
 
 def draw_matrix(axis: Axes, strength: np.ndarray, labels: Sequence[Sequence[str]], names: Sequence[str]) -> None:
-    """Draws a labelled square matrix; the strength, -1 (orange) to 1 (blue), is an opacity and suits any page."""
+    """Draws a labeled square matrix; the strength, -1 (orange) to 1 (blue), is an opacity, for light and dark pages."""
     size = len(names)
     for (i, j), value in np.ndenumerate(strength):
         color, opacity = _BLUE if value >= 0 else _ORANGE, float(min(abs(value), 1))
@@ -69,7 +69,7 @@ def draw_matrix(axis: Axes, strength: np.ndarray, labels: Sequence[Sequence[str]
 
 
 def draw_reliability(results: Results) -> Figure:
-    """Draws the share that is right against the confidence in each bin, and how many utterances are in it."""
+    """Draws accuracy against confidence per bin, and the number of utterances per bin."""
     table = results.scores.reliability
     count, confidence, right = (
         np.array(values, dtype=float) for values in (table.count, table.confidence, table.right)
@@ -117,7 +117,7 @@ def draw_levels(results: Results) -> Figure:
 
 
 def draw_entropies(results: Results) -> Figure:
-    """Draws how many utterances have which voted and predicted entropy; the area of a disc is their number."""
+    """Draws counts of utterances by voted and predicted entropy; the area of a disc is proportional to the count."""
     table = results.scores.entropy
     edges, counts = np.array(table.edges_bits), np.array(table.counts, dtype=float)
     centres = (edges[1:] + edges[:-1]) / 2

@@ -23,11 +23,11 @@ _AGREEMENT = {
     "agreement_both": "where classifier and prototype agree",
 }
 _MOST_LABELS = 10
-_NARROW = 0.2  # share of the axis below which the names of neighboring stages would touch
+_NARROW = 0.2  # on a smaller share of the axis, names of neighboring stages would overlap
 
 
 def draw_learning(stages: Sequence[StageCurves]) -> Figure:
-    """Draws the training loss, the dev scores, and as dots the epoch that was kept in each fold."""
+    """Draws the training loss and the dev scores; a dot marks the kept epoch of each fold."""
     figure, (above, below) = new_figure(4.0, 2, sharex=True)
     _curve(above, stages, _number("train_loss"), 0, "training loss", folds=True)
     above.set_ylabel("training loss")
@@ -42,7 +42,7 @@ def draw_learning(stages: Sequence[StageCurves]) -> Figure:
 
 
 def draw_cosines(stages: Sequence[StageCurves], classes: Sequence[str]) -> Figure:
-    """Draws the cosine between the prototypes of every two classes over training."""
+    """Draws the cosine between the prototypes of each pair of classes during training."""
     figure, axis = new_figure(4.0)
     pairs = list(combinations(range(len(classes)), 2))
     for number, (i, j) in enumerate(pairs):
@@ -53,7 +53,7 @@ def draw_cosines(stages: Sequence[StageCurves], classes: Sequence[str]) -> Figur
 
 
 def draw_cosine_matrix(stages: Sequence[StageCurves], classes: Sequence[str]) -> Figure:
-    """Draws the cosines between the prototypes at the end, mean over folds; blue is alike, orange opposed."""
+    """Draws the cosines between the kept prototypes, mean over folds; blue is similar, orange opposite."""
     matrix = last_matrix(stages, "prototype_cosine")
     figure, axis = new_figure(4.0)
     labels = [[f"{value:.2f}".replace("-", "\N{MINUS SIGN}") for value in row] for row in matrix]

@@ -1,8 +1,8 @@
 """Computes intervals of scores by resampling speakers, since utterances of one speaker are not independent.
 
-No score is computed twice from scratch: means, confusion matrices and bins are sums over speakers, so that a resample
-is a product with the number of times each speaker was drawn; ranks are taken again with these numbers as weights. The
-result is exactly what scoring the repeated utterances would give.
+Means, confusion matrices and bins are sums over speakers, so a resample is a product of these sums with the number of
+times that each speaker was drawn; ranks are computed anew with these numbers as weights. The result equals scoring the
+repeated utterances.
 """
 
 import numpy as np
@@ -16,19 +16,20 @@ from ambiser.scoring.reliability import bin_numbers
 from ambiser.scoring.score_names import HARD
 
 DEFINED_SHARE = 0.95
+"""A score has an interval if it is defined in at least this share of the resamples."""
 
 
 def draw_speakers(speakers: int, resamples: int, seed: int) -> np.ndarray:
-    """Returns (R, S) how often each of S speakers stands in a resample of S speakers drawn with replacement.
+    """Returns (R, S) how often each speaker occurs in a resample: S speakers drawn with replacement.
 
-    The draw depends on the arguments alone, so that two systems scored on the same speakers are resampled alike.
+    The draw depends only on the arguments, so two systems scored on the same speakers have the same resamples.
     """
     generator = np.random.default_rng(seed)
     return generator.multinomial(speakers, np.full(speakers, 1 / speakers), size=resamples)
 
 
 def leave_one_out(speakers: int) -> np.ndarray:
-    """Returns (S, S) the resamples of the jackknife: row i has every speaker once but speaker i."""
+    """Returns the (S, S) resamples of the jackknife: row i has every speaker once, except speaker i."""
     return 1 - np.eye(speakers, dtype=int)
 
 
@@ -55,7 +56,7 @@ def bca_intervals(
         drawn, left = (array[np.isfinite(array)] for array in (values[name], jackknife[name]))
         below = np.mean(drawn < scores[name]) + np.mean(drawn == scores[name]) / 2
         if len(left) < 2 or not 0 < below < 1:
-            continue  # no correction can be had; the percentiles stand
+            continue  # no correction is possible: the percentile interval is kept
         gap = left.mean() - left
         acceleration = (gap**3).sum() / max(6 * (gap**2).sum() ** 1.5, 1e-300)
         bias, tails = norm.ppf(below), norm.ppf([(1 - level) / 2, (1 + level) / 2])
@@ -156,8 +157,8 @@ def _nll_per_vote(total: object, probs: np.ndarray, counts: np.ndarray) -> np.nd
 
 def _r2_determination(total: object, probs: np.ndarray, soft: np.ndarray, size: np.ndarray) -> np.ndarray:
     residual = total((soft - probs) ** 2)
-    centre = soft.mean(axis=0)  # the spread is the same about any origin; one near the mean loses no digits
-    first, second = total(soft - centre), total((soft - centre) ** 2)
+    center = soft.mean(axis=0)  # the spread is the same about any origin; an origin near the mean loses no digits
+    first, second = total(soft - center), total((soft - center) ** 2)
     spread = second - first**2 / size[:, None]
     return np.where((spread > 1e-9).all(axis=1), (1 - residual / spread).mean(axis=1), np.nan)
 

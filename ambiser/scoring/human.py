@@ -1,7 +1,7 @@
 """Computes the human ceiling: every rater in turn scored as a system, against the distribution of the others.
 
-With few raters, scores by level of ambiguity say little: of two votes to one, only the one has a majority against him,
-since the others of the two are tied.
+With few raters, scores by level of ambiguity say little: with two votes against one, only the single rater faces a
+majority, since each of the two faces a tie.
 """
 
 from collections.abc import Callable
@@ -13,15 +13,15 @@ from ambiser.scoring.metrics import score_all
 from ambiser.scoring.score_names import Scores
 
 WITHOUT = ("kl_nats", "nll_per_vote_nats")
-"""Scores that are None for a rater: a single vote gives the other classes probability 0, and its logarithm decides."""
+"""Scores that are None for a rater: a single vote gives the other classes probability 0, and log 0 dominates."""
 
 
 @dataclass(frozen=True)
 class Answers:
     """M answers of single raters, and the utterance's other votes as reference.
 
-    probs, soft, counts (M, C) and hard (M,) are as in `ambiser.scoring.metrics`: probs what the rater said, the others
-    what the remaining raters said; row (M,) is the utterance.
+    probs, soft, counts (M, C) and hard (M,) are as in `ambiser.scoring.metrics`: probs is the rater's answer, the
+    others are from the remaining raters; row (M,) is the index of the utterance.
     """
 
     probs: np.ndarray
@@ -37,10 +37,10 @@ class Answers:
 
 
 def leave_one_out_answers(votes: object, view: Callable[[object], object], utts: list[str]) -> Answers:
-    """Takes one rater after the other out of every utterance.
+    """Leaves out each rater of every utterance in turn.
 
-    The policies apply to the one rater and to the others as to all: an answer outside the classes, or others whose
-    majority lies outside, do not count.
+    The label policies apply to the single rater and to the others: an answer outside the classes, or others with a
+    majority outside the classes, do not count.
 
     Args:
         votes: a table of votes (`ambiser.labels.label_view.VoteTable`).
@@ -60,7 +60,7 @@ def leave_one_out_answers(votes: object, view: Callable[[object], object], utts:
 
     entry = np.repeat(np.arange(len(used)), size[rows])
     within = np.arange(len(entry)) - np.repeat(np.cumsum(size[rows]) - size[rows], size[rows])
-    left_out = first[rows[entry]] + within  # the rater who is taken out
+    left_out = first[rows[entry]] + within  # the rater left out
     rest = left_out != voter[entry]
     names = [f"{i:012d}" for i in range(len(voters))]
     one = view(_table(votes, names, used, voter))

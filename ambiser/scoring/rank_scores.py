@@ -1,8 +1,8 @@
 """Computes scores that depend on ranks for many resamples at once: entropy correlation, areas under ROC curves.
 
-Ranks are no sums over speakers, so they are taken again for every resample: utterances are sorted once, and a running
-sum of how often each was drawn gives their ranks. Ties share their middle rank. Where an area alone is wanted, it is
-enough to count which pairs of utterances are in order, which are sums over pairs of speakers.
+Ranks are not sums over speakers, so they are computed anew for every resample: utterances are sorted once, and the
+cumulative sum of how often each was drawn gives their ranks. Ties share their mean rank. An area alone needs only the
+number of utterance pairs in the right order, which is a sum over pairs of speakers.
 """
 
 import os
@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy.sparse import csr_array
 
-CELLS = 65536  # numbers an array of a chunk may hold, so that a processor's cache holds a few of them
+CELLS = 65536  # largest array of a chunk, in numbers: a few such arrays fit into the cache
 THREADS = min(2, os.cpu_count() or 1)
 RANK_SCORES = ("entropy_correlation", "no_majority_auroc", "no_majority_aupr")
 
@@ -24,8 +24,8 @@ def rank_scores(
 
     Args:
         voted, predicted: (N,) entropies.
-        without: (N,) which utterances have no majority.
-        speaker: (N,) which column of `drawn` an utterance belongs to.
+        without: (N,) true for utterances without a majority.
+        speaker: (N,) column in `drawn` of each utterance.
         drawn: (R, S) how often each speaker was drawn.
     """
     plan = _Plan(voted, predicted, without, speaker)
@@ -56,7 +56,7 @@ def area(values: np.ndarray, positive: np.ndarray, *, speaker: np.ndarray, drawn
 
     Args:
         values: (N,) the higher, the more likely positive.
-        positive: (N,) which utterances are.
+        positive: (N,) true for positive utterances.
         speaker, drawn: as in `rank_scores`.
     """
     times = drawn.astype(float)
@@ -68,14 +68,14 @@ def area(values: np.ndarray, positive: np.ndarray, *, speaker: np.ndarray, drawn
 def _pairs_in_order(
     values: np.ndarray, positive: np.ndarray, speaker: np.ndarray, speakers: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Counts for every two speakers the pairs, a positive of one and a negative of the other, with the higher positive.
+    """Counts pairs of a positive of one speaker and a negative of another in which the positive is higher.
 
     Returns:
-        (S, S) counts, in which a tie is half a pair, and (S, 2) how many negatives and positives each speaker has.
+        (S, S) counts, a tie is half a pair, and the (S, 2) numbers of negatives and positives per speaker.
     """
     levels, place = np.unique(values[positive], return_inverse=True)
     owners = csr_array((np.ones(len(place)), (speaker[positive], place)), shape=(speakers, len(levels)))
-    below = np.zeros((len(levels) + 1, speakers))  # half a negative where it stops to be higher, half where it is lower
+    below = np.zeros((len(levels) + 1, speakers))  # a tie counts as half a pair
     for side in ("left", "right"):
         np.add.at(below, (np.searchsorted(levels, values[~positive], side), speaker[~positive]), 0.5)
     sizes = np.stack([np.bincount(speaker[kind], minlength=speakers) for kind in (~positive, positive)], axis=1)
@@ -89,7 +89,7 @@ def _chunks(drawn: np.ndarray, utterances: int) -> Iterator[np.ndarray]:
 
 
 class _Plan:
-    """What is the same for all resamples: utterances in the order of their predicted entropy, and their ties."""
+    """Holds the sorted utterances and their ties, which are the same for all resamples."""
 
     def __init__(self, voted: np.ndarray, predicted: np.ndarray, without: np.ndarray, speaker: np.ndarray) -> None:
         order = np.argsort(predicted, kind="stable")
@@ -102,7 +102,7 @@ class _Plan:
         np.add.at(self.members, (self.speaker, self.group), 1)
 
     def scores(self, drawn: np.ndarray) -> np.ndarray:
-        """Returns (3, r) from the (r, S) rows of a chunk."""
+        """Returns the scores (3, r) of a chunk (r, S) of draws."""
         with np.errstate(divide="ignore", invalid="ignore"):
             weights = drawn.take(self.speaker, axis=1)  # (r, N)
             total = weights.sum(axis=1, keepdims=True)
@@ -111,12 +111,12 @@ class _Plan:
             rho, varied = self._correlation(drawn, weights, rank - (total + 1) / 2)
             return np.stack([rho, *self._areas(weights, rank, total[:, 0], low, varied)])
 
-    def _correlation(self, drawn: np.ndarray, weights: np.ndarray, centred: np.ndarray) -> tuple:
+    def _correlation(self, drawn: np.ndarray, weights: np.ndarray, centered: np.ndarray) -> tuple:
         mass = drawn[:, : len(self.members)] @ self.members  # (r, G) utterances of each voted entropy
         rank = np.cumsum(mass, axis=1) - (mass - 1) / 2 - (weights.sum(axis=1, keepdims=True) + 1) / 2
         spread_voted = (mass * rank**2).sum(axis=1)
-        weighted = weights * centred
-        spread = np.einsum("rn,rn->r", weighted, centred)
+        weighted = weights * centered
+        spread = np.einsum("rn,rn->r", weighted, centered)
         product = np.einsum("rn,rn->r", weighted, rank.take(self.group, axis=1))
         varied = spread > 1e-9
         rho = np.where(varied & (spread_voted > 1e-9), product / np.sqrt(spread * spread_voted), np.nan)
@@ -139,7 +139,7 @@ class _Plan:
 
 
 def _ties(ordered: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Returns for every place the first and the last place with the same value; None, None when all differ."""
+    """Returns the first and last index of the tie at each index; None, None when all values differ."""
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else np.array([])
     if len(starts) == len(ordered):
         return None, None
@@ -148,7 +148,7 @@ def _ties(ordered: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
 
 
 def _before_and_through(weights: np.ndarray, first: np.ndarray | None, last: np.ndarray | None) -> tuple:
-    """Returns the weight before the ties of every place, and that through their end, (r, N) each."""
+    """Returns the cumulative weight before and through the tie at each index, (r, N) each."""
     through = np.cumsum(weights, axis=1)
     before = through - weights
     return (before, through) if first is None else (before.take(first, axis=1), through.take(last, axis=1))
