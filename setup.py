@@ -41,7 +41,8 @@ setup(
     author="The ambiser authors",
     python_requires=">=3.10",
     packages=find_packages(include=["ambiser", "ambiser.*"]),
-    package_data={"ambiser": ["**/*.j2"]},
+    package_data={"ambiser": ["**/*.j2", "py.typed", "models_shipped/**"]},
+    entry_points={"console_scripts": ["ambiser=ambiser.bin.ambiser:start"]},
     install_requires=REQUIRES,
     extras_require={"test": TEST},
 )

@@ -16,12 +16,14 @@ FLOOR_PLAN = (
     ("corpora", "scoring", "launch", "models", "losses"),
     ("features", "report"),
     ("train",),
+    ("inference",),
     ("recipe",),
     ("bin",),
+    ("__main__",),
 )
 FLOORS = {room: floor for floor, rooms in enumerate(FLOOR_PLAN) for room in rooms}
 WITH_TORCH = {"models", "losses", "features", "train"}
-AT_RUN_TIME = {"recipe", "bin"}
+AT_RUN_TIME = {"inference", "recipe", "bin", "__main__"}
 """The rooms that import torch, and those that do so inside functions only."""
 README = PACKAGE / "README.md"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

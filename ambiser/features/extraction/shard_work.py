@@ -159,7 +159,7 @@ def _extract(
     read = [audio for audio in batch if audio.wav is not None]
     yield from ((audio, None) for audio in batch if audio.wav is None)
     try:
-        matrices = _matrices([audio.wav for audio in read], upstream, speech)
+        matrices = feature_matrices([audio.wav for audio in read], upstream, speech)
         yield from zip(read, matrices, strict=True)
     except DataError as error:
         if len(read) == 1:
@@ -170,7 +170,17 @@ def _extract(
             yield from _extract([audio], upstream, speech)
 
 
-def _matrices(wavs: Sequence[np.ndarray], upstream: object, speech: SpeechFeatures) -> list[np.ndarray]:
+def feature_matrices(wavs: Sequence[np.ndarray], upstream: object, speech: SpeechFeatures) -> list[np.ndarray]:
+    """Returns the matrix of each utterance of a batch as it is stored, before prosody.
+
+    Args:
+        wavs: (samples,) each, at 16 kHz.
+        upstream: an `Upstream`.
+        speech: form and statistics.
+
+    Raises:
+        DataError: the upstream cannot take one of them.
+    """
     if not wavs:
         return []
     if upstream.device == "cuda" and speech.form == "pooled":

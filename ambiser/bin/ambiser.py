@@ -1,0 +1,62 @@
+"""The command `ambiser`: predictions for recordings, packed models, and the programs of the recipes."""
+
+import importlib
+import sys
+
+from ambiser.io.console import run_main
+
+COMMANDS = {
+    "predict": "predict recordings with a packed model",
+    "pack": "pack trained experiments into one folder",
+    "info": "show classes, features and scores of a packed model",
+    "score": "stage 7 of a recipe: score experiments",
+    "compare": "compare experiments: differences, intervals, p-values",
+    "report": "stage 8 of a recipe: tables, figures, a page",
+    "check": "stage 0 of a recipe: check configuration, machine and corpus",
+}
+"""The sub-commands with their descriptions."""
+PROGRAMS = ("score", "compare", "report", "check")
+"""Sub-commands that are programs of the recipes and run in a recipe's folder, such as egs/mini."""
+
+
+def main() -> int | None:
+    """Runs the sub-command that the command line names."""
+    name, words = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
+    if name in ("-h", "--help"):
+        print(_help())
+        return 0
+    if name == "--version":
+        import ambiser
+
+        print(f"ambiser {ambiser.__version__}")
+        return 0
+    if name not in COMMANDS:
+        print(f"ambiser: error: no command {name!r}; there are {', '.join(COMMANDS)}; see --help", file=sys.stderr)
+        return 2
+    sys.argv = [f"ambiser {name}", *words]  # what help and errors of the sub-command show
+    package = "ambiser.bin" if name in PROGRAMS else "ambiser.bin.commands"
+    return importlib.import_module(f"{package}.{name}").main()
+
+
+def start() -> None:
+    """Runs `main` as a program: the entry point of the package."""
+    run_main(main)
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: ambiser COMMAND ...",
+            "",
+            *lines,
+            "",
+            "ambiser COMMAND --help shows the options of a command. score, compare, report and check run in the folder",
+            "of a recipe, such as egs/mini. ambiser --version shows the version.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    run_main(main)

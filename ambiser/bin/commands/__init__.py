@@ -1,0 +1,1 @@
+"""The sub-commands of `ambiser`; each module is imported only when it is called."""

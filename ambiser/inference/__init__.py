@@ -1,0 +1,1 @@
+"""Packed models, and predictions for new recordings."""

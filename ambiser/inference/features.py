@@ -1,0 +1,143 @@
+"""Computes the features of new recordings and texts with the code of stage 2."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from ambiser.config.schema import SpeechFeatures, TextFeatures
+from ambiser.errors import ConfigError
+from ambiser.features.extraction.fingerprints import file_digest
+from ambiser.features.upstreams.upstream_names import HUGGING_FACE
+from ambiser.features.upstreams.weights import find_hugging_face, find_weights
+from ambiser.inference.model_folder import Encoder
+from ambiser.io.audio import SAMPLE_RATE_HZ
+from ambiser.io.files import digest
+
+_ONE_FILE = ("model.safetensors", "pytorch_model.bin")
+
+
+class FeatureMaker:
+    """Computes the features that a model was trained on; loads each encoder when it is first needed.
+
+    Args:
+        speech: how speech features are made.
+        text: how text features are made; None for a model that reads no text.
+        encoders: the expected weights of both.
+        folders: where the weights of both are on this machine; None takes the name in the configuration.
+    """
+
+    def __init__(
+        self,
+        speech: SpeechFeatures,
+        text: TextFeatures | None,
+        *,
+        encoders: tuple[Encoder, Encoder | None],
+        folders: tuple[Path | None, Path | None] = (None, None),
+    ) -> None:
+        self._expected = encoders
+        self._speech, self._text = speech, text
+        if folders[0] is not None:
+            self._speech = speech.model_copy(update={"checkpoint": str(folders[0])})
+        if folders[1] is not None and text is not None:
+            self._text = text.model_copy(update={"model": str(folders[1])})
+
+    def speech(self, wav: np.ndarray) -> np.ndarray:
+        """Returns the features of a waveform (samples,) at 16 kHz, as stage 2 stores them.
+
+        Raises:
+            DataError: the upstream cannot take this audio.
+            ConfigError: the upstream cannot be loaded, or its weights are not those of the training.
+        """
+        from ambiser.features.extraction.shard_work import feature_matrices
+        from ambiser.features.upstreams.pooling import append_prosody
+
+        (matrix,) = feature_matrices([wav], self._upstream, self._speech)
+        return append_prosody(matrix, wav) if self._speech.prosody else matrix
+
+    def text(self, words: str) -> np.ndarray:
+        """Returns the features of a text, (1, Dt) or (tokens, Dt); zeros without words.
+
+        Raises:
+            ConfigError: the encoder cannot be loaded, or its weights are not those of the training.
+        """
+        encode, dim = self._encoder
+        words = words.strip()
+        return encode(words) if words else np.zeros((1, dim), np.float32)
+
+    def notes(self, wav: np.ndarray) -> tuple[str, ...]:
+        """Returns remarks on a waveform (samples,) at 16 kHz; loads the upstream."""
+        found = []
+        if self._upstream.is_short(len(wav)):
+            found.append("too short for the model and padded with zeros")
+        if self._upstream.is_long(len(wav)):
+            found.append(f"longer than {self._upstream.longest_samples / SAMPLE_RATE_HZ:g} s and cut into chunks")
+        if wav.min() == wav.max():
+            found.append("silent")
+        return tuple(found)
+
+    @functools.cached_property
+    def _upstream(self) -> object:
+        import torch
+
+        from ambiser.features.upstreams.upstream import load_upstream
+
+        speech = self._speech
+        try:
+            upstream = load_upstream(speech, "cuda" if torch.cuda.is_available() else "cpu")
+        except ConfigError as error:
+            raise ConfigError(f"{error}; or name a folder with the weights: --upstream FOLDER") from error
+        weights = find_weights(speech.upstream, speech.checkpoint)
+        _check_weights(weights, self._expected[0], "--upstream")
+        return upstream
+
+    @functools.cached_property
+    def _encoder(self) -> tuple[object, int]:
+        from ambiser.features.upstreams.text_encoders import ENCODERS
+
+        text = self._text
+        try:
+            made = ENCODERS[text.encoder](text)
+        except ConfigError as error:
+            raise ConfigError(f"{error}; or name a folder with the weights: --text_upstream FOLDER") from error
+        _check_weights(text_weights(text), self._expected[1], "--text_upstream")
+        return made
+
+
+def describe_encoder(weights: Path | None, name: str) -> Encoder:
+    """Returns the name and the digest of weights; the digest is empty where they are not on this machine."""
+    return Encoder(name, "" if weights is None else weights_sha256(weights))
+
+
+def speech_weights(speech: SpeechFeatures) -> Path | None:
+    """Returns the file or folder of the speech encoder's weights on this machine, or None."""
+    return find_weights(speech.upstream, speech.checkpoint)
+
+
+def text_weights(text: TextFeatures) -> Path | None:
+    """Returns the file or folder of the text encoder's weights on this machine, or None."""
+    if text.encoder != HUGGING_FACE:
+        return None
+    return Path(text.model) if Path(text.model).exists() else find_hugging_face(text.model)
+
+
+def weights_sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file of weights, or of the weights in a folder of Hugging Face; "" without any."""
+    if path.is_file():
+        return file_digest(path)
+    for name in _ONE_FILE:
+        if (path / name).is_file():
+            return file_digest(path / name)
+    shards = sorted(path.glob("*.safetensors"))
+    return digest(*map(file_digest, shards)) if shards else ""
+
+
+def _check_weights(weights: Path | None, expected: Encoder | None, option: str) -> None:
+    if weights is None or expected is None or not expected.sha256:
+        return
+    found = weights_sha256(weights)
+    if found != expected.sha256:
+        raise ConfigError(
+            f"{weights}: holds other weights than {expected.weights or 'those'} of the training (SHA-256 "
+            f"{found[:12]}..., not {expected.sha256[:12]}...); get those, and name their folder with {option}"
+        )

@@ -1,0 +1,117 @@
+"""Loads the networks of a packed model, and runs them on features without votes; torch is imported when they run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ambiser.config import Config
+from ambiser.errors import ConfigError, DataError
+from ambiser.inference.model_folder import Member, ModelRecord
+from ambiser.scoring.calibration import Calibration
+
+_HEADS = ("A", "T", "AT")
+
+
+@dataclass(frozen=True)
+class Network:
+    """One member: its configuration, tensors and sizes (a `Shapes`), its stage, and its file for errors."""
+
+    config: Config
+    tensors: dict[str, object]
+    shapes: object
+    stage: str
+    member: Member
+    path: Path
+
+
+@dataclass(frozen=True)
+class Output:
+    """What one member predicts for N utterances: (N, C) probabilities, by head too, and cosines with prototypes."""
+
+    probs: np.ndarray
+    heads: dict[str, np.ndarray]
+    cosines: np.ndarray | None
+
+
+def load_network(folder: Path, member: Member, config: Config, record: ModelRecord) -> Network:
+    """Loads a member.
+
+    Raises:
+        DataError: the file is damaged, or has other classes than the model.
+    """
+    from ambiser.train.checkpoint import load_best
+    from ambiser.train.fold_data import Shapes
+
+    path = folder / member.file
+    tensors, facts = load_best(path)
+    if facts["classes"] != record.classes:
+        found, wanted = ", ".join(facts["classes"]), ", ".join(record.classes)
+        raise DataError(f"{path}: has the classes {found}, the model {wanted}; pack the model again")
+    shapes = Shapes(facts["layers"], facts["dim"], facts["text_dim"], tuple(record.classes))
+    return Network(config, tensors, shapes, record.stage, member, path)
+
+
+def run_network(network: Network, speech: Sequence[np.ndarray], texts: Sequence[np.ndarray | None]) -> Output:
+    """Predicts N utterances from their features, and calibrates.
+
+    Raises:
+        ConfigError: the features have other sizes than those of the training.
+    """
+    from ambiser.train.build import TASKS
+    from ambiser.train.loop import epoch_seed
+
+    part, classes = _make_part(network, speech, texts), network.shapes.classes
+    seed = epoch_seed(network.member.fold, "predict", 0)  # for Monte-Carlo dropout
+    made = TASKS[network.stage].predict(network.config, network.tensors, part, network.shapes, seed)
+    probs = made.probs.double().numpy()
+    probs = probs / probs.sum(axis=1, keepdims=True)
+    if (fitted := network.member.calibration) is not None:
+        probs = Calibration(np.array(fitted.scale), np.array(fitted.bias)).apply(probs)
+    cosines = None
+    if made.embeddings is not None:
+        cosines = (made.embeddings @ made.prototypes.T).double().numpy()  # (N, C)
+    heads = [head for head in _HEADS if f"{head}_{classes[0]}" in made.heads]
+    by_head = {head: np.stack([made.heads[f"{head}_{name}"].numpy() for name in classes], axis=1) for head in heads}
+    return Output(probs, by_head, cosines)
+
+
+def _make_part(network: Network, speech: Sequence[np.ndarray], texts: Sequence[np.ndarray | None]) -> object:
+    """Returns a `Part` without votes.
+
+    Raises:
+        ConfigError: the features have other sizes than those of the training.
+    """
+    import torch
+
+    from ambiser.train.fold_data import Part
+
+    config, shapes, n = network.config, network.shapes, len(speech)
+    if config.speech_features.form == "pooled":
+        stacked = np.stack(speech)  # (N, L, D)
+        stacked = stacked[:, -1:].copy() if config.model.layers == "last" else stacked
+        fits, inputs = stacked.shape[1:] == (shapes.layers, shapes.dim), torch.from_numpy(stacked)
+    else:
+        inputs = list(speech)  # N of (T, L·D)
+        fits = all(rows.shape[1] == shapes.layers * shapes.dim for rows in inputs)
+    text, tokens = None, None
+    if config.needs_text():
+        text = torch.from_numpy(np.stack([rows.mean(axis=0, dtype=np.float64) for rows in texts]).astype(np.float32))
+        tokens = list(texts) if config.reads_tokens() else None
+        fits = fits and text.shape[1] == shapes.text_dim
+    if not fits:
+        raise ConfigError(
+            f"{network.path}: the encoders give features of another size than in training; check --upstream"
+        )
+    classes = len(shapes.classes)
+    return Part(
+        utts=[f"{row}" for row in range(n)],
+        speech=inputs,
+        text=text,
+        soft=torch.full((n, classes), 1 / classes),
+        counts=torch.zeros(n, classes),
+        hard=torch.full((n,), -1),
+        kind=torch.full((n,), 2),
+        tokens=tokens,
+    )
