@@ -200,6 +200,11 @@ def test_pack_and_info(ambiser, tmp_path):
     assert "| JSD (bits) ↓ |" in shown
 
 
+def test_info_points_to_the_card_when_results_are_of_another_version(ambiser, packed, monkeypatch):
+    monkeypatch.setattr("ambiser.scoring.results_file.FORMAT", -1)
+    assert f"scores     in {packed}/README.md; another version" in ambiser("info", packed)
+
+
 def test_the_command_lists_its_sub_commands_without_torch(environment, root):
     code = (
         "import sys, atexit\n"

@@ -1,5 +1,6 @@
 """Shows classes, features, members and scores of a packed model, after checking its files."""
 
+from ambiser.errors import DataError
 from ambiser.io.console import set_up_logging
 from ambiser.recipe.program_options import Parser
 
@@ -11,7 +12,7 @@ def main() -> None:
     args = parser.parse_args()
     set_up_logging()
     from ambiser.inference.card import render_scores
-    from ambiser.inference.model_folder import find_model, model_id, read_record
+    from ambiser.inference.model_folder import CARD, find_model, model_id, read_record
     from ambiser.scoring.results_file import read_results
 
     folder = find_model(args.model)
@@ -27,5 +28,8 @@ def main() -> None:
         "packed by": record.software,
     }
     print("\n".join(f"{name:<10} {value}" for name, value in lines.items()))
-    print("\n" + render_scores([read_results(folder / name) for name in record.results]))
+    try:
+        print("\n" + render_scores([read_results(folder / name) for name in record.results]))
+    except DataError:
+        print(f"\nscores     in {folder / CARD}; another version of ambiser wrote the results")
     print("\n".join(f"note: {note}" for note in record.notes), end="\n" if record.notes else "")
