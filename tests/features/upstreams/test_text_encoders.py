@@ -88,7 +88,11 @@ def test_text_longer_than_the_model_accepts_is_truncated(text_folder):
 
 @pytest.mark.parametrize(
     ("model", "message"),
-    [("", "needs the name or the folder"), (".", "not a Hugging Face folder"), ("/no/where", "/no/where is not a folder")],
+    [
+        ("", "needs the name or the folder"),
+        (".", "not a Hugging Face folder"),
+        ("/no/where", "/no/where is not a folder"),
+    ],
 )
 def test_an_encoder_that_cannot_be_loaded_is_one_line(model, message):
     with pytest.raises(ConfigError, match=message) as caught:
