@@ -8,7 +8,7 @@ from ambiser.errors import DataError
 from ambiser.report.comparable import Cell, describe_folds, make_tables, named, pooled
 from ambiser.report.markdown import render_markdown
 from ambiser.report.page_tables import calibration_block
-from ambiser.report.results_page import render_report
+from ambiser.report.results_page import MOST_SECTIONS, render_report, with_sections
 from ambiser.report.table_facts import STAMP_HEADER, stamp_rows
 from ambiser.report.terminal import render_terminal
 from ambiser.report.text_table import markdown_table
@@ -194,3 +194,14 @@ def test_the_epochs_that_were_kept_stand_beside_what_chose_them(results):
     rows = stamp_rows(make_tables([results(seed=1), results(seed=2), results("imported", seed=None)])[0])
     place = STAMP_HEADER.index("epochs kept")
     assert {row[0]: row[place] for row in rows} == {"ce-fbank": "5 of 5, 4\N{EN DASH}9 of 30", "imported": "-"}
+
+
+def test_experiments_of_the_call_come_first_in_tables_and_sections(results):
+    named = results("named-fbank", test_set="other")
+    everything = [named, *(results(f"e{i}-fbank", seed=seed) for i in range(MOST_SECTIONS + 3) for seed in (2, 1))]
+    assert [table.rows[0].label for table in make_tables(everything)] == ["e0-fbank", "named-fbank"]
+    assert [table.rows[0].label for table in make_tables(everything, {named.tag})] == ["named-fbank", "e0-fbank"]
+    tags = [one.tag for one in with_sections(everything[::-1], {named.tag})]
+    assert tags[0] == named.tag and len(tags) == MOST_SECTIONS == len(set(tags))
+    every = {one.tag for one in everything}
+    assert len(with_sections(everything, every)) == MOST_SECTIONS + 4, "named experiments always have a section"
