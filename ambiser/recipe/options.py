@@ -223,7 +223,7 @@ PROGRAM_OPTIONS = {
     "check": (*EXPERIMENTS, "corpus_dir", "launcher", "slurm_config"),
     "prepare": (*EXPERIMENTS, "corpus_dir"),
     "extract": (*EXPERIMENTS, "nj"),
-    "launch": (*EXPERIMENTS, "launcher", "slurm_config", "nj", "wait", "dry_run"),
+    "launch": (*EXPERIMENTS, "launcher", "slurm_config", "nj", "wait", "only", "dry_run"),
     "train": EXPERIMENTS,
     "predict": EXPERIMENTS,
     "score": _SYSTEMS,

@@ -60,6 +60,12 @@ def test_each_training_stage_is_a_job_of_the_training_program(program, stage):
     assert all(f"-m ambiser.bin.train --stage {stage} " in line for line in done.stdout.splitlines())
 
 
+def test_the_job_of_the_report_keeps_the_option_only(program):
+    words = ("launch", "--stage=report", "--dry_run=true", "--launcher=slurm", "--wait=false")
+    assert "ambiser.bin.report" in program(*words).stdout and "--only" not in program(*words).stdout
+    assert "--only true" in program(*words, "--only=true").stdout
+
+
 def test_an_experiment_without_the_stage_is_skipped_in_one_line(program, tmp_path):
     done = program("launch", "--stage=distill", "--dry_run=true")
     assert {config for config, _ in jobs(done)} == {"ce"}
