@@ -101,7 +101,7 @@ def test_a_second_run_does_nothing(mini_corpus, data, layout, monkeypatch):
 def test_other_settings_are_refused_and_named(mini_corpus, data, layout, tmp_path):
     prepare_data(mini_corpus, data, layout)
     before = contents(layout.data_dir)
-    with pytest.raises(ConfigError, match="was made with other settings; give another --data_dir") as error:
+    with pytest.raises(ConfigError, match="was made with other settings; use another --data_dir") as error:
         prepare_data(mini_corpus, data.model_copy(update={"dev": "previous_session"}), layout)
     assert "data.dev: next_session -> previous_session" in str(error.value)
     with pytest.raises(ConfigError, match=f"corpus_dir: {mini_corpus} -> "):
