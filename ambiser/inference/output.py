@@ -28,12 +28,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Shape:
-    """What determines the columns: classes, pairs of heads, whether there are prototypes, raters, and the model."""
+    """What all rows share: classes, pairs of heads, whether there are prototypes, raters, cutting, and the model."""
 
     classes: tuple[str, ...]
     pairs: tuple[str, ...]
     has_prototypes: bool
     raters: int
+    cutting: str
     model: str
 
 
@@ -45,7 +46,7 @@ def columns_of(shape: Shape) -> list[str]:
         *("entropy_bits", "expected_agreement", f"no_majority_{shape.raters}", "member_information_bits"),
         *(f"jsd_bits_{pair}" for pair in shape.pairs),
         *(["nearest_prototype", *(f"cosine_{name}" for name in shape.classes)] if shape.has_prototypes else []),
-        *("notes", "model"),
+        *("notes", "cutting", "model"),
     ]
 
 
@@ -55,13 +56,13 @@ def fields_of(row: Row, shape: Shape) -> list[str]:
     numbers = [one.entropy_bits, one.expected_agreement, one.no_majority(shape.raters), one.member_information_bits]
     cosines = one.prototype_similarity
     return [
-        row.file.replace("\t", " "),
+        row.file,
         *(f"{row.start_s:.3f}", f"{row.end_s:.3f}", one.label),
         *(f"{one.distribution[name]:.{_DIGITS}f}" for name in shape.classes),
         *(f"{number:.{_DIGITS}f}" for number in numbers),
         *(f"{one.head_jsd_bits[pair]:.{_DIGITS}f}" for pair in shape.pairs),
         *([one.nearest_prototype, *(f"{cosines[name]:.{_DIGITS}f}" for name in shape.classes)] if cosines else []),
-        *("; ".join(one.notes), shape.model),
+        *("; ".join(one.notes), shape.cutting, shape.model),
     ]
 
 
@@ -85,6 +86,7 @@ def record_of(row: Row, shape: Shape) -> dict[str, object]:
         "nearest_prototype": one.nearest_prototype,
         "prototype_similarity": rounded(one.prototype_similarity),
         "notes": list(one.notes),
+        "cutting": shape.cutting,
         "model": shape.model,
     }
 
@@ -95,15 +97,15 @@ class Writer:
     Args:
         path: the file; None for standard output.
         form: tsv or jsonl.
-        model: the id of the model, which the rows to keep must have.
+        made_by: cutting and id of the model, which the rows to keep must have.
         resume: keep the recordings of an earlier run.
 
     Raises:
         UserError: the earlier file cannot be continued.
     """
 
-    def __init__(self, path: Path | None, form: str, model: str, *, resume: bool = False) -> None:
-        self.path, self.form, self.model = path, form, model
+    def __init__(self, path: Path | None, form: str, made_by: tuple[str, str], *, resume: bool = False) -> None:
+        self.path, self.form, self._made_by = path, form, made_by
         self.done: set[str] = set()
         self._header = ""
         self._kept: list[str] = []
@@ -174,19 +176,20 @@ class Writer:
         if self.form == "tsv":
             self._header, lines = (lines[0], lines[1:]) if lines else ("", [])
         try:
-            named = [self._file_and_model(line) for line in lines]
+            named = [self._read(line) for line in lines]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{old}: is no {self.form} output of ambiser predict; remove it") from error
-        if others := {model for _, model in named} - {self.model}:
-            raise UserError(f"{old}: was written with {', '.join(sorted(others))}; write to another --output")
+        if others := {made_by for _, made_by in named} - {self._made_by}:
+            them, us = (" by ".join(made_by) for made_by in (min(others), self._made_by))
+            raise UserError(f"{old}: was written with {them}, this run has {us}; write to another --output")
         redo = {named[-1][0]} if named and old == self.partial else set()
         pairs = [(file, line) for (file, _), line in zip(named, lines, strict=True) if file not in redo]
         self._kept, self.done = [line for _, line in pairs], {file for file, _ in pairs}
 
-    def _file_and_model(self, line: str) -> tuple[str, str]:
+    def _read(self, line: str) -> tuple[str, tuple[str, str]]:
+        """Returns the recording of a line, and its cutting and model."""
         if self.form == "jsonl":
-            record = json.loads(line)
-            return record["file"], record["model"]
-        fields, header = line.split("\t"), self._header.split("\t")
-        row = dict(zip(header, fields, strict=True))
-        return row["file"], row["model"]
+            row = json.loads(line)
+        else:
+            row = dict(zip(self._header.split("\t"), line.split("\t"), strict=True))
+        return row["file"], (row["cutting"], row["model"])

@@ -8,6 +8,7 @@ import numpy as np
 from ambiser.errors import DataError
 from ambiser.inference.model import Model
 from ambiser.inference.output import Row, Shape, Writer
+from ambiser.inference.prediction import UtterancePrediction
 from ambiser.inference.recordings import Cutting, Window, read_windows
 from ambiser.inference.sources import Source, find_text
 from ambiser.io.console import progress
@@ -38,8 +39,8 @@ class _Pending:
 class _Batches:
     """Collects windows of several recordings, predicts them together, and writes each recording when it is done."""
 
-    def __init__(self, model: Model, writer: Writer, raters: int) -> None:
-        self._model, self._writer, self._raters = model, writer, raters
+    def __init__(self, model: Model, writer: Writer, raters: int, cutting: Cutting) -> None:
+        self._model, self._writer, self._raters, self._cutting = model, writer, raters, str(cutting)
         self._files: dict[str, _File] = {}
         self._pending: list[_Pending] = []
 
@@ -78,7 +79,11 @@ class _Batches:
         waits = {one.file for one in self._pending}
         for name in [name for name, file in self._files.items() if file.is_read and name not in waits]:
             rows = self._files.pop(name).rows
-            self._writer.write(rows, _shape(self._model, rows[0], self._raters))
+            self._writer.write(rows, self._shape(rows[0].prediction))
+
+    def _shape(self, one: UtterancePrediction) -> Shape:
+        model, pairs, has_prototypes = self._model, tuple(one.head_jsd_bits), bool(one.prototype_similarity)
+        return Shape(model.classes, pairs, has_prototypes, self._raters, self._cutting, model.id)
 
 
 def predict_files(
@@ -107,7 +112,7 @@ def predict_files(
         UserError: the output cannot be written.
         ConfigError: the weights of an encoder cannot be loaded.
     """
-    batches, faults = _Batches(model, writer, raters), {}
+    batches, faults = _Batches(model, writer, raters, cutting), {}
     for source in progress([source for source in sources if source.name not in writer.done], "predict"):
         try:
             _add_file(batches, model, source, cutting, texts)
@@ -131,8 +136,3 @@ def _add_file(
         is_long = cutting.window_s <= 0 and window.end_s > _LONG_S
         notes = (f"one prediction for {window.end_s:.0f} s; --window 5 predicts every 5 s",) if is_long else ()
         batches.add(source.name, window, text, notes)
-
-
-def _shape(model: Model, row: Row, raters: int) -> Shape:
-    one = row.prediction
-    return Shape(model.classes, tuple(one.head_jsd_bits), bool(one.prototype_similarity), raters, model.id)

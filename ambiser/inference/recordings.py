@@ -41,6 +41,12 @@ class Cutting:
     hop_s: float = 0.0
     channel: int = 0
 
+    def __str__(self) -> str:
+        """Describes the cutting in the output, where rows of one file must agree in it."""
+        hop_s = self.hop_s or self.window_s
+        cut = f"window {self.window_s:g} s, hop {hop_s:g} s" if self.window_s > 0 else "whole"
+        return f"{cut}, channel {self.channel}" if self.channel else cut
+
 
 def to_mono_16k(wav: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     """Returns a waveform as stage 2 reads it: channels averaged, float32, 16 kHz.

@@ -43,6 +43,10 @@ def list_sources(words: Sequence[str], stdin: Iterable[str] = ()) -> tuple[list[
         if not found:
             faults[word] = f"{word}: {_why_nothing(word)}"
         for source in found:
+            if not _is_printable(source.name):
+                name = ascii(source.name)
+                faults[source.name] = f"{name}: a name must be UTF-8 without tab or line break; rename the file"
+                continue
             if source.name in sources and sources[source.name] != source:
                 faults[source.name] = f"{source.name}: names two files, {sources[source.name].path} and {source.path}"
             sources.setdefault(source.name, source)
@@ -82,6 +86,11 @@ def _expand(word: str, stdin: Iterable[str]) -> Iterable[Source]:
     if not path.exists() and glob.has_magic(word):
         return (Source(name, Path(name)) for name in sorted(glob.glob(word, recursive=True)) if Path(name).is_file())
     return (Source(word, path),)
+
+
+def _is_printable(name: str) -> bool:
+    """Tells whether a name fits into a line of the output: bytes that are not UTF-8 arrive as lone surrogates."""
+    return not any(letter in "\t\r\n" or "\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _why_nothing(word: str) -> str:

@@ -133,8 +133,12 @@ def test_resume_keeps_rows_and_adds_the_others(ambiser, packed, wavs, tmp_path, 
 def test_resume_refuses_rows_of_another_model_or_form(ambiser, packed, packed_ipr, wavs, tmp_path):
     out = tmp_path / "out.tsv"
     ambiser("predict", packed, wavs / "a.wav", "--output", out)
-    with pytest.raises(UserError, match="out.tsv: was written with small@.*; write to another --output"):
+    message = "out.tsv: was written with whole by small@.*, this run has {} by {}@.*; write to another --output"
+    with pytest.raises(UserError, match=message.format("whole", "prototypes")):
         ambiser("predict", packed_ipr, wavs, "--output", out, "--resume")
+    with pytest.raises(UserError, match=message.format("window 1 s, hop 0.5 s, channel 1", "small")):
+        words = ("--window", "1", "--hop", "0.5", "--channel", "1")
+        ambiser("predict", packed, wavs, "--output", out, "--resume", *words)
     with pytest.raises(UserError, match="has other columns than this run"):
         ambiser("predict", packed, wavs, "--output", out, "--resume", "--raters", "7")
     with pytest.raises(UserError, match="is no jsonl output of ambiser predict"):

@@ -114,6 +114,14 @@ def test_words_without_audio_are_faults(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("name", ["a\tb.wav", "a\nb.wav", "a\udcff.wav"])
+def test_a_name_that_fits_into_no_line_is_a_fault(name):
+    sources, faults = list_sources([name, "good.wav"])
+    assert [source.name for source in sources] == ["good.wav"]
+    assert faults[name].endswith(": a name must be UTF-8 without tab or line break; rename the file")
+    assert faults[name].isascii() and len(faults[name].splitlines()) == 1
+
+
 @pytest.mark.parametrize("content", ["file\ttext\na.wav\tso happy\n", "a so happy\n", "/x/a.wav so happy\n"])
 def test_texts_are_found_by_name_file_and_stem(tmp_path, content):
     (tmp_path / "text").write_text(content)

@@ -31,14 +31,16 @@ def main() -> None:
         raise ConfigError(f"{model.name} reads text: give --text TABLE (columns file and text, or a Kaldi table)")
     texts = read_texts(args.text) if args.text else None
     sources, faults = list_sources(args.audio, sys.stdin)
-    writer = Writer(args.output, args.format or _format_of(args.output), model.id, resume=args.resume)
+    cutting = Cutting(args.window, args.hop, args.channel)
+    form = args.format or _format_of(args.output)
+    writer = Writer(args.output, form, (str(cutting), model.id), resume=args.resume)
     finished = False
     try:
         faults |= predict_files(
             model,
             sources,
             writer,
-            cutting=Cutting(args.window, args.hop, args.channel),
+            cutting=cutting,
             raters=args.raters,
             texts=texts if model.uses_text else None,
         )
