@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambiser.config import Config, dump_yaml
+from ambiser.config.grid import check_grid
 from ambiser.errors import ConfigError, DataError
 from ambiser.features.extraction.fingerprints import file_digest
 from ambiser.inference.card import render_card
@@ -85,7 +86,8 @@ def pack(experiments: Sequence[Path], out: Path, options: PackOptions) -> None:
 
 def _sources(folder: Path, results: Results) -> list[_Source]:
     """Returns the networks of an experiment, of the point that dev chose where there is a grid."""
-    whole = read_config(folder / "config.yaml")
+    # YAML is read as text, and only `check_grid` knows the types of a grid's values, on which the hash depends.
+    whole, _ = check_grid(read_config(folder / "config.yaml"), {})
     if config_hash(whole) != results.stamp.config_hash:
         raise DataError(f"{folder / 'results.json'}: is of another configuration than config.yaml; run stage 7 again")
     if results.stamp.seed is None:

@@ -17,6 +17,7 @@ from ambiser.inference.model_folder import find_model, read_record
 from ambiser.inference.packing import PackOptions, pack
 from ambiser.inference.recordings import Cutting, read_windows
 from ambiser.io.audio import load_audio
+from ambiser.io.choice_file import Choice, write_choice
 from ambiser.train.build import TASKS
 from ambiser.train.checkpoint import load_best
 from ambiser.train.fold_data import Part
@@ -295,3 +296,20 @@ def test_a_tone_is_read_as_stage_2_reads_it(tmp_path):
     path = make_tone(tmp_path / "t.wav", rate=96000, channels=8)
     (window,) = read_windows(path, Cutting())
     np.testing.assert_array_equal(window.wav, load_audio(path)[0])
+
+
+def test_pack_takes_the_point_that_dev_chose_for_each_fold(tmp_path):
+    exp = make_experiment(tmp_path, make_config(tune={"model.hidden": [8, 10]}))
+    for number, hidden in enumerate((8, 10), start=1):
+        point = f"hidden={hidden}"
+        config = make_config(model={"hidden": hidden, "projection": 6})
+        made = make_experiment(tmp_path / point, config)
+        shutil.copytree(made, exp / "points" / point)
+        write_choice(exp / f"fold{number}" / "choice.json", Choice(point, "distill", "jsd", []))
+    pack([exp], tmp_path / "model", PackOptions(name="tuned"))
+    record = read_record(tmp_path / "model")
+    assert [member.config for member in record.members] == ["config.yaml", "config_2.yaml"]
+    widths = [len(load_best(tmp_path / "model" / member.file)[0]["heads.A.0.bias"]) for member in record.members]
+    assert widths == [8, 10]
+    made = load_model(tmp_path / "model").predict(np.random.default_rng(0).standard_normal(8000) * 0.1, 16000)
+    assert sum(made.distribution.values()) == pytest.approx(1)
