@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax, xlogy
 
 from ambiser.scoring.metrics import PROBABILITY_FLOOR
@@ -32,6 +31,8 @@ def fit_calibration(kind: str, probs: np.ndarray, soft: np.ndarray, by: str) -> 
 
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017; here against the votes, not the majority.
     """
+    from scipy.optimize import minimize  # slow to import, and predictions only apply what was fitted
+
     logs, classes = _log(probs), probs.shape[1]
 
     def loss(scale: np.ndarray, bias: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
