@@ -50,13 +50,11 @@ def load_config(
     Raises:
         ConfigError: with one line per fault: file, line, key, value, and the nearest valid key.
     """
-    path = Path(path)
-    layers = _Layers()
-    corpus = path.parent / "corpus.yaml"
-    if corpus.is_file():
+    path, layers = Path(path), _Layers()
+    if (corpus := path.parent / "corpus.yaml").is_file():
         layers.add_file(corpus)
     layers.add_experiment(find_experiment(path))
-    for name, value in (("ssl", ssl), ("text", text)):
+    for name, value in {"ssl": ssl, "text": text}.items():
         if value is not None:
             layers.add({name: value}, {(name,): f"--{name}"})
     for override in overrides:

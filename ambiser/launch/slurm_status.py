@@ -15,7 +15,7 @@ UNKNOWN = ("unknown", "")
 
 
 @dataclass(frozen=True)
-class Row:
+class JobState:
     """A task: done, running, pending, failed, stopped or unknown; with the reason, its job, and its log."""
 
     name: str
@@ -25,7 +25,7 @@ class Row:
     log: Path
 
 
-def survey(folders: Iterable[Path]) -> tuple[dict[str, list[Row]], str]:
+def survey(folders: Iterable[Path]) -> tuple[dict[str, list[JobState]], str]:
     """Returns the tasks of each folder of submissions, and why Slurm did not answer, or "".
 
     A task that was submitted several times is listed once, with the state of its last submission.
@@ -40,7 +40,7 @@ def survey(folders: Iterable[Path]) -> tuple[dict[str, list[Row]], str]:
         states, trouble = None, str(error)
     rows = {}
     for name, group in arrays.items():
-        latest: dict[str, Row] = {}
+        latest: dict[str, JobState] = {}
         for array in group:
             statuses = array.statuses()
             for index, digest in enumerate(array.digests):
@@ -50,10 +50,10 @@ def survey(folders: Iterable[Path]) -> tuple[dict[str, list[Row]], str]:
     return rows, trouble
 
 
-def _row(array: Array, index: int, status: dict | None, states: dict | None) -> Row:
+def _row(array: Array, index: int, status: dict | None, states: dict | None) -> JobState:
     task = array.tasks[index]
     state, reason = _state(array, index, status, states)
-    return Row(task.name, state, reason, f"{array.job}_{index}", task.log)
+    return JobState(task.name, state, reason, f"{array.job}_{index}", task.log)
 
 
 def _state(array: Array, index: int, status: dict | None, states: dict | None) -> tuple[str, str]:

@@ -4,7 +4,9 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from ambiser.config import differing_keys
 from ambiser.errors import ConfigError, DataError
+from ambiser.io.corpus_record import read_record
 from ambiser.io.layout import require
 from ambiser.recipe.experiments import Experiment
 from ambiser.recipe.points import choose
@@ -61,10 +63,25 @@ def all_systems(args: argparse.Namespace, experiments: list[Experiment]) -> list
 
 
 def folds_to_use(experiment: Experiment, wanted: list[int]) -> list[int]:
-    """Returns the wanted folds, or all folds of stage 1 if none is wanted, after checking that they exist."""
-    from ambiser.scoring.stamp import choose_folds
+    """Returns the wanted folds, or all folds of stage 1 if none is named.
 
-    return choose_folds(require(experiment.layout.corpus_record(), "prepare"), experiment.config, wanted)
+    Raises:
+        ConfigError: a fold is named twice, stage 1 did not make it, or it was run with another configuration.
+        DataError: stage 1 has not run.
+    """
+    path = require(experiment.layout.corpus_record(), "prepare")
+    corpus = read_record(path)
+    lines = differing_keys({"data": corpus.data}, {"data": experiment.config.data.model_dump(mode="json")})
+    if lines:
+        remedy = "use another --data_dir"
+        raise ConfigError("\n  ".join([f"{path} was made with another configuration; {remedy}:", *lines]))
+    made = " ".join(map(str, corpus.folds))
+    for fold in wanted:
+        if wanted.count(fold) > 1:
+            raise ConfigError(f"--folds {' '.join(map(str, wanted))}: fold {fold} is named twice; name each fold once")
+        if fold not in corpus.folds:
+            raise ConfigError(f"--folds {fold}: there is no such fold; {path} has {made}")
+    return sorted(wanted or corpus.folds)
 
 
 def require_models(system: System, folds: list[int]) -> None:

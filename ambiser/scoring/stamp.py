@@ -5,10 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ambiser.config import Config, differing_keys
-from ambiser.errors import ConfigError
+from ambiser.config import Config
 from ambiser.io.choice_file import Tuning
-from ambiser.io.corpus_record import CorpusRecord, read_record
+from ambiser.io.corpus_record import CorpusRecord
 from ambiser.io.files import digest
 from ambiser.io.provenance import git_state, versions
 
@@ -139,20 +138,13 @@ def make_stamp(
 
     Args:
         config: the experiment.
-        seed: the seed; None for the mean over several.
+        seed, class_names, folds, test_set, kept: as in `Stamp`.
         corpus: the record of stage 1 (data/corpus.json).
-        class_names: in the order of every array.
-        folds: those that were scored.
-        test_set: from `describe_test_set`.
-        kept: by stage and fold, the epoch that dev chose.
         chosen: by fold, the point of the grid that dev chose.
     """
-    labels, score = config.labels.model_dump(mode="json"), config.score.model_dump(mode="json")
-    if config.score.calibration == "none":
-        del score["calibration_by"]
-    same = ("corpus", "version", "made_up", "protocol", "dev")
+    labels = config.labels.model_dump(mode="json")
     return Stamp(
-        **{key: getattr(corpus, key) for key in same},
+        **{key: getattr(corpus, key) for key in ("corpus", "version", "made_up", "protocol", "dev")},
         classes=labels.pop("classes"),
         class_names=list(class_names),
         policies=labels | _ipr_policies(config),
@@ -160,7 +152,7 @@ def make_stamp(
         folds=sorted(folds),
         all_folds=sorted(corpus.folds),
         test_set=test_set,
-        score=score,
+        score=_scoring(config),
         seed=seed,
         **_training(config),
         config_hash=config_hash(config),
@@ -169,6 +161,12 @@ def make_stamp(
         kept={stage: dict(epochs) for stage, epochs in kept.items()},
         tuning=Tuning(config.tune, dict(chosen or {})) if config.tune else None,
     )
+
+
+def _scoring(config: Config) -> dict[str, object]:
+    """Returns the section `score`, without what calibration fits where there is no calibration."""
+    unused = {"calibration_by"} if config.score.calibration == "none" else set()
+    return config.score.model_dump(mode="json", exclude=unused)
 
 
 def _training(config: Config) -> dict[str, object]:
@@ -235,28 +233,3 @@ def show(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {show(item)}" for key, item in value.items())
     return str(value)
-
-
-def choose_folds(record: Path, config: Config, wanted: Iterable[int]) -> list[int]:
-    """Returns the wanted folds, or all when none is wanted.
-
-    Args:
-        record: data/corpus.json.
-        config: the experiment.
-        wanted: numbers of folds.
-
-    Raises:
-        ConfigError: a fold is named twice, stage 1 did not make it, or it was run with another configuration.
-    """
-    corpus = read_record(record)
-    lines = differing_keys({"data": corpus.data}, {"data": config.data.model_dump(mode="json")})
-    if lines:
-        remedy = "use another --data_dir"
-        raise ConfigError("\n  ".join([f"{record} was made with another configuration; {remedy}:", *lines]))
-    wanted = sorted(wanted)
-    for fold in wanted:
-        if wanted.count(fold) > 1:
-            raise ConfigError(f"--folds {show(wanted)}: fold {fold} is named twice; name each fold once")
-        if fold not in corpus.folds:
-            raise ConfigError(f"--folds {fold}: there is no such fold; {record} has {show(corpus.folds)}")
-    return wanted or sorted(corpus.folds)
