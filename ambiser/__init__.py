@@ -7,7 +7,7 @@ Predict with a packed model (`ambiser pack` makes one; torch is imported on the 
 
 >>> import ambiser
 >>> model = ambiser.load_model("crema_d_whisper_tiny")
->>> isinstance(model, ambiser.Model), model.classes
+>>> isinstance(model, ambiser.PackedModel), model.classes
 (True, ('neutral', 'happy', 'angry', 'sad'))
 >>> prediction = model.predict(wav, sample_rate_hz=44100)  # wav: (samples,) or (samples, channels)  # doctest: +SKIP
 
@@ -65,8 +65,8 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "LabelPolicy": "ambiser.config.data_keys",
-    "Model": "ambiser.inference.model",
-    "UtterancePrediction": "ambiser.inference.prediction",
+    "PackedModel": "ambiser.inference.model",
+    "UtterancePrediction": "ambiser.inference.utterance_prediction",
     "ambiguous_labels": "ambiser.models.prototypes",
     "class_means": "ambiser.models.prototypes",
     "entropy_bits": "ambiser.labels.entropy",
@@ -82,7 +82,7 @@ _PLACES = {
 """The module of each public name."""
 __all__ = [
     "LabelPolicy",
-    "Model",
+    "PackedModel",
     "UtterancePrediction",
     "ambiguous_labels",
     "class_means",

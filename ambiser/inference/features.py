@@ -1,6 +1,7 @@
 """Computes the features of new recordings and texts with the code of stage 2."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from ambiser.features.extraction.fingerprints import file_digest
 from ambiser.features.upstreams.upstream_names import HUGGING_FACE
 from ambiser.features.upstreams.weights import find_hugging_face, find_weights
 from ambiser.inference.model_folder import Encoder
+from ambiser.inference.probe import agree, probe_speech, probe_text
 from ambiser.io.audio import SAMPLE_RATE_HZ
+from ambiser.io.console import log
 from ambiser.io.files import digest
 
 _ONE_FILE = ("model.safetensors", "pytorch_model.bin")
@@ -88,7 +91,7 @@ class FeatureMaker:
         except ConfigError as error:
             raise ConfigError(f"{error}; or name a folder with the weights: --upstream FOLDER") from error
         weights = find_weights(speech.upstream, speech.checkpoint)
-        _check_weights(weights, self._expected[0], "--upstream")
+        _check_weights(weights, self._expected[0], "--upstream", lambda: probe_speech(upstream, speech))
         return upstream
 
     @functools.cached_property
@@ -100,13 +103,28 @@ class FeatureMaker:
             made = ENCODERS[text.encoder](text)
         except ConfigError as error:
             raise ConfigError(f"{error}; or name a folder with the weights: --text_upstream FOLDER") from error
-        _check_weights(text_weights(text), self._expected[1], "--text_upstream")
+        _check_weights(text_weights(text), self._expected[1], "--text_upstream", lambda: probe_text(made[0]))
         return made
 
 
-def describe_encoder(weights: Path | None, name: str) -> Encoder:
-    """Returns the name and the digest of weights; the digest is empty where they are not on this machine."""
-    return Encoder(name, "" if weights is None else weights_sha256(weights))
+def describe_speech_encoder(speech: SpeechFeatures, weights: Path | None, name: str) -> Encoder:
+    """Returns name, digest and probe of a speech encoder; only the name where its weights are not on this machine."""
+    if weights is None:
+        return Encoder(name, "")
+    from ambiser.features.upstreams.upstream import load_upstream
+
+    here = speech.model_copy(update={"checkpoint": str(weights)}) if speech.checkpoint else speech
+    return Encoder(name, weights_sha256(weights), probe_speech(load_upstream(here), here))
+
+
+def describe_text_encoder(text: TextFeatures, weights: Path | None, name: str) -> Encoder:
+    """Returns name, digest and probe of a text encoder; only the name where its weights are not on this machine."""
+    if weights is None:
+        return Encoder(name, "")
+    from ambiser.features.upstreams.text_encoders import ENCODERS
+
+    encode, _ = ENCODERS[text.encoder](text.model_copy(update={"model": str(weights)}))
+    return Encoder(name, weights_sha256(weights), probe_text(encode))
 
 
 def speech_weights(speech: SpeechFeatures) -> Path | None:
@@ -132,12 +150,20 @@ def weights_sha256(path: Path) -> str:
     return digest(*map(file_digest, shards)) if shards else ""
 
 
-def _check_weights(weights: Path | None, expected: Encoder | None, option: str) -> None:
+def _check_weights(
+    weights: Path | None, expected: Encoder | None, option: str, probe: Callable[[], list[float]]
+) -> None:
+    """Refuses weights other than those of the training; the same ones in another file or precision are accepted."""
     if weights is None or expected is None or not expected.sha256:
         return
     found = weights_sha256(weights)
-    if found != expected.sha256:
-        raise ConfigError(
-            f"{weights}: holds other weights than {expected.weights or 'those'} of the training (SHA-256 "
-            f"{found[:12]}..., not {expected.sha256[:12]}...); get those, and name their folder with {option}"
-        )
+    if found == expected.sha256:
+        return
+    if agree(probe(), expected.probe):
+        log.info("%s: another file of the weights of the training; features agree", weights)
+        return
+    raise ConfigError(
+        f"{weights}: holds other weights than {expected.weights or 'those'} of the training (SHA-256 "
+        f"{found[:12]}..., not {expected.sha256[:12]}..., and other features); get those, and name their folder with "
+        f"{option}"
+    )

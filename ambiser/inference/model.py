@@ -13,15 +13,15 @@ from ambiser.errors import DataError
 from ambiser.inference.features import FeatureMaker
 from ambiser.inference.model_folder import ModelRecord, find_model, model_id, read_record
 from ambiser.inference.networks import Network, Output, load_network, run_network
-from ambiser.inference.prediction import UtterancePrediction
 from ambiser.inference.recordings import to_mono_16k
+from ambiser.inference.utterance_prediction import UtterancePrediction
 from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.metrics import jsd_bits
 
 
 def load_model(
     folder: str | Path, *, upstream: str | Path | None = None, text_upstream: str | Path | None = None
-) -> "Model":
+) -> "PackedModel":
     """Loads a model that `ambiser pack` made, after checking the SHA-256 of its files.
 
     Args:
@@ -34,10 +34,10 @@ def load_model(
         DataError: the folder is no model, is of a newer format, lacks a file, or a file was changed.
     """
     path = find_model(folder)
-    return Model(path, read_record(path), _path(upstream), _path(text_upstream))
+    return PackedModel(path, read_record(path), _path(upstream), _path(text_upstream))
 
 
-class Model:
+class PackedModel:
     """A packed model: the networks of several folds and seeds, whose mean is the prediction.
 
     Attributes:

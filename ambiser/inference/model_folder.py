@@ -7,7 +7,7 @@ results_1.json          the scores of each packed experiment
 members/s1_fold1.safetensors   the weights of one seed and fold
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ambiser.errors import DataError
@@ -42,10 +42,18 @@ class Member:
 
 @dataclass(frozen=True)
 class Encoder:
-    """A pre-trained encoder: the name of its weights, and their SHA-256; both empty for one without weights."""
+    """A pre-trained encoder.
+
+    Attributes:
+        weights: their name; empty for an encoder without weights.
+        sha256: of their file; empty likewise.
+        probe: some features of a fixed signal (see `ambiser.inference.probe`), by which the same weights in another
+            file or precision are recognized.
+    """
 
     weights: str
     sha256: str
+    probe: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

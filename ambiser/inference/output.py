@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from ambiser.errors import UserError
-from ambiser.inference.prediction import UtterancePrediction
+from ambiser.inference.utterance_prediction import UtterancePrediction
 from ambiser.io.files import write_text
 
 FORMATS = ("tsv", "jsonl")
@@ -17,7 +17,7 @@ _DIGITS = 6
 
 
 @dataclass(frozen=True)
-class Row:
+class OutputRow:
     """The prediction for a recording or a window of it, with start and end in seconds."""
 
     file: str
@@ -50,7 +50,7 @@ def columns_of(shape: Shape) -> list[str]:
     ]
 
 
-def fields_of(row: Row, shape: Shape) -> list[str]:
+def fields_of(row: OutputRow, shape: Shape) -> list[str]:
     """Returns the fields of a row of the table."""
     one = row.prediction
     numbers = [one.entropy_bits, one.expected_agreement, one.no_majority(shape.raters), one.member_information_bits]
@@ -66,7 +66,7 @@ def fields_of(row: Row, shape: Shape) -> list[str]:
     ]
 
 
-def record_of(row: Row, shape: Shape) -> dict[str, object]:
+def record_of(row: OutputRow, shape: Shape) -> dict[str, object]:
     """Returns a row as a JSON object."""
     one = row.prediction
 
@@ -118,7 +118,7 @@ class Writer:
         """The file that grows; None for standard output."""
         return None if self.path is None else self.path.with_name(f"{self.path.name}.partial")
 
-    def write(self, rows: Sequence[Row], shape: Shape) -> None:
+    def write(self, rows: Sequence[OutputRow], shape: Shape) -> None:
         """Appends all rows of a recording at once.
 
         Raises:

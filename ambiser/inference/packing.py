@@ -11,7 +11,7 @@ from ambiser.config.grid import check_grid
 from ambiser.errors import ConfigError, DataError
 from ambiser.features.extraction.fingerprints import file_digest
 from ambiser.inference.card import render_card
-from ambiser.inference.features import describe_encoder, speech_weights, text_weights
+from ambiser.inference.features import describe_speech_encoder, describe_text_encoder, speech_weights, text_weights
 from ambiser.inference.model import read_config
 from ambiser.inference.model_folder import CARD, Encoder, Member, ModelRecord, write_record
 from ambiser.io.choice_file import model_tag
@@ -168,13 +168,13 @@ def _copy_weights(source: _Source, path: Path, classes: Sequence[str]) -> None:
 
 def _encoders(config: Config, options: PackOptions) -> tuple[Encoder, Encoder | None]:
     """Describes the encoders by the weights that were given or are found on this machine."""
-    speech, text = config.speech_features, config.text_features
-    name = _portable(config).speech_features.checkpoint or speech.upstream
-    given = options.upstream or speech_weights(speech)
+    speech, text, portable = config.speech_features, config.text_features, _portable(config)
+    name = portable.speech_features.checkpoint or speech.upstream
+    speech_encoder = describe_speech_encoder(speech, options.upstream or speech_weights(speech), name)
     if not config.needs_text():
-        return describe_encoder(given, name), None
-    text_name = _portable(config).text_features.model or text.encoder
-    return describe_encoder(given, name), describe_encoder(options.text_upstream or text_weights(text), text_name)
+        return speech_encoder, None
+    name, weights = portable.text_features.model or text.encoder, options.text_upstream or text_weights(text)
+    return speech_encoder, describe_text_encoder(text, weights, name)
 
 
 def _portable(config: Config) -> Config:

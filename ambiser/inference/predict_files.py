@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ambiser.errors import DataError
-from ambiser.inference.model import Model
-from ambiser.inference.output import Row, Shape, Writer
-from ambiser.inference.prediction import UtterancePrediction
+from ambiser.inference.model import PackedModel
+from ambiser.inference.output import OutputRow, Shape, Writer
 from ambiser.inference.recordings import Cutting, Window, read_windows
 from ambiser.inference.sources import Source, find_text
+from ambiser.inference.utterance_prediction import UtterancePrediction
 from ambiser.io.console import progress
 
 _BATCH = 32  # utterances per pass through the networks; more would gain little and hold more frames in memory
@@ -21,7 +21,7 @@ _LONG_S = 60.0  # a longer recording as one utterance gets a note
 class _File:
     """A recording in work: its rows so far, and whether all of its windows were read."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[OutputRow] = field(default_factory=list)
     is_read: bool = False
 
 
@@ -39,7 +39,7 @@ class _Pending:
 class _Batches:
     """Collects windows of several recordings, predicts them together, and writes each recording when it is done."""
 
-    def __init__(self, model: Model, writer: Writer, raters: int, cutting: Cutting) -> None:
+    def __init__(self, model: PackedModel, writer: Writer, raters: int, cutting: Cutting) -> None:
         self._model, self._writer, self._raters, self._cutting = model, writer, raters, str(cutting)
         self._files: dict[str, _File] = {}
         self._pending: list[_Pending] = []
@@ -73,7 +73,7 @@ class _Batches:
         waiting, self._pending = self._pending, []
         made = self._model.predict_features([one.speech for one in waiting], [one.text for one in waiting])
         for one, prediction in zip(waiting, made, strict=True):
-            self._files[one.file].rows.append(Row(one.file, *one.window, replace(prediction, notes=one.notes)))
+            self._files[one.file].rows.append(OutputRow(one.file, *one.window, replace(prediction, notes=one.notes)))
 
     def _write(self) -> None:
         waits = {one.file for one in self._pending}
@@ -87,7 +87,7 @@ class _Batches:
 
 
 def predict_files(
-    model: Model,
+    model: PackedModel,
     sources: Sequence[Source],
     writer: Writer,
     *,
@@ -126,7 +126,7 @@ def predict_files(
 
 
 def _add_file(
-    batches: _Batches, model: Model, source: Source, cutting: Cutting, texts: Mapping[str, str] | None
+    batches: _Batches, model: PackedModel, source: Source, cutting: Cutting, texts: Mapping[str, str] | None
 ) -> None:
     words = "" if texts is None else find_text(texts, source)
     if words is None:

@@ -225,7 +225,7 @@ PROGRAM_OPTIONS = {
     "extract": (*EXPERIMENTS, "nj"),
     "launch": (*EXPERIMENTS, "launcher", "slurm_config", "nj", "wait", "only", "dry_run"),
     "train": EXPERIMENTS,
-    "predict": EXPERIMENTS,
+    "predict_part": EXPERIMENTS,
     "score": _SYSTEMS,
     "report": (*_SYSTEMS, "only", "publish"),
     "compare": _SYSTEMS,

@@ -259,6 +259,24 @@ def test_other_weights_of_the_upstream_are_refused(tmp_path):
         load_model(tmp_path / "model", upstream=folder).predict(wav, 16000)
 
 
+def test_the_same_weights_in_another_precision_are_accepted(tmp_path):
+    from features.random_models import save_whisper
+    from safetensors.torch import load_file, save_file
+
+    folder, half = save_whisper(tmp_path / "whisper"), tmp_path / "half"
+    shutil.copytree(folder, half)
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: t.half().float() for name, t in weights.items()}, half / "model.safetensors", {"format": "pt"})
+    config = make_config(speech_features={"upstream": "huggingface", "checkpoint": str(folder), "window": 5})
+    exp = make_experiment(tmp_path, config, folds=(1,))
+    pack([exp], tmp_path / "model", PackOptions(name="model"))
+    assert len(read_record(tmp_path / "model").speech.probe) == 3 * 16  # hidden states times their size
+    wav = np.random.default_rng(0).standard_normal(16000).astype(np.float32) * 0.1
+    ours, theirs = (load_model(tmp_path / "model", upstream=one).speech_features(wav) for one in (folder, half))
+    np.testing.assert_allclose(theirs, ours, atol=0.05)
+    assert (theirs != ours).any()
+
+
 def test_pack_refuses_what_it_cannot_pack(tmp_path):
     exp = make_experiment(tmp_path, make_config())
     with pytest.raises(ConfigError, match="exists; name a new folder"):

@@ -61,7 +61,7 @@ def test_msp_podcast(run, root, tmp_path, version):
     predict = [
         sys.executable,
         "-m",
-        "ambiser.bin.predict",
+        "ambiser.bin.predict_part",
         "--config",
         root / "egs/msp_podcast/conf/ce.yaml",
         "--folds",

@@ -1,6 +1,6 @@
 """Writes the class probabilities of any part of a fold, also of parts with withheld votes (MSP-Podcast's Test3).
 
-For example, after stage 6: python -m ambiser.bin.predict --config ce --folds 1 --part test3
+For example, after stage 6: python -m ambiser.bin.predict_part --config ce --folds 1 --part test3
 """
 
 from ambiser.errors import ConfigError
@@ -13,7 +13,7 @@ from ambiser.recipe.program_options import Parser
 
 def main() -> None:
     """Runs the program."""
-    parser = Parser(__doc__, "predict")
+    parser = Parser(__doc__, "predict_part")
     parser.add_argument("--part", required=True, help="a list in data/foldK: train, dev, test, test2, test3, ...")
     args = parser.parse_args()
     set_up_logging()
