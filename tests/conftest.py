@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from launch.cluster import running
 
+from ambiser.io.console import log
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # Several workers with a pool of threads each would wait for one another; a test that needs threads asks for them.
@@ -28,6 +30,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((number for number, start in enumerate(first) if path.startswith(start)), len(first))
 
     items.sort(key=place)
+
+
+@pytest.fixture(autouse=True)
+def log_as_before():
+    """Takes back what a program that ran inside a test set up for the log."""
+    handlers, propagate, level = log.handlers[:], log.propagate, log.level
+    yield
+    log.handlers[:], log.propagate = handlers, propagate
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ def test_a_faulty_site_file_is_named_before_anything_is_submitted(here, make):
     site.write_text("cpu: {memry: 1G}\ntrain: {cpus: none}\n")
     done = recipe.run("--stage", 2, *recipe.slurm)
     assert done.returncode == 2
-    assert f"{site}:1: unknown key 'cpu.memry'; did you mean 'memory'?" in done.stderr
+    assert f"{site}:1: unknown key 'cpu.memry'; did you mean 'cpu.memory'?" in done.stderr
     assert f"{site}:2: train.cpus: should be a valid integer" in done.stderr
     assert not recipe.exp.exists()
 

@@ -70,5 +70,5 @@ def test_shapes_that_do_not_fit_are_an_error(tmp_path):
     assert len(load_frames(scp, ["a", "b"])) == 2
     with pytest.raises(DataError, match="widths must agree"):
         load_frames(scp, ["a", "c"])
-    with pytest.raises(DataError, match="no utterances were asked for"):
+    with pytest.raises(DataError, match="no utterances were requested"):
         load_pooled(scp, [])
