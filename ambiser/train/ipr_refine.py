@@ -43,11 +43,7 @@ class RefineTask(IprTask):
     (eq. 5) and enter the queue.
 
     Args:
-        network: standardized, otherwise new.
-        train: training utterances.
-        dev: utterances that choose the epoch.
-        settings: the section `ipr`.
-        batch: utterances per step.
+        network, train, dev, settings, batch: as in `IprTask`.
         phase: phase 2 or 3.
         key: momentum encoder, a second network of the same form; None: the network itself encodes the keys.
     """

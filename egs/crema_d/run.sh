@@ -9,9 +9,5 @@
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")"
 
-recipe=(
-  --config "ce ce_precise ipr amber2 ipr_amber2"
-  --corpus_dir "${CREMA_D:-downloads/CREMA-D}"
-)
-
-exec ../../tools/recipe.sh "${recipe[@]}" -- "$@"
+exec ../../tools/recipe.sh --config "ce ce_precise ipr amber2 ipr_amber2" \
+  --corpus_dir "${CREMA_D:-downloads/CREMA-D}" -- "$@"

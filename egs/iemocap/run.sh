@@ -9,9 +9,5 @@
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")"
 
-recipe=(
-  --config "ce ipr amber2 ipr_amber2"
-  --corpus_dir "${IEMOCAP:-downloads/IEMOCAP_full_release}"
-)
-
-exec ../../tools/recipe.sh "${recipe[@]}" -- "$@"
+exec ../../tools/recipe.sh --config "ce ipr amber2 ipr_amber2" \
+  --corpus_dir "${IEMOCAP:-downloads/IEMOCAP_full_release}" -- "$@"

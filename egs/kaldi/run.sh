@@ -8,8 +8,4 @@
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")"
 
-recipe=(
-  --config "ce ipr amber2 ipr_amber2"
-)
-
-exec ../../tools/recipe.sh "${recipe[@]}" -- "$@"
+exec ../../tools/recipe.sh --config "ce ipr amber2 ipr_amber2" -- "$@"

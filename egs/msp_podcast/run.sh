@@ -8,9 +8,5 @@
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")"
 
-recipe=(
-  --config "ce ipr amber2 ipr_amber2"
-  --corpus_dir "${MSP_PODCAST:-downloads/MSP-Podcast}"
-)
-
-exec ../../tools/recipe.sh "${recipe[@]}" -- "$@"
+exec ../../tools/recipe.sh --config "ce ipr amber2 ipr_amber2" \
+  --corpus_dir "${MSP_PODCAST:-downloads/MSP-Podcast}" -- "$@"

@@ -1,7 +1,6 @@
 """Calibration and other toolkits' predictions through the programs of stages 7 and 8."""
 
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -13,17 +12,6 @@ from ambiser.io.files import read_json
 from ambiser.io.tables import read_table, read_tsv
 
 CONF = Path(__file__).resolve().parents[2] / "egs" / "mini" / "conf"
-
-
-@pytest.fixture
-def run(monkeypatch):
-    """Runs a program in this process."""
-
-    def run(program, words):
-        monkeypatch.setattr(sys, "argv", [program.__name__, *words])
-        program.main()
-
-    return run
 
 
 @pytest.fixture
@@ -40,10 +28,10 @@ def theirs(fake_recipe):
 
 
 def test_imported_predictions_are_scored_on_the_same_folds_and_stand_in_the_same_table(
-    fake_recipe, run, theirs, capsys, monkeypatch
+    fake_recipe, run_here, theirs, capsys, monkeypatch
 ):
     words = [*fake_recipe.words("ce"), "--predictions", str(theirs)]
-    run(score, words)
+    run_here(score, words)
     ours, other = (read_json(fake_recipe.layout.results(tag)) for tag in ("ce-fbank-s1", "their_system"))
     assert other["scores"] == ours["scores"] and other["name"] == "their_system"
     same = ("test_set", "folds", "policies", "corpus", "dev", "score", "commit", "software")
@@ -51,12 +39,12 @@ def test_imported_predictions_are_scored_on_the_same_folds_and_stand_in_the_same
     assert (other["stamp"]["inputs"], other["stamp"]["ssl"], other["stamp"]["seed"]) == ("imported", None, None)
     assert other["stamp"]["config_hash"] != ours["stamp"]["config_hash"]
     capsys.readouterr()
-    run(score, words)
+    run_here(score, words)
     assert "their_system: results.json is up to date" in capsys.readouterr().err
     theirs.write_text(theirs.read_text().replace("0.25\t0.25\t0.25\t0.25", "0.20\t0.30\t0.25\t0.25"))
-    run(score, words)
+    run_here(score, words)
     assert "their_system" in capsys.readouterr().out
-    run(report, words)
+    run_here(report, words)
     rows = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
     assert rows[2:5] == ["ce-fbank", "their_system", "single raters"]
     assert 'id="their_system"' in (fake_recipe.layout.exp_dir / "report.html").read_text()
@@ -75,55 +63,55 @@ def test_imported_predictions_are_scored_on_the_same_folds_and_stand_in_the_same
         ),
     ],
 )
-def test_faults_of_imported_predictions_name_file_and_line(fake_recipe, run, theirs, old, new, expected):
+def test_faults_of_imported_predictions_name_file_and_line(fake_recipe, run_here, theirs, old, new, expected):
     theirs.write_text(theirs.read_text().replace(old, new))
     with pytest.raises(DataError, match=expected) as fault:
-        run(score, [*fake_recipe.words("ce"), "--predictions", str(theirs)])
+        run_here(score, [*fake_recipe.words("ce"), "--predictions", str(theirs)])
     assert "their_system.tsv:" in str(fault.value) and "\n" not in str(fault.value)
     assert not fake_recipe.layout.results("their_system").exists()
 
 
-def test_missing_utterances_missing_files_and_taken_names_are_refused(fake_recipe, run, theirs):
+def test_missing_utterances_missing_files_and_taken_names_are_refused(fake_recipe, run_here, theirs):
     whole = theirs.read_text().splitlines()
     theirs.write_text("\n".join([*whole[:5], *whole[6:]]) + "\n")
     with pytest.raises(DataError, match="1 of .* utterances are missing"):
-        run(score, [*fake_recipe.words("ce"), "--predictions", str(theirs)])
+        run_here(score, [*fake_recipe.words("ce"), "--predictions", str(theirs)])
     with pytest.raises(DataError, match=r"--predictions .*no\.tsv: the file does not exist"):
-        run(score, [*fake_recipe.words("ce"), "--predictions", str(fake_recipe.root / "no.tsv")])
+        run_here(score, [*fake_recipe.words("ce"), "--predictions", str(fake_recipe.root / "no.tsv")])
     taken = theirs.rename(fake_recipe.root / "ce-fbank-s1.tsv")
     with pytest.raises(ConfigError, match="'ce-fbank-s1' is the name of another system; rename the file"):
-        run(score, [*fake_recipe.words("ce"), "--predictions", str(taken)])
+        run_here(score, [*fake_recipe.words("ce"), "--predictions", str(taken)])
 
 
-def test_a_fold_named_twice_is_refused(fake_recipe, run):
+def test_a_fold_named_twice_is_refused(fake_recipe, run_here):
     fake_recipe.train("ce")
     with pytest.raises(ConfigError, match="--folds 1 1 2: fold 1 is named twice") as fault:
-        run(score, [*fake_recipe.words("ce"), "--folds", "1", "2", "1"])
+        run_here(score, [*fake_recipe.words("ce"), "--folds", "1", "2", "1"])
     assert "\n" not in str(fault.value)
 
 
-def test_results_of_an_older_version_are_made_anew(fake_recipe, run, capsys):
+def test_results_of_an_older_version_are_made_anew(fake_recipe, run_here, capsys):
     fake_recipe.train("ce")
-    run(score, fake_recipe.words("ce"))
+    run_here(score, fake_recipe.words("ce"))
     path = fake_recipe.layout.results("ce-fbank-s1")
     whole = path.read_text()
     path.write_text(whole.replace('"format": 4', '"format": 1'))
     with pytest.raises(DataError, match="has format 1, this program writes 4"):
-        run(report, fake_recipe.words("ce"))
-    run(score, fake_recipe.words("ce"))
+        run_here(report, fake_recipe.words("ce"))
+    run_here(score, fake_recipe.words("ce"))
     assert path.read_text() == whole
 
 
-def test_calibration_is_fitted_on_dev_and_scores_before_and_after_are_kept(fake_recipe, run):
+def test_calibration_is_fitted_on_dev_and_scores_before_and_after_are_kept(fake_recipe, run_here):
     fake_recipe.train("ce")
-    run(score, fake_recipe.words("ce"))
+    run_here(score, fake_recipe.words("ce"))
     plain = read_json(fake_recipe.layout.results("ce-fbank-s1"))
     assert "calibration" not in plain
     words = [*fake_recipe.words("ce"), "--set", "score.calibration=vector", "--tag", "cal"]
     (fake_recipe.layout.exp_dir / "ce-fbank-s1").rename(fake_recipe.layout.exp_dir / "ce-fbank-s1-cal")
     for name in ("config.yaml", "run.json", "results.json"):
         (fake_recipe.layout.exp_dir / "ce-fbank-s1-cal" / name).unlink()
-    run(score, words)
+    run_here(score, words)
     results = read_json(fake_recipe.layout.results("ce-fbank-s1-cal"))
     assert results["calibration"]["before"] == plain["scores"]["pooled"]["scores"]
     assert results["stamp"]["score"]["calibration"] == "vector" and results["calibration"]["fitted_on"] == "dev"
@@ -146,10 +134,10 @@ def test_calibration_is_fitted_on_dev_and_scores_before_and_after_are_kept(fake_
     assert results["calibration"]["folds"]["2"]["scale"] == pytest.approx(scale, abs=1e-6)
 
 
-def test_an_ensemble_is_the_mean_over_seeds_and_follows_its_members(fake_recipe, run, capsys):
+def test_an_ensemble_is_the_mean_over_seeds_and_follows_its_members(fake_recipe, run_here, capsys):
     fake_recipe.train("ce").train("ce", seed=2)
     words = [*fake_recipe.words("ce", seeds=(1, 2)), "--ensemble", "true"]
-    run(score, words)
+    run_here(score, words)
     layout = fake_recipe.layout
     for fold in (1, 4):
         tables = [read_tsv(layout.predictions(f"ce-fbank-s{seed}", fold), ["utt"]) for seed in ("1", "2", "1+2")]
@@ -159,20 +147,20 @@ def test_an_ensemble_is_the_mean_over_seeds_and_follows_its_members(fake_recipe,
     stamp = read_json(layout.results("ce-fbank-s1+2"))["stamp"]
     assert (stamp["seed"], stamp["inputs"], stamp["ssl"]) == (None, "speech", "fbank")
     capsys.readouterr()
-    run(score, words)
+    run_here(score, words)
     assert "ce-fbank-s1+2: results.json is up to date" in capsys.readouterr().err
-    run(report, words)
+    run_here(report, words)
     rows = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
     assert rows[2:5] == ["ce-fbank", "ce-fbank-ensemble", "single raters"]
     table = layout.predictions("ce-fbank-s1", 1)
     table.write_text(layout.predictions("ce-fbank-s2", 1).read_text())
     os.utime(table, ns=(time.time_ns() + 10**9,) * 2)
-    run(score, words)
+    run_here(score, words)
     values = [read_tsv(layout.predictions(f"ce-fbank-s{seed}", 1), ["utt"])[0]["sad"] for seed in ("2", "1+2")]
     assert float(values[0]) == pytest.approx(float(values[1]), abs=2e-8), "a member was replaced"
 
 
-def test_one_seed_makes_no_ensemble(fake_recipe, run):
+def test_one_seed_makes_no_ensemble(fake_recipe, run_here):
     fake_recipe.train("ce")
     with pytest.raises(ConfigError, match="--ensemble: ce-fbank has one seed; give two or more"):
-        run(score, [*fake_recipe.words("ce"), "--ensemble", "true"])
+        run_here(score, [*fake_recipe.words("ce"), "--ensemble", "true"])

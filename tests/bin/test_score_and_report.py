@@ -20,21 +20,10 @@ from ambiser.scoring.results_file import read_results
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def run(monkeypatch):
-    """Runs a program in this process."""
-
-    def run(program, words):
-        monkeypatch.setattr(sys, "argv", [program.__name__, *words])
-        program.main()
-
-    return run
-
-
-def test_results_are_complete_stamped_and_the_same_every_time(fake_recipe, run, capsys):
+def test_results_are_complete_stamped_and_the_same_every_time(fake_recipe, run_here, capsys):
     fake_recipe.train("ce").train("ipr_amber2")
     words = fake_recipe.words("ce", "ipr_amber2")
-    run(score, words)
+    run_here(score, words)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 * 6 and len({line.index("accuracy") for line in lines}) == 1
     path = fake_recipe.layout.results("ipr_amber2-fbank-s1")
@@ -47,29 +36,29 @@ def test_results_are_complete_stamped_and_the_same_every_time(fake_recipe, run, 
     assert sum(fold["utterances"] for fold in results["scores"]["folds"].values()) == scored
     assert "NaN" not in path.read_text() and str(fake_recipe.root) not in path.read_text()
     path.unlink()
-    run(score, words)
+    run_here(score, words)
     assert path.read_bytes() == first
 
 
-def test_what_is_up_to_date_is_skipped_and_what_is_not_is_scored_again(fake_recipe, run, capsys):
+def test_what_is_up_to_date_is_skipped_and_what_is_not_is_scored_again(fake_recipe, run_here, capsys):
     fake_recipe.train("ce")
     path = fake_recipe.layout.results("ce-fbank-s1")
-    run(score, fake_recipe.words("ce"))
+    run_here(score, fake_recipe.words("ce"))
     capsys.readouterr()
-    run(score, fake_recipe.words("ce"))
+    run_here(score, fake_recipe.words("ce"))
     taken = capsys.readouterr()
     assert taken.out == "" and "ce-fbank-s1: results.json is up to date" in taken.err
     newer = path.stat().st_mtime + 5
     os.utime(fake_recipe.layout.predictions("ce-fbank-s1", 2), (newer, newer))
-    run(score, fake_recipe.words("ce"))
+    run_here(score, fake_recipe.words("ce"))
     assert "ce-fbank-s1" in capsys.readouterr().out
-    run(score, [*fake_recipe.words("ce"), "--folds", "3", "1"])
+    run_here(score, [*fake_recipe.words("ce"), "--folds", "3", "1"])
     assert read_json(path)["stamp"]["folds"] == [1, 3] and list(read_json(path)["scores"]["folds"]) == ["1", "3"]
 
 
-def test_floors_come_from_the_training_part(fake_recipe, run):
+def test_floors_come_from_the_training_part(fake_recipe, run_here):
     fake_recipe.train("ce", folds=1)
-    run(score, [*fake_recipe.words("ce"), "--folds", "1"])
+    run_here(score, [*fake_recipe.words("ce"), "--folds", "1"])
     from ambiser.config import load_config
     from ambiser.io.tables import read_list
     from ambiser.labels.label_view import view_labels
@@ -83,39 +72,39 @@ def test_floors_come_from_the_training_part(fake_recipe, run):
     assert results["scores"]["pooled"]["floors"]["prior"]["bc"] == pytest.approx(by_hand.sum(axis=1).mean(), abs=1e-6)
 
 
-def test_missing_inputs_name_file_stage_and_command(fake_recipe, run):
+def test_missing_inputs_name_file_stage_and_command(fake_recipe, run_here):
     with pytest.raises(DataError, match=r"distill/best\.safetensors is missing; stage 6 \(distill\) .* --stage 6"):
-        run(score, fake_recipe.words("ce"))
+        run_here(score, fake_recipe.words("ce"))
     assert not fake_recipe.layout.experiment("ce-fbank-s1").exists(), (
         "nothing is claimed for an experiment that is not there"
     )
     with pytest.raises(DataError, match=r"contrastive/best\.safetensors is missing; stage 5 \(contrastive\)"):
-        run(score, fake_recipe.words("ipr"))
+        run_here(score, fake_recipe.words("ipr"))
     with pytest.raises(DataError, match=r"results\.json is missing; stage 7 \(score\)"):
-        run(report, fake_recipe.words("ce"))
+        run_here(report, fake_recipe.words("ce"))
     fake_recipe.layout.corpus_record().unlink()
     with pytest.raises(DataError, match=r"corpus\.json is missing; stage 1 \(prepare\)"):
-        run(score, fake_recipe.words("ce"))
+        run_here(score, fake_recipe.words("ce"))
 
 
-def test_other_folds_and_other_configurations_are_refused(fake_recipe, run):
+def test_other_folds_and_other_configurations_are_refused(fake_recipe, run_here):
     fake_recipe.train("ce")
     with pytest.raises(ConfigError, match=r"--folds 6: there is no such fold; .*corpus\.json has 1 2 3 4 5"):
-        run(score, [*fake_recipe.words("ce"), "--folds", "6"])
+        run_here(score, [*fake_recipe.words("ce"), "--folds", "6"])
     with pytest.raises(ConfigError, match=r"data\.dev: next_session -> previous_session"):
-        run(score, [*fake_recipe.words("ce"), "--set", "data.dev=previous_session"])
-    run(score, fake_recipe.words("ce"))
+        run_here(score, [*fake_recipe.words("ce"), "--set", "data.dev=previous_session"])
+    run_here(score, fake_recipe.words("ce"))
     with pytest.raises(ConfigError, match=r"score\.ece_bins: 10 -> 5"):
-        run(score, [*fake_recipe.words("ce"), "--set", "score.ece_bins=5"])
+        run_here(score, [*fake_recipe.words("ce"), "--set", "score.ece_bins=5"])
 
 
-def test_a_fault_in_predictions_leaves_no_results(fake_recipe, run):
+def test_a_fault_in_predictions_leaves_no_results(fake_recipe, run_here):
     fake_recipe.train("ce")
     path = fake_recipe.layout.predictions("ce-fbank-s1", 3)
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], *lines[2:]]) + "\n")
     with pytest.raises(DataError, match=r"fold3/predictions\.tsv:\d+: 1 of \d+ utterances are missing"):
-        run(score, fake_recipe.words("ce"))
+        run_here(score, fake_recipe.words("ce"))
     assert not fake_recipe.layout.results("ce-fbank-s1").exists()
 
 
@@ -144,13 +133,13 @@ class _Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run, capsys, tmp_path, monkeypatch):
+def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run_here, capsys, tmp_path, monkeypatch):
     fake_recipe.train("ipr", epochs=1)
-    run(score, fake_recipe.words("ipr"))
+    run_here(score, fake_recipe.words("ipr"))
     capsys.readouterr()
     (tmp_path / "egs").mkdir()
     monkeypatch.chdir(tmp_path / "egs")
-    run(report, [*fake_recipe.words("ipr"), "--publish", "true"])
+    run_here(report, [*fake_recipe.words("ipr"), "--publish", "true"])
     assert "class prior" in capsys.readouterr().out
     exp = fake_recipe.layout.exp_dir
     names = {path.name for path in (exp / "figures").iterdir()}
@@ -198,20 +187,20 @@ def taken(monkeypatch):
     return names
 
 
-def test_an_experiment_without_learning_curves_and_with_one_fold_still_has_a_page(fake_recipe, run, taken):
+def test_an_experiment_without_learning_curves_and_with_one_fold_still_has_a_page(fake_recipe, run_here, taken):
     fake_recipe.train("ce", folds=1)
     (fake_recipe.layout.training("ce-fbank-s1", 1, "distill") / "metrics.jsonl").unlink()
     words = [*fake_recipe.words("ce"), "--folds", "1"]
-    run(score, words)
-    run(report, words)
+    run_here(score, words)
+    run_here(report, words)
     text = (fake_recipe.layout.exp_dir / "report.html").read_text()
     assert "Pooled over only fold 1 of 1 2 3 4 5" in text
     assert "overview" in taken and "ce-fbank-s1-confusion" in taken and "ce-fbank-s1-learning" not in taken
 
 
-def test_stage_8_keeps_all_results_of_the_folder_and_names_those_it_cannot_use(fake_recipe, run, taken, capsys):
+def test_stage_8_keeps_all_results_of_the_folder_and_names_those_it_cannot_use(fake_recipe, run_here, taken, capsys):
     fake_recipe.train("ce").train("jsd").train("ipr", epochs=1)
-    run(score, fake_recipe.words("ce", "jsd", "ipr"))
+    run_here(score, fake_recipe.words("ce", "jsd", "ipr"))
     layout = fake_recipe.layout
     old, torn, copied = (layout.experiment(name) for name in ("old-s1", "torn-s1", "copy-of-ce"))
     for folder in (old, torn, copied):
@@ -219,11 +208,11 @@ def test_stage_8_keeps_all_results_of_the_folder_and_names_those_it_cannot_use(f
         (folder / "results.json").write_text(layout.results("ce-fbank-s1").read_text())
     (old / "results.json").write_text('{"format": 1}')
     (torn / "results.json").write_text('{"format": 4, "tag"')
-    run(report, fake_recipe.words("ce", "jsd"))
+    run_here(report, fake_recipe.words("ce", "jsd"))
     compared = (layout.exp_dir / "COMPARE.md").read_text()
     capsys.readouterr()
 
-    run(report, fake_recipe.words("jsd"))
+    run_here(report, fake_recipe.words("jsd"))
     told = capsys.readouterr()
     assert "jsd-fbank " in told.out and "ce-fbank" not in told.out, "the terminal shows the call alone"
     assert told.err.count("results left out") == 1
@@ -237,7 +226,7 @@ def test_stage_8_keeps_all_results_of_the_folder_and_names_those_it_cannot_use(f
     assert [page.count(one) for one in ids] == [1, 1, 1] and page.index(ids[0]) < page.index(ids[1])
     assert (layout.exp_dir / "COMPARE.md").read_text() == compared and "of an earlier call" in told.err
 
-    run(report, [*fake_recipe.words("jsd"), "--only", "true"])
+    run_here(report, [*fake_recipe.words("jsd"), "--only", "true"])
     assert "ce-fbank" not in (layout.exp_dir / "RESULTS.md").read_text() and "left out" not in capsys.readouterr().err
 
 

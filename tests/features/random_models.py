@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 
 CONVOLUTIONS = "[({0}, 10, 5)] + [({0}, 3, 2)] * 4 + [({0},2,2)] * 2"
@@ -149,3 +150,8 @@ def _data2vec(cfg: dict, is_large: bool) -> dict:
     model.remove_pretraining_modules()
     weights = model.state_dict() | {"_ema": {}}
     return {"task_cfg": {"normalize": is_large}, "model_cfg": cfg, "model_weight": weights}
+
+
+def noise(samples: int) -> np.ndarray:
+    """Returns a waveform (samples,) of quiet noise; the same one for the same length."""
+    return np.random.default_rng(samples).standard_normal(samples).astype(np.float32) * 0.1

@@ -210,11 +210,13 @@ def test_all_folds_are_named_by_naming_none(mini):
         assert "--folds" not in command
 
 
-@pytest.mark.parametrize("recipe", ["mini", "iemocap", "msp_podcast"])
-def test_run_scripts_are_names_and_one_call(root, recipe):
+@pytest.mark.parametrize("recipe", ["crema_d", "iemocap", "kaldi", "mini", "msp_podcast"])
+def test_run_scripts_are_one_call_with_the_names_of_the_recipe(root, recipe):
     lines = (root / f"egs/{recipe}/run.sh").read_text().splitlines()
     assert len(lines) <= 25
-    assert lines[-1] == 'exec ../../tools/recipe.sh "${recipe[@]}" -- "$@"'
+    code = " ".join(line.strip(" \\") for line in lines if line and not line.startswith("#"))
+    call = code.partition(" exec ")[2]
+    assert re.fullmatch(r'../../tools/recipe.sh --config "[a-z0-9_ ]+"( --corpus_dir "[^"]+")? -- "\$@"', call)
 
 
 def test_a_recipe_runs_from_anywhere_through_a_path_with_a_blank(run, copy_checkout, tmp_path):

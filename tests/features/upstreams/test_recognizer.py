@@ -1,16 +1,11 @@
-import numpy as np
 import pytest
 import torch
-from features.random_models import save_hugging_face, save_recognizer
+from features.random_models import noise, save_hugging_face, save_recognizer
 
 from ambiser.errors import ConfigError
 from ambiser.features.upstreams.recognizer import Recognizer
 
 LENGTHS = (7000, 16000, 40123)
-
-
-def noise(samples):
-    return np.random.default_rng(samples).standard_normal(samples).astype(np.float32) * 0.1
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from features.random_models import save_hugging_face, save_whisper
+from features.random_models import noise, save_hugging_face, save_whisper
 
 from ambiser.config.schema import Finetune, SpeechFeatures
 from ambiser.errors import ConfigError
@@ -11,10 +11,6 @@ from ambiser.features.upstreams.upstream import load_upstream
 
 SECOND = 16000
 LENGTHS = (7000, SECOND, 40123, 2 * SECOND - 1, 400)
-
-
-def noise(samples):
-    return np.random.default_rng(samples).standard_normal(samples).astype(np.float32) * 0.1
 
 
 @pytest.fixture(scope="module")
