@@ -146,3 +146,15 @@ def test_help_comes_within_a_second(environment, root):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(times) < 1
+
+
+def test_every_module_has_a_test_file_or_its_line_in_the_table_of_tests():
+    tests = PACKAGE.parent / "tests"
+    named = {path.stem.removeprefix("test_") for path in tests.rglob("test_*.py")}
+    others = {
+        name_of(path).removesuffix(".py") for path in MODULES if path.stem != "__init__" and path.stem not in named
+    }
+    rows = re.findall(r"^\| `(\S+\.py)` \| (.*) \|$", (tests / "README.md").read_text(), re.MULTILINE)
+    listed = {module for _, modules in rows for module in re.findall(r"`([^`]+)`", modules)}
+    assert listed == others
+    assert [name for name, _ in rows if not (tests / name).is_file()] == []
