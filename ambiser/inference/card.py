@@ -172,8 +172,8 @@ def _files(record: ModelRecord) -> str:
 
 def _license(record: ModelRecord) -> str:
     encoders = [one.weights for one in (record.speech, record.text) if one is not None and one.sha256]
-    line = f" The encoders ({', '.join(encoders)}) are not included and have their own licences." if encoders else ""
-    return f"## Licence\n\nWeights: {record.license}. The corpus has its own licence; see its recipe.{line}\n"
+    line = f" The encoders ({', '.join(encoders)}) are not included and have their own licenses." if encoders else ""
+    return f"## License\n\nWeights: {record.license}. The corpus has its own license; see its recipe.{line}\n"
 
 
 def _count(number: int, unit: str) -> str:

@@ -69,8 +69,8 @@ class ModelRecord:
         text: the text encoder; None for a model that reads no text.
         results: files with the scores of each packed experiment.
         files: SHA-256 by file.
-        license: identifier of the licence of the weights, as model hubs use it; "other" where none was given.
-        notes: remarks on licences and limits.
+        license: identifier of the license of the weights, as model hubs use it; "other" where none was given.
+        notes: remarks on licenses and limits.
         software: name and version of the program that packed it.
     """
 

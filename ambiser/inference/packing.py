@@ -34,8 +34,8 @@ class PackOptions:
         name: of the model.
         upstream: weights of the speech encoder on this machine; None looks where the configuration says.
         text_upstream: the same for the text encoder.
-        license: identifier of the licence of the weights.
-        notes: remarks on licences and limits.
+        license: identifier of the license of the weights.
+        notes: remarks on licenses and limits.
     """
 
     name: str
@@ -62,7 +62,7 @@ def pack(experiments: Sequence[Path], out: Path, options: PackOptions) -> None:
     Args:
         experiments: exp/TAG each, scored by stage 7.
         out: the folder to write; it must not exist.
-        options: name, weights of the encoders, licence and notes.
+        options: name, weights of the encoders, license and notes.
 
     Raises:
         DataError: a file of an earlier stage is missing, results are of another configuration, or classes differ.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# IEMOCAP (12 hours, 10 speakers, 3 raters per utterance), leave one session out; see README.md for the licence.
+# IEMOCAP (12 hours, 10 speakers, 3 raters per utterance), leave one session out; see README.md for the license.
 #
 #   ./run.sh --corpus_dir /corpora/IEMOCAP_full_release      four experiments on five folds
 #   ./run.sh --config "ipr soft_ce" --seeds "1 2 3"          others, with three seeds

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# MSP-Podcast (releases 1.6 to 2.0, five or more raters per utterance), split as released; see README.md for the licence.
+# MSP-Podcast (releases 1.6 to 2.0, five or more raters per utterance), split as released; see README.md for the license.
 #
 #   ./run.sh --corpus_dir /corpora/MSP-PODCAST-Publish-1.11  four experiments on Train, Development and Test1
 #   ./run.sh --set data.test_part=Test2 --data_dir data2     another test set

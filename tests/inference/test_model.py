@@ -305,7 +305,7 @@ def test_the_card_has_the_header_of_hubs_and_the_scores(packed):
     metrics = {one["type"]: one["value"] for one in metadata["model-index"][0]["results"][0]["metrics"]}
     scores = json.loads((packed / "results_1.json").read_text())["scores"]["pooled"]["scores"]
     assert metrics["accuracy"] == scores["accuracy"]
-    for heading in ("## Use", "## Data and raters", "## Scores", "## Limits", "## Files", "## Licence"):
+    for heading in ("## Use", "## Data and raters", "## Scores", "## Limits", "## Files", "## License"):
         assert heading in body
     assert f"{scores['jsd_bits']:.3f} [" in body
 

@@ -19,7 +19,7 @@ def main() -> None:
         "--upstream", type=Path, metavar="PATH", help="weights of the speech encoder, for their SHA-256"
     )
     parser.add_argument("--text_upstream", type=Path, metavar="PATH", help="weights of the text encoder")
-    parser.add_argument("--license", default="other", metavar="ID", help="licence of the packed weights")
+    parser.add_argument("--license", default="other", metavar="ID", help="license of the packed weights")
     parser.add_argument("--note", action="append", default=[], help="a remark for the card; may be repeated")
     args = parser.parse_args()
     for option in ("upstream", "text_upstream"):
