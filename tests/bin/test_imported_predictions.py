@@ -85,7 +85,7 @@ def test_missing_utterances_missing_files_and_taken_names_are_refused(fake_recip
 
 def test_a_fold_named_twice_is_refused(fake_recipe, run_here):
     fake_recipe.train("ce")
-    with pytest.raises(ConfigError, match="--folds 1 1 2: fold 1 is named twice") as fault:
+    with pytest.raises(ConfigError, match="--folds 1 2 1: fold 1 is named twice") as fault:
         run_here(score, [*fake_recipe.words("ce"), "--folds", "1", "2", "1"])
     assert "\n" not in str(fault.value)
 
