@@ -28,7 +28,7 @@ _READ_OF_IPR = ("network.", "memory.prototypes", "gaussian.")
 
 @dataclass(frozen=True, kw_only=True)
 class PackOptions:
-    """What a packed model is called and what is said about it.
+    """The name of a packed model, and the facts that packing cannot find itself.
 
     Attributes:
         name: of the model.

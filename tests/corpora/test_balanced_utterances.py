@@ -57,7 +57,7 @@ def test_sets_are_balanced_at_every_entropy(crowd):
 
 
 def test_order_votes_and_machine_do_not_matter(crowd):
-    """Neither the order of the utterances, nor that of the votes, nor which labels they are."""
+    """Utterances and votes in reverse order, with other labels, give the same folds."""
     other = {"neu": "ang", "hap": "neu", "sad": "fru"}
     turned = {utt: [other[label] for label in labels[::-1]] for utt, labels in reversed(crowd.items())}
     assert folds_of(turned) == folds_of(crowd)

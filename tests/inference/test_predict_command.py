@@ -161,6 +161,7 @@ def test_ctrl_c_keeps_what_is_done(packed, tmp_path, environment):
         make_tone(tmp_path / "wavs" / f"{number:03}.wav", seconds=1, hz=100 + number)
     out = tmp_path / "out.tsv"
     words = [sys.executable, "-m", "ambiser", "predict", packed, tmp_path / "wavs", "--output", out]
+    words += ["--window", "0.5", "--hop", "0.02"]  # 26 windows per file: far from done when the first ones are
     started = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
     for _ in range(1200):
         if (tmp_path / "out.tsv.partial").is_file() or started.poll() is not None:
@@ -168,8 +169,6 @@ def test_ctrl_c_keeps_what_is_done(packed, tmp_path, environment):
         time.sleep(0.05)
     started.send_signal(signal.SIGINT)
     _, errors = started.communicate(timeout=60)
-    if started.returncode == 0:
-        pytest.skip("the machine was too fast")
     assert started.returncode == 130 and "Traceback" not in errors
     assert "--resume continues" in errors and not out.exists()
 

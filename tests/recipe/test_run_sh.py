@@ -1,4 +1,4 @@
-"""The reader of run.sh's words: whose value counts, what is kept for a resume, and where each stage runs."""
+"""Tests the parser of run.sh: precedence of values, words kept for resuming, and the command of each stage."""
 
 import pytest
 
