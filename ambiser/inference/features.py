@@ -13,7 +13,6 @@ from ambiser.features.upstreams.upstream_names import HUGGING_FACE
 from ambiser.features.upstreams.weights import find_hugging_face, find_weights
 from ambiser.inference.model_folder import Encoder
 from ambiser.inference.probe import agree, probe_speech, probe_text
-from ambiser.io.audio import SAMPLE_RATE_HZ
 from ambiser.io.console import log
 from ambiser.io.files import digest
 
@@ -70,14 +69,9 @@ class FeatureMaker:
 
     def notes(self, wav: np.ndarray) -> tuple[str, ...]:
         """Returns remarks on a waveform (samples,) at 16 kHz; loads the upstream."""
-        found = []
-        if self._upstream.is_short(len(wav)):
-            found.append("too short for the model and padded with zeros")
-        if self._upstream.is_long(len(wav)):
-            found.append(f"longer than {self._upstream.longest_samples / SAMPLE_RATE_HZ:g} s and cut into chunks")
-        if wav.min() == wav.max():
-            found.append("silent")
-        return tuple(found)
+        from ambiser.features.extraction.shard_work import waveform_notes
+
+        return tuple(waveform_notes(wav, self._upstream))
 
     @functools.cached_property
     def _upstream(self) -> object:

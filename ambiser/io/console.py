@@ -67,11 +67,12 @@ def describe_progress(description: str, done: int, total: int | None, seconds: f
     rate = done / seconds
     of = "" if total is None else f"/{total}"
     unit, size = next(pair for pair in (("s", 1), ("min", 60), ("h", 3600)) if rate * pair[1] >= 1 or pair[0] == "h")
-    left = "" if total is None else f", about {_duration((total - done) / rate)} left"
+    left = "" if total is None else f", about {format_duration((total - done) / rate)} left"
     return f"{description}: {done}{of}, {rate * size:.1f} per {unit}{left}"
 
 
-def _duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
+    """Returns a duration in hours, minutes or seconds, whichever suits it."""
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"

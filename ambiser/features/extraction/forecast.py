@@ -12,7 +12,7 @@ from ambiser.features.extraction.shard_work import Facts
 from ambiser.features.extraction.shards import Shard
 from ambiser.features.extraction.stored import UPSTREAM_RECORD
 from ambiser.features.upstreams.prosody import NAMES
-from ambiser.io.console import log
+from ambiser.io.console import format_duration, log
 from ambiser.io.files import write_json
 
 _SPARE_BYTES = 50_000_000
@@ -120,11 +120,7 @@ def _time(seconds: float, speed: float) -> str:
     """
     if speed <= 0:
         return ""
-    takes = seconds / speed
-    for unit, size in (("h", 3600), ("min", 60)):
-        if takes >= size:
-            return f"; takes about {takes / size:.1f} {unit} ({speed:.0f} times real time)"
-    return f"; takes about {max(takes, 1):.0f} s ({speed:.0f} times real time)"
+    return f"; takes about {format_duration(max(seconds / speed, 1))} ({speed:.0f} times real time)"
 
 
 def _size(count: int) -> str:

@@ -188,14 +188,19 @@ def feature_matrices(wavs: Sequence[np.ndarray], upstream: object, speech: Speec
     return [reduce_hidden_states(hidden, speech) for hidden in upstream.extract_batch(wavs)]
 
 
+def waveform_notes(wav: np.ndarray, upstream: object) -> Iterator[str]:
+    """Yields notes about an unusual waveform (samples,) at 16 kHz, as an `Upstream` takes it."""
+    if upstream.is_short(len(wav)):
+        yield "too short for the model and padded with zeros"
+    if upstream.is_long(len(wav)):
+        yield f"longer than {upstream.longest_samples / SAMPLE_RATE_HZ:g} s and cut into overlapping chunks"
+    if wav.min() == wav.max():
+        yield "silent"
+
+
 def _notes(audio: _Audio, upstream: object) -> Iterator[str]:
     """Yields notes about unusual audio."""
-    if upstream.is_short(len(audio.wav)):
-        yield "too short for the model and padded with zeros"
-    if upstream.is_long(len(audio.wav)):
-        yield f"longer than {upstream.longest_samples / SAMPLE_RATE_HZ:g} s and cut into overlapping chunks"
-    if audio.wav.min() == audio.wav.max():
-        yield "silent"
+    yield from waveform_notes(audio.wav, upstream)
     if audio.info.sample_rate_hz != SAMPLE_RATE_HZ:
         yield f"resampled to {SAMPLE_RATE_HZ} Hz"
     if audio.info.channels > 1:
