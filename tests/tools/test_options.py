@@ -108,10 +108,12 @@ def test_help_and_typing_errors_come_before_there_is_an_environment(root, run, c
     assert not (checkout / "tools/venv").exists()
 
 
-def test_a_missing_python_is_one_line(root, run, tmp_path):
+def test_a_missing_python_is_one_line(run, copy_checkout, tmp_path):
+    checkout, programs = copy_checkout(tmp_path / "new"), tmp_path / "programs"
+    programs.mkdir()
     for name in ("bash", "dirname", "realpath"):
-        (tmp_path / name).symlink_to(shutil.which(name))
-    done = run(root / "egs/mini/run.sh", "--help", env={"PATH": str(tmp_path)})
+        (programs / name).symlink_to(shutil.which(name))
+    done = run(checkout / "egs/mini/run.sh", "--help", env={"PATH": str(programs)})
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "setup: error: Python 3.10 or newer is needed; there is none here\n"
 
