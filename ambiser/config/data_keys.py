@@ -18,12 +18,15 @@ PROTOCOLS = (
     "random",
     "balanced_utterances",
 )
+MINI_CONFLICT = 0.12
 LEAKING = ("random", "balanced_utterances")
 """Protocols that ignore speakers: results are marked as leaking."""
 
 
 class Data(Section):
     """The corpus and its split."""
+
+    omitted_at_default: ClassVar = ("mini_conflict",)
 
     corpus: Literal["mini", "iemocap", "msp_podcast", "crema_d", "kaldi"] = Field(
         "mini", description="corpus parser, in ambiser/corpora"
@@ -47,6 +50,10 @@ class Data(Section):
     )
     mini_utterances: Annotated[int, Field(ge=60)] = Field(
         640, description="number of utterances to synthesize, for corpus mini"
+    )
+    mini_conflict: Share = Field(
+        MINI_CONFLICT,
+        description="share of utterances whose words are drawn independently of the voice, for corpus mini",
     )
     allow_incomplete: bool = Field(
         False, description="continue when files are missing or counts differ from the release"

@@ -43,7 +43,7 @@ def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusR
     record = find_record(layout, settings)
     if data.corpus == "mini" and (not corpus_dir.exists() or _is_empty_folder(corpus_dir)):
         log.info("making the corpus of %d made-up utterances in %s", data.mini_utterances, corpus_dir)
-        make_mini(corpus_dir, data.mini_utterances)
+        make_mini(corpus_dir, data.mini_utterances, data.mini_conflict)
     if record is not None:
         refuse_changes(layout, corpus_dir)
         log.info("%s already exists, with these settings: nothing to do", layout.corpus_record())

@@ -12,6 +12,7 @@ from ambiser.config.data_keys import LABELS, Data, LabelPolicy
 from ambiser.corpora.mini import mini_corpus as mini
 from ambiser.corpora.mini.mini_corpus import make_mini, read_mini
 from ambiser.corpora.mini.mini_plan import SELF_RATERS, code_of, plan_corpus
+from ambiser.corpora.mini.mini_raters import EMOTIONS, draw_latent
 from ambiser.errors import ConfigError, DataError
 from ambiser.labels.label_view import view_labels
 from ambiser.labels.vote_table import SLOTS, SOURCES, VoteTable
@@ -175,6 +176,24 @@ def test_only_six_speakers_rate_themselves(mini_corpus, data):
 def test_another_number_of_utterances_than_configured(mini_corpus):
     with pytest.raises(ConfigError, match=r"holds 60 utterances, data.mini_utterances is 640; remove the folder"):
         read_mini(mini_corpus, Data())
+
+
+@pytest.mark.parametrize(("conflict", "low", "high"), [(0.0, 0, 0), (0.5, 0.25, 0.35), (1.0, 0.6, 0.7)])
+def test_conflict_makes_words_contradict_the_voice_and_keeps_the_voice(conflict, low, high):
+    def draw(conflict):
+        return [draw_latent(i / 1000, conflict, np.random.default_rng(i)) for i in range(1000)]
+
+    drawn = draw(conflict)
+    assert low <= np.mean([one.voice[EMOTIONS.index(one.words)] == 0 for one in drawn]) <= high
+    assert all((a.voice == b.voice).all() for a, b in zip(drawn, draw(0.12), strict=True))
+
+
+def test_another_share_of_conflict_than_configured(mini_corpus, tmp_path):
+    with pytest.raises(ConfigError, match=r"was made with data.mini_conflict 0.12, not 0.3; remove the folder"):
+        read_mini(mini_corpus, Data(mini_utterances=N_MINI, mini_conflict=0.3))
+    make_mini(tmp_path / "corpus", N_MINI, 0.3)
+    read_mini(tmp_path / "corpus", Data(mini_utterances=N_MINI, mini_conflict=0.3))
+    assert "mini_conflict" not in (mini_corpus / "README.txt").read_text(), "the default corpus keeps its bytes"
 
 
 def test_too_many_utterances(tmp_path):

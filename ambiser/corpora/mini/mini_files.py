@@ -1,7 +1,9 @@
 """Writes planned turns as the files of IEMOCAP_full_release, byte for byte in its layout and with its quirks."""
 
+import re
 from pathlib import Path
 
+from ambiser.config.data_keys import MINI_CONFLICT
 from ambiser.corpora.mini.mini_plan import TICKS_PER_S, PlannedTurn, code_of
 
 NAMES = {
@@ -28,11 +30,20 @@ The {n} utterances were synthesized by ambiser/corpora/mini/voices.py; sentences
 simulated raters (mini_*.py beside it). Only the layout of the files is that of the IEMOCAP release, so
 that its parser can be tried without a licence. Results on it say nothing about people.
 """
+_CONFLICT = "data.mini_conflict: "
 
 
-def write_readme(root: Path, n_utterances: int) -> None:
-    """Writes README.txt, which says that the corpus is made up."""
-    (root / "README.txt").write_text(_README.format(n=n_utterances), encoding="utf-8", newline="\n")
+def write_readme(root: Path, n_utterances: int, conflict: float) -> None:
+    """Writes README.txt, which says that the corpus is made up, and the share of conflict unless it is the default."""
+    text = _README.format(n=n_utterances) + ("" if conflict == MINI_CONFLICT else f"\n{_CONFLICT}{conflict!r}\n")
+    (root / "README.txt").write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_conflict(root: Path) -> float:
+    """Returns the share of conflict that README.txt names; the default if it names none."""
+    path = root / "README.txt"
+    found = re.search(f"^{_CONFLICT}([0-9.e-]+)$", path.read_text(encoding="utf-8"), re.M) if path.is_file() else None
+    return float(found[1]) if found else MINI_CONFLICT
 
 
 def write_dialog(root: Path, dialog: str, turns: list[PlannedTurn]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ambiser.config.data_keys import MINI_CONFLICT
 from ambiser.corpora.mini.mini_raters import (
     RATERS,
     SELF,
@@ -55,8 +56,12 @@ class PlannedTurn:
         return self.duration * 16000 // TICKS_PER_S
 
 
-def plan_corpus(n_utterances: int) -> dict[str, list[PlannedTurn]]:
+def plan_corpus(n_utterances: int, conflict: float = MINI_CONFLICT) -> dict[str, list[PlannedTurn]]:
     """Plans every dialog.
+
+    Args:
+        n_utterances: in all dialogs together.
+        conflict: share of utterances whose words are drawn independently of the voice.
 
     Returns:
         By dialog: its turns in the order of time; n_utterances in all, each dialog and letter about equally many.
@@ -65,7 +70,7 @@ def plan_corpus(n_utterances: int) -> dict[str, list[PlannedTurn]]:
     weights = [1 / (5 * len(_dialogs(int(dialog[4])))) for dialog in dialogs]
     counts = _share_out(n_utterances, weights)
     return {
-        dialog: _plan_dialog(dialog, number, count)
+        dialog: _plan_dialog(dialog, number, count, conflict)
         for number, (dialog, count) in enumerate(zip(dialogs, counts, strict=True))
     }
 
@@ -101,7 +106,7 @@ def _share_out(total: int, weights: list[float]) -> list[int]:
     return [int(n) for n in np.diff(edges)]
 
 
-def _plan_dialog(dialog: str, number: int, count: int) -> list[PlannedTurn]:
+def _plan_dialog(dialog: str, number: int, count: int, conflict: float) -> list[PlannedTurn]:
     rng = np.random.default_rng([SEED, 100, number])
     panel, first_quantile = _PANELS[number % len(_PANELS)], rng.random()
     letters = list("FM" * (count // 2) + "FM"[number % 2] * (count % 2))
@@ -113,7 +118,8 @@ def _plan_dialog(dialog: str, number: int, count: int) -> list[PlannedTurn]:
         name = f"{dialog}_{letter}{spoken[letter]:03d}"
         spoken[letter] += 1
         quantile = (first_quantile + len(turns) * _GOLDEN) % 1
-        turn = _plan_turn(name, quantile, panel=panel, rng=np.random.default_rng([SEED, 200, number, len(turns)]))
+        rng_of_turn = np.random.default_rng([SEED, 200, number, len(turns)])
+        turn = _plan_turn(name, draw_latent(quantile, conflict, rng_of_turn), panel=panel, rng=rng_of_turn)
         overlap = 0.4 if letter != previous else 0.0
         turn.start = clock + int(rng.uniform(-overlap, 1.5) * TICKS_PER_S)
         clock, previous = turn.end, letter
@@ -121,9 +127,8 @@ def _plan_dialog(dialog: str, number: int, count: int) -> list[PlannedTurn]:
     return turns
 
 
-def _plan_turn(name: str, quantile: float, *, panel: tuple[str, ...], rng: np.random.Generator) -> PlannedTurn:
+def _plan_turn(name: str, latent: Latent, *, panel: tuple[str, ...], rng: np.random.Generator) -> PlannedTurn:
     speaker = name[:5] + name[-4]
-    latent = draw_latent(quantile, rng)
     text, words = write_sentence(latent.words, carries=latent.words_show, rng=rng)
     prosody = draw_prosody(latent, rng)
     rate = make_speaker(speaker).rate * max(prosody.rate, 0.5)

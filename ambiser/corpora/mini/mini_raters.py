@@ -60,11 +60,12 @@ class Latent:
     words_show: bool
 
 
-def draw_latent(quantile: float, rng: np.random.Generator) -> Latent:
-    """Draws an utterance: half of them are one emotion, most others a blend, some say another thing than they sound.
+def draw_latent(quantile: float, conflict: float, rng: np.random.Generator) -> Latent:
+    """Draws an utterance: half of them are one emotion, the others a blend; some say another thing than they sound.
 
     Args:
         quantile: in [0, 1); where the main emotion lies on the prior. Spread evenly it gives even shares.
+        conflict: share of utterances whose words are drawn independently of the voice, blends first.
         rng: generator of the rest.
     """
     main = EMOTIONS[min(int(np.searchsorted(np.cumsum(_PRIOR), quantile, side="right")), len(EMOTIONS) - 1)]
@@ -75,7 +76,7 @@ def draw_latent(quantile: float, rng: np.random.Generator) -> Latent:
     voice[EMOTIONS.index(main)] = weight
     voice[EMOTIONS.index(related)] += 1 - weight
     words = main if rng.random() < weight else related
-    if kind > 0.88:
+    if kind > 1 - conflict:
         words = EMOTIONS[rng.choice(len(EMOTIONS), p=_PRIOR)]
     return Latent(voice, words, bool(rng.random() < 0.65))
 
