@@ -6,6 +6,7 @@ from ambiser.config import Config
 from ambiser.io.choice_file import chosen_points
 from ambiser.io.corpus_record import read_record
 from ambiser.io.tables import read_tsv
+from ambiser.recipe.inputs import transcripts
 from ambiser.recipe.system_folds import load_scored
 from ambiser.recipe.systems import System
 
@@ -55,9 +56,19 @@ def _stamp_of(system: System, views: dict[int, object]) -> object:
         folds=views,
         test_set=describe_test_set(tested),
         kept=kept_epochs(read_curves(layout, system.tag, config.stages, views)),
+        with_words=_share_with_words(system, [utt for view in views.values() for utt in view.utts]),
         chosen=chosen_points(layout, system.tag, views) if config.tune else None,
     )
     return stamp if system.imported is None else mark_imported(stamp, import_hash(config, system.imported))
+
+
+def _share_with_words(system: System, utts: list[str]) -> float:
+    """Returns the share of utterances that have words; 1 for a system that reads none."""
+    config = system.experiment.config
+    if system.imported is not None or not config.needs_text():
+        return 1.0
+    words = transcripts(system.experiment.layout, config.text_features)
+    return sum(bool(words[utt].strip()) for utt in utts) / len(utts)
 
 
 def _calibration(config: Config) -> str:

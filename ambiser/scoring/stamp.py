@@ -81,7 +81,7 @@ class Stamp:
         stages: the training stages.
         selection: by stage, the dev score that chose the epoch.
         epochs: by stage, how many were trained at most.
-        inputs: what the system hears or reads.
+        inputs: what the system hears or reads, with the share of scored utterances that have words unless all have.
         ssl: the speech features; None where there are none.
         text: the text features; None where there are none.
         config_hash: of the resolved configuration.
@@ -132,6 +132,7 @@ def make_stamp(
     folds: Iterable[int],
     test_set: str,
     kept: Mapping[str, Mapping[int, int]],
+    with_words: float = 1.0,
     chosen: Mapping[int, str] | None = None,
 ) -> Stamp:
     """Returns the stamp of an experiment.
@@ -140,6 +141,7 @@ def make_stamp(
         config: the experiment.
         seed, class_names, folds, test_set, kept: as in `Stamp`.
         corpus: the record of stage 1 (data/corpus.json).
+        with_words: share of the scored utterances that have words.
         chosen: by fold, the point of the grid that dev chose.
     """
     labels = config.labels.model_dump(mode="json")
@@ -154,7 +156,7 @@ def make_stamp(
         test_set=test_set,
         score=_scoring(config),
         seed=seed,
-        **_training(config),
+        **_training(config, with_words),
         config_hash=config_hash(config),
         commit=git_state(),
         software=f"ambiser {versions()['ambiser']}, format {FORMAT}",
@@ -169,7 +171,7 @@ def _scoring(config: Config) -> dict[str, object]:
     return config.score.model_dump(mode="json", exclude=unused)
 
 
-def _training(config: Config) -> dict[str, object]:
+def _training(config: Config, with_words: float) -> dict[str, object]:
     """Returns the stages, what the system that predicts hears or reads, and the features that training uses."""
     inputs = INPUTS[config.amber.student] if "distill" in config.stages else "speech"
     hears = inputs != "text" or config.amber.heads() != ("T",)
@@ -179,10 +181,24 @@ def _training(config: Config) -> dict[str, object]:
         "epochs": {
             stage: max(config.tune.get(f"{stage}.epochs", [getattr(config, stage).epochs])) for stage in config.stages
         },
-        "inputs": inputs,
+        "inputs": describe_inputs(inputs, with_words),
         "ssl": config.ssl if hears else None,
         "text": config.text if config.needs_text() else None,
     }
+
+
+def describe_inputs(inputs: str, with_words: float) -> str:
+    """Returns the inputs of a system on a corpus where not all utterances have words.
+
+    Args:
+        inputs: a value of INPUTS.
+        with_words: share of the scored utterances that have words, 0 to 1.
+    """
+    if inputs == INPUTS["A"] or with_words == 1:
+        return inputs
+    if with_words == 0:
+        return f"{'none' if inputs == INPUTS['T'] else INPUTS['A']} (no utterance has words)"
+    return f"{inputs} (words: {100 * with_words:.1f} % of utterances)"
 
 
 def _ipr_policies(config: Config) -> dict[str, object]:

@@ -13,6 +13,7 @@ import pytest
 from ambiser.bin import report, score
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.files import read_json
+from ambiser.io.tables import read_tsv
 from ambiser.report.figure_style import Picture
 from ambiser.report.published_tables import read_summaries
 from ambiser.scoring.results_file import read_results
@@ -38,6 +39,23 @@ def test_results_are_complete_stamped_and_the_same_every_time(fake_recipe, run_h
     path.unlink()
     run_here(score, words)
     assert path.read_bytes() == first
+
+
+def test_inputs_name_the_share_of_utterances_with_words(fake_recipe, run_here):
+    fake_recipe.train("ipr_amber2")
+    path, table = fake_recipe.layout.results("ipr_amber2-fbank-s1"), fake_recipe.layout.table("text")
+    lines = table.read_text().splitlines()
+    tables = [fake_recipe.layout.predictions("ipr_amber2-fbank-s1", fold) for fold in range(1, 6)]
+    scored = {row["utt"] for path_of_fold in tables for row in read_tsv(path_of_fold, ["utt"])}
+    silent = set(sorted(scored)[::4])
+    for without, inputs in (
+        (scored, "speech (no utterance has words)"),
+        (silent, f"speech + text (words: {100 * (1 - len(silent) / len(scored)):.1f} % of utterances)"),
+    ):
+        table.write_text("".join(f"{line.split()[0] if line.split()[0] in without else line}\n" for line in lines))
+        path.unlink(missing_ok=True)
+        run_here(score, fake_recipe.words("ipr_amber2"))
+        assert read_json(path)["stamp"]["inputs"] == inputs
 
 
 def test_what_is_up_to_date_is_skipped_and_what_is_not_is_scored_again(fake_recipe, run_here, capsys):

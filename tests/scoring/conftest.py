@@ -75,6 +75,8 @@ class FakeRecipe:
                 votes += [(utt, f"E{r}", "outside", "primary", CODES[int(rng.choice(5, p=lean))]) for r in (1, 2, 3)]
         layout, config = self.layout, load_config(CONF / "ce.yaml")
         write_table(layout.table("utt2spk"), utt2spk)
+        write_table(layout.table("wav.scp"), {utt: f"/corpus/{utt}.wav" for utt in utt2spk})
+        write_table(layout.table("text"), dict.fromkeys(utt2spk, "some words"))
         write_table(layout.table("spk2gender"), {speaker: speaker[-1].lower() for speaker in utt2spk.values()})
         write_tsv(layout.table("votes.tsv"), ["utt", "rater", "source", "slot", "label"], sorted(votes))
         write_tsv(layout.table("left_out.tsv"), ["utt", "reason"], [("Ses01F_999", "its audio is empty")])

@@ -3,7 +3,7 @@ from make_record import make_record
 
 from ambiser.config import load_config
 from ambiser.scoring.results_file import count_reasons
-from ambiser.scoring.stamp import config_hash, describe_test_set, make_stamp, mark_imported
+from ambiser.scoring.stamp import config_hash, describe_inputs, describe_test_set, make_stamp, mark_imported
 
 CORPUS = make_record(corpus="iemocap", version="full", made_up=False, folds=[1, 2, 3])
 
@@ -39,6 +39,20 @@ def test_the_stamp_holds_folds_labels_and_selection(stamp):
 def test_inputs_follow_from_stages_and_student(stamp, text, inputs, ssl, words):
     made = stamp(text)
     assert (made.inputs, made.ssl, made.text) == (inputs, ssl, words)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "with_words", "described"),
+    [
+        ("speech + text", 1.0, "speech + text"),
+        ("speech + text", 0.8734, "speech + text (words: 87.3 % of utterances)"),
+        ("speech + text", 0.0, "speech (no utterance has words)"),
+        ("text", 0.0, "none (no utterance has words)"),
+        ("speech", 0.0, "speech"),
+    ],
+)
+def test_inputs_name_only_what_the_corpus_has(inputs, with_words, described):
+    assert describe_inputs(inputs, with_words) == described
 
 
 def test_the_hash_changes_with_any_key(tmp_path):
