@@ -33,6 +33,7 @@ _FIXED = {
     "amber.student": "it changes the input of the experiment",
     "amber.mc_dropout": "the dev score is computed without it",
     "ipr.oracle": "it changes which labels training sees",
+    "ipr.class_shares": "it changes which labels training sees",
     "ipr.precise_kept": "it changes which labels training sees",
 }
 Grid = dict[str, list]

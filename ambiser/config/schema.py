@@ -1,7 +1,8 @@
 """Defines all keys of a configuration, each with its type, range, default and a one-line description.
 
-The sections are in `data_keys`, `feature_keys`, `model_keys` and `training_keys`. A default is written there and
-nowhere else. `python -m ambiser.bin.write_base_config` generates conf/base.yaml from them; a test compares the two.
+The sections are in `data_keys`, `feature_keys`, `model_keys`, `ipr_keys`, `gaussian_keys` and `training_keys`. A
+default is written there and nowhere else. `python -m ambiser.bin.write_base_config` generates conf/base.yaml from them;
+a test compares the two.
 Origin of a choice: [P] stated in the paper, [S] stated in a third-party digest of it, [I] inferred, [D] decided here.
 """
 
@@ -12,13 +13,13 @@ from pydantic import Field, model_validator
 from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.config.feature_keys import SpeechFeatures, TextFeatures
 from ambiser.config.gaussian_keys import Gaussian
+from ambiser.config.ipr_keys import Ipr
 from ambiser.config.model_keys import Finetune, Model
 from ambiser.config.section import Section
 from ambiser.config.training_keys import (
     Amber,
     ContrastiveOptimization,
     DistillOptimization,
-    Ipr,
     Optimization,
     Train,
 )

@@ -15,7 +15,7 @@ FORMAT = 4
 HASH_DIGITS = 12
 IMPORTED = "imported"
 INPUTS = {"A": "speech", "T": "text", "AT": "speech + text"}
-IPR_POLICIES = ("oracle", "precise_kept")
+IPR_POLICIES = ("oracle", "precise_kept", "class_shares")
 """Keys of section `ipr` that the stamp holds as policies, because they change which labels training sees."""
 APART = (
     "corpus",
@@ -49,6 +49,7 @@ NOTED = (
     "policies.smoothing",
     "policies.oracle",
     "policies.precise_kept",
+    "policies.class_shares",
     "score.calibration",
     "score.calibration_by",
     "score.interval",
@@ -68,8 +69,8 @@ class Stamp:
         made_up: whether a program made voices and raters.
         classes: the labels of each class.
         class_names: in the order of every array.
-        policies: the configuration's section `labels` without the classes; `ipr.oracle` and `ipr.precise_kept` where
-            they are not the default.
+        policies: the configuration's section `labels` without the classes; the keys IPR_POLICIES of its section `ipr`
+            where they are not the default.
         protocol: how speakers are split.
         dev: which part chooses epochs.
         leaks: what stands in several of training, dev and test part.

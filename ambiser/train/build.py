@@ -26,7 +26,7 @@ from ambiser.train.ipr_checkpoint import IprCheckpoint
 from ambiser.train.ipr_learn import LearnTask
 from ambiser.train.ipr_oracle import OracleTask
 from ambiser.train.ipr_refine import Phase, RefineTask
-from ambiser.train.ipr_threshold import ThresholdTask, votes_and_needed
+from ambiser.train.ipr_threshold import ThresholdTask, votes_and_needed, wanted_shares
 from ambiser.train.loop import TrainingTask
 from ambiser.train.predictors import Prediction, predict_amber, predict_ipr
 from ambiser.train.processes import Divided
@@ -143,6 +143,9 @@ def _make_refine(stage: str, config: Config, data: FoldData, before: StageBefore
         settings, share = config.ipr, config.labels.precise
         votes, needed = settings.votes, settings.votes_needed
         task.use_votes(*votes_and_needed(data.train, task.precise, votes=votes, needed=needed, share=share))
+        shares = wanted_shares(data, settings.class_shares, task.labels[task.precise])
+        if shares is not None:
+            task.use_class_shares(shares)
     task.modules.to(data.train.soft.device)
     if before is not None:  # after the move: the first running targets are computed on the device
         task.start_from(IprCheckpoint(before.tensors), learned=before.name == "prototypes")

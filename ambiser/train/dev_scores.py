@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ambiser.config.training_keys import Amber, Ipr
+from ambiser.config.ipr_keys import Ipr
+from ambiser.config.training_keys import Amber
 from ambiser.losses.divergence import entropy, js_divergence
 from ambiser.losses.evidential import concentrations
 from ambiser.models.encoder import IprNetwork

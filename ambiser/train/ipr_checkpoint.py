@@ -11,6 +11,8 @@ from ambiser.models.prototypes import PrototypeMemory
 
 GAUSSIAN = "gaussian"
 """The name of the Gaussian prototypes, which join the modules of a stage later."""
+MEAN_PREDICTION = "mean_prediction"
+"""The name of the running mean of `ipr.class_shares`, which joins them later too."""
 _NETWORK, _MEMORY, _KEY, _QUEUE = "network", "memory", "key", "queue"
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from ambiser.config.training_keys import Ipr
+from ambiser.config.ipr_keys import Ipr
 from ambiser.losses.contrastive import supervised_contrast
 from ambiser.losses.divergence import soft_cross_entropy
 from ambiser.models.encoder import IprNetwork

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ambiser.config.gaussian_keys import Gaussian
-from ambiser.config.training_keys import Ipr
+from ambiser.config.ipr_keys import Ipr
 from ambiser.labels.label_view import AMBIGUOUS, PRECISE
 from ambiser.models.encoder import IprNetwork
 from ambiser.models.prototypes import PrototypeMemory, ambiguous_labels, prototype_cosines

@@ -6,8 +6,12 @@ import torch
 from torch import Tensor
 
 from ambiser.errors import DataError
+from ambiser.labels.label_view import AMBIGUOUS
+from ambiser.losses.class_shares import MeanPrediction, class_share_loss
 from ambiser.losses.threshold import log_ambiguous, log_enough_votes
-from ambiser.train.fold_data import Part
+from ambiser.train.dev_scores import forward_ipr
+from ambiser.train.fold_data import FoldData, Part
+from ambiser.train.ipr_checkpoint import MEAN_PREDICTION, IprCheckpoint
 from ambiser.train.ipr_refine import RefineTask
 
 
@@ -15,14 +19,41 @@ class ThresholdTask(RefineTask):
     """Phases 2 and 3 with -log S_y for precise utterances of class y and -log(1 - Σ_c S_c) for ambiguous ones.
 
     Prototypes, pseudo labels and contrast are those of `RefineTask`. The votes of an ambiguous utterance stay withheld.
+    With `ipr.class_shares`, the mean prediction for ambiguous utterances is pulled towards class shares as well.
     """
 
     votes: int
     needed: int
+    class_shares: Tensor | None = None
 
     def use_votes(self, votes: int, needed: int) -> None:
         """Sets the number of raters n and the votes K that make an utterance precise (see `votes_and_needed`)."""
         self.votes, self.needed = votes, needed
+
+    def use_class_shares(self, shares: Tensor) -> None:
+        """Adds the term of `ipr.class_shares` with the wanted shares (C,)."""
+        self.class_shares = shares
+        self.modules[MEAN_PREDICTION] = MeanPrediction(self.classes).to(shares.device)
+
+    @torch.no_grad()
+    def start_from(self, checkpoint: IprCheckpoint, *, learned: bool) -> None:
+        """Loads the checkpoint; after phase 1 the running mean starts as the mean prediction of its network."""
+        super().start_from(checkpoint, learned=learned)
+        if self.class_shares is not None and learned:
+            self.modules.eval()
+            logits, _ = forward_ipr(self.network, self.train, self.ambiguous)
+            self.modules[MEAN_PREDICTION].mean.copy_(logits.softmax(dim=1).mean(dim=0))
+
+    def classification_loss(self, logits: Tensor, target: Tensor, precise: int) -> Tensor:
+        """Returns the mean loss of a batch as `RefineTask` does, plus the weighted term of `ipr.class_shares`."""
+        loss = super().classification_loss(logits, target, precise)
+        if self.class_shares is None:
+            return loss
+        settings, running = self.settings, self.modules[MEAN_PREDICTION]
+        probs = logits[precise:].softmax(dim=1)  # (B_a, C)
+        term, moved = class_share_loss(probs, self.class_shares, running.mean, settings.class_shares_momentum)
+        running.mean.copy_(moved)
+        return loss + settings.class_shares_weight * term
 
     def classification_losses(self, logits: Tensor, target: Tensor, precise: int) -> Tensor:
         """Returns the loss (B,) of every utterance of a batch with logits (B, C); the first ones are precise."""
@@ -56,3 +87,26 @@ def votes_and_needed(train: Part, precise: Tensor, *, votes: int, needed: int, s
             f"ipr.votes"
         )
     return votes, needed
+
+
+def wanted_shares(data: FoldData, source: str, precise_labels: Tensor) -> Tensor | None:
+    """Returns the class shares (C,) that `ipr.class_shares` names; None for none.
+
+    Args:
+        data: the fold; of dev, the votes for ambiguous utterances are read.
+        source: none, dev or precise.
+        precise_labels: (P,) classes of the precise training utterances.
+
+    Raises:
+        DataError: dev has no ambiguous utterance.
+    """
+    if source == "none":
+        return None
+    if source == "precise":
+        return torch.bincount(precise_labels, minlength=data.train.soft.shape[1]) / len(precise_labels)
+    ambiguous = data.dev.kind == AMBIGUOUS  # (N_dev,)
+    if not ambiguous.any():
+        raise DataError(
+            f"fold {data.fold}: no ambiguous dev utterance; set ipr.class_shares=precise or ipr.class_shares=none"
+        )
+    return data.dev.soft[ambiguous].mean(dim=0)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ambiser.config.training_keys import Amber, Ipr
+from ambiser.config.ipr_keys import Ipr
+from ambiser.config.training_keys import Amber
 from ambiser.losses.divergence import entropy, js_divergence
 from ambiser.losses.guidance import teacher_weights
 from ambiser.models.encoder import IprNetwork

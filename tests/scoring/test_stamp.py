@@ -76,10 +76,12 @@ def test_reasons_are_counted_and_sorted():
 
 
 def test_an_oracle_and_a_kept_share_are_policies_and_the_usual_values_leave_no_trace(stamp):
+    shares = stamp("stages: [prototypes, update]\nipr: {ambiguous_loss: threshold, class_shares: dev}\n")
+    assert shares.value("policies.class_shares") == "dev"
     made = stamp("stages: [prototypes, update]\nipr: {oracle: votes, precise_kept: 0.5}\n")
     assert (made.value("policies.oracle"), made.value("policies.precise_kept")) == ("votes", 0.5)
     usual = stamp("stages: [prototypes, update]\n")
-    assert not {"oracle", "precise_kept"} & usual.policies.keys()
+    assert not {"oracle", "precise_kept", "class_shares"} & usual.policies.keys()
     assert "oracle" not in stamp("stages: [distill]\nipr: {oracle: votes}\n").policies, "no stage of IPR uses it"
     imported = mark_imported(made, "0" * 12)
     assert imported.policies == usual.policies, "another toolkit's predictions are no oracle of this one"

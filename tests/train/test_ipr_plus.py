@@ -11,6 +11,7 @@ from train.toy import SHAPES, make_part, make_task
 from ambiser.config import Config
 from ambiser.config.gaussian_keys import Gaussian
 from ambiser.errors import DataError
+from ambiser.losses.class_shares import class_share_loss
 from ambiser.losses.threshold import log_ambiguous, log_enough_votes
 from ambiser.models.gaussian import GaussianPrototypes, geometric_mean
 from ambiser.train.build import TASKS
@@ -35,6 +36,41 @@ def test_the_loss_of_a_batch_is_the_threshold_likelihood_with_the_weight_of_ambi
     enough, none = log_enough_votes(log_probs, 5, 4), log_ambiguous(log_probs, 5, 4)
     expected = -(enough[0, 0] + enough[1, 3] + 0.4 * none[2:].sum()) / 6
     assert task.classification_loss(logits, target, 2).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_class_shares_pull_the_mean_prediction_of_a_batch_towards_the_votes_of_ambiguous_dev_utterances():
+    train, dev = make_part(), make_part(20, seed=5)
+    dev = dataclasses.replace(dev, soft=dev.soft.roll(1, dims=1))  # unlike the training votes
+    keys = {"ambiguous_loss": "threshold", "votes": 5, "votes_needed": 4}
+    plain, task = (make_task("update", _config(**keys, **more), train, dev) for more in ({}, {"class_shares": "dev"}))
+    wanted = dev.soft[dev.kind == 1].mean(dim=0)
+    logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(3))
+    target = torch.eye(4)[[0, 3, 1, 1, 1, 1]]  # two precise utterances, then four ambiguous ones
+    term, mean = class_share_loss(logits[2:].softmax(1), wanted, torch.full((4,), 0.25), 0.9)
+    expected = plain.classification_loss(logits, target, 2) + 0.3 * term
+    assert task.classification_loss(logits, target, 2).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert torch.equal(task.modules.state_dict()["mean_prediction.mean"], mean)
+
+
+def test_class_shares_may_come_from_precise_training_utterances_and_need_ambiguous_ones_in_dev_otherwise():
+    train, dev = make_part(), make_part(20, seed=5)
+    task = make_task("update", _config(ambiguous_loss="threshold", class_shares="precise"), train, dev)
+    counts = torch.bincount(train.hard[train.kind == 0])
+    assert torch.allclose(task.class_shares, counts / counts.sum())
+    none = dataclasses.replace(dev, kind=torch.zeros_like(dev.kind))
+    with pytest.raises(DataError, match="fold 1: no ambiguous dev utterance; set ipr.class_shares=precise or"):
+        make_task("update", _config(ambiguous_loss="threshold", class_shares="dev"), train, none)
+    with pytest.raises(ValueError, match="class_shares: dev needs ambiguous_loss: threshold and an ambiguous_share"):
+        _config(class_shares="dev")
+
+
+def test_the_mean_prediction_starts_as_that_of_phase_one():
+    train = make_part()
+    config = _config(ambiguous_loss="threshold", class_shares="dev")
+    first = make_task("prototypes", config, train, train)
+    task = make_task("update", config, train, train, before=("prototypes", first.modules.state_dict()))
+    probs = forward_ipr(first.network, train)[0].softmax(1)
+    assert torch.allclose(task.modules.state_dict()["mean_prediction.mean"], probs[train.kind == 1].mean(0), atol=1e-6)
 
 
 @pytest.mark.parametrize(

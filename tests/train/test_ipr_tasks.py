@@ -69,6 +69,7 @@ def test_phase_one_prototypes_are_the_class_means_of_precise_utterances():
         {"contrastive_weight": 0.0},
         {"ambiguous_loss": "threshold"},
         {"ambiguous_loss": "threshold", "ambiguous_share": 0.0},
+        {"ambiguous_loss": "threshold", "class_shares": "dev"},
         {"ambiguous_weight": 0.3},
         {"precise_kept": 0.5},
         *({"oracle": name} for name in ("majority", "votes", "right_only", "prototypes", "shares")),
@@ -99,6 +100,7 @@ BLIND = (
     {"ambiguous_loss": "threshold"},
     {"ambiguous_loss": "threshold", "predict_by": "classifier_and_gaussian"},
     {"predict_by": "gaussian"},
+    {"ambiguous_loss": "threshold", "class_shares": "dev"},
 )
 
 
