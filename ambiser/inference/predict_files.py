@@ -1,18 +1,20 @@
 """Predicts many recordings: in batches, with bounded memory, and past files that cannot be used."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ambiser.errors import DataError
 from ambiser.inference.model import PackedModel
-from ambiser.inference.output import OutputRow, Shape, Writer
+from ambiser.inference.output import Writer
+from ambiser.inference.output_rows import OutputRow, Shape
 from ambiser.inference.recordings import Cutting, Window, read_windows
-from ambiser.inference.sources import Source, find_text
+from ambiser.inference.sources import Source
 from ambiser.inference.utterance_prediction import UtterancePrediction
 from ambiser.io.console import progress
 
+FindWords = Callable[[Source, Window], str]
 _BATCH = 32  # utterances per pass through the networks; more would gain little and hold more frames in memory
 _LONG_S = 60.0  # a longer recording as one utterance gets a note
 
@@ -32,6 +34,7 @@ class _Pending:
     file: str
     window: tuple[float, float]
     speech: np.ndarray
+    words: str | None
     text: np.ndarray | None
     notes: tuple[str, ...]
 
@@ -39,17 +42,21 @@ class _Pending:
 class _Batches:
     """Collects windows of several recordings, predicts them together, and writes each recording when it is done."""
 
-    def __init__(self, model: PackedModel, writer: Writer, raters: int, cutting: Cutting) -> None:
-        self._model, self._writer, self._raters, self._cutting = model, writer, raters, str(cutting)
+    def __init__(self, model: PackedModel, writer: Writer, raters: int) -> None:
+        self._model, self._writer, self._raters = model, writer, raters
         self._files: dict[str, _File] = {}
         self._pending: list[_Pending] = []
+        self._encoded: tuple[str | None, np.ndarray | None] = None, None
 
-    def add(self, name: str, window: Window, text: np.ndarray | None, notes: tuple[str, ...]) -> None:
-        """Adds a window of a recording."""
+    def add(self, name: str, window: Window, words: str | None, notes: tuple[str, ...]) -> None:
+        """Adds a window of a recording, with its words for a model that reads text."""
         self._files.setdefault(name, _File())
         speech = self._model.speech_features(window.wav)
         notes = (*self._model.notes(window.wav), *notes)
-        self._pending.append(_Pending(name, (window.start_s, window.end_s), speech, text, notes))
+        if words is not None and words != self._encoded[0]:  # the windows of a recording often share their words
+            self._encoded = words, self._model.text_features(words)
+        text = None if words is None else self._encoded[1]
+        self._pending.append(_Pending(name, (window.start_s, window.end_s), speech, words, text, notes))
         if len(self._pending) >= _BATCH:
             self._predict()
 
@@ -73,7 +80,8 @@ class _Batches:
         waiting, self._pending = self._pending, []
         made = self._model.predict_features([one.speech for one in waiting], [one.text for one in waiting])
         for one, prediction in zip(waiting, made, strict=True):
-            self._files[one.file].rows.append(OutputRow(one.file, *one.window, replace(prediction, notes=one.notes)))
+            prediction = replace(prediction, notes=one.notes)
+            self._files[one.file].rows.append(OutputRow(one.file, *one.window, prediction, one.words))
 
     def _write(self) -> None:
         waits = {one.file for one in self._pending}
@@ -83,7 +91,7 @@ class _Batches:
 
     def _shape(self, one: UtterancePrediction) -> Shape:
         model, pairs, has_prototypes = self._model, tuple(one.head_jsd_bits), bool(one.prototype_similarity)
-        return Shape(model.classes, pairs, has_prototypes, self._raters, self._cutting, model.id)
+        return Shape(model.classes, pairs, has_prototypes, model.uses_text, self._raters, *self._writer.made_by)
 
 
 def predict_files(
@@ -93,7 +101,7 @@ def predict_files(
     *,
     cutting: Cutting,
     raters: int,
-    texts: Mapping[str, str] | None = None,
+    find_words: FindWords = lambda source, window: "",
 ) -> dict[str, str]:
     """Predicts recordings and writes each one when it is done.
 
@@ -103,7 +111,7 @@ def predict_files(
         writer: of the rows.
         cutting: windows and channel.
         raters: for the chance of no majority.
-        texts: text by name; None for a model that reads none, or for utterances without words.
+        find_words: returns the words of a window for a model that reads text; "" without words.
 
     Returns:
         The fault of each recording that could not be used.
@@ -112,10 +120,14 @@ def predict_files(
         UserError: the output cannot be written.
         ConfigError: the weights of an encoder cannot be loaded.
     """
-    batches, faults = _Batches(model, writer, raters, cutting), {}
+    batches, faults = _Batches(model, writer, raters), {}
     for source in progress([source for source in sources if source.name not in writer.done], "predict"):
         try:
-            _add_file(batches, model, source, cutting, texts)
+            for window in read_windows(source.path, cutting):
+                words = find_words(source, window) if model.uses_text else None
+                is_long = cutting.window_s <= 0 and window.end_s > _LONG_S
+                notes = (f"one prediction for {window.end_s:.0f} s; --window 5 predicts every 5 s",) if is_long else ()
+                batches.add(source.name, window, words, notes)
         except (DataError, OSError) as error:
             batches.drop(source.name)
             faults[source.name] = str(error) if str(source.path) in str(error) else f"{source.path}: {error}"
@@ -123,16 +135,3 @@ def predict_files(
             batches.finish(source.name)
     batches.flush()
     return faults
-
-
-def _add_file(
-    batches: _Batches, model: PackedModel, source: Source, cutting: Cutting, texts: Mapping[str, str] | None
-) -> None:
-    words = "" if texts is None else find_text(texts, source)
-    if words is None:
-        raise DataError(f"{source.path}: has no text in the table of --text; add a line for it, empty without words")
-    text = model.text_features(words)
-    for window in read_windows(source.path, cutting):
-        is_long = cutting.window_s <= 0 and window.end_s > _LONG_S
-        notes = (f"one prediction for {window.end_s:.0f} s; --window 5 predicts every 5 s",) if is_long else ()
-        batches.add(source.name, window, text, notes)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ambiser.errors import DataError
 from ambiser.io.tables import read_table, read_tsv
 
 SUFFIXES = (
@@ -66,12 +67,16 @@ def read_texts(path: Path) -> dict[str, str]:
     return read_table(path, allow_empty_value=True)
 
 
-def find_text(texts: Mapping[str, str], source: Source) -> str | None:
-    """Returns the text of a recording, by its name, else by its file name, else by that without suffix; or None."""
+def find_text(texts: Mapping[str, str], source: Source) -> str:
+    """Returns the text of a recording, by its name, else by its file name, else by that without suffix.
+
+    Raises:
+        DataError: there is none.
+    """
     for name in (source.name, source.path.name, source.path.stem):
         if name in texts:
             return texts[name]
-    return None
+    raise DataError(f"{source.path}: has no text in the table of --text; add a line for it, empty without words")
 
 
 def _expand(word: str, stdin: Iterable[str]) -> Iterable[Source]:

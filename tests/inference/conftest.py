@@ -1,6 +1,8 @@
 """Packed models of random heads on filter banks, and recordings for them."""
 
 import dataclasses
+import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from features.conftest import no_workers, one_thread  # noqa: F401 - fixtures
 from scoring import made_results
 from scoring.conftest import _votes_and_predictions
 
+from ambiser.bin import ambiser as command
 from ambiser.config import Config, dump_yaml
 from ambiser.inference.packing import PackOptions, pack
 from ambiser.io.files import write_text
@@ -120,3 +123,16 @@ def wavs(tmp_path_factory) -> Path:
     make_tone(folder / "b.wav", rate=44100, channels=2, hz=330, seconds=0.7)
     make_tone(folder / "more" / "c.flac", rate=8000, hz=180)
     return folder
+
+
+@pytest.fixture
+def ambiser(monkeypatch, capsys):
+    """Runs the command in this process and returns what it printed."""
+
+    def run(*words, stdin=""):
+        monkeypatch.setattr(sys, "argv", ["ambiser", *map(str, words)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        command.main()
+        return capsys.readouterr().out
+
+    return run

@@ -1,6 +1,5 @@
 """`ambiser predict`, `pack` and `info`: output, faults, resuming, Ctrl-C, and what bad input gets."""
 
-import io
 import json
 import os
 import signal
@@ -18,19 +17,6 @@ from ambiser.errors import ConfigError, DataError, UserError
 from ambiser.inference import output
 from ambiser.inference.model import load_model
 from ambiser.io.tables import read_tsv
-
-
-@pytest.fixture
-def ambiser(monkeypatch, capsys):
-    """Runs the command in this process and returns what it printed."""
-
-    def run(*words, stdin=""):
-        monkeypatch.setattr(sys, "argv", ["ambiser", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        command.main()
-        return capsys.readouterr().out
-
-    return run
 
 
 def test_a_row_has_what_the_model_predicts(ambiser, packed, wavs):

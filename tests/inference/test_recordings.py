@@ -129,4 +129,5 @@ def test_texts_are_found_by_name_file_and_stem(tmp_path, content):
     from pathlib import Path
 
     assert find_text(texts, Source("/x/a.wav", Path("/x/a.wav"))) == "so happy"
-    assert find_text(texts, Source("b", Path("/x/b.wav"))) is None
+    with pytest.raises(DataError, match="b.wav: has no text in the table of --text"):
+        find_text(texts, Source("b", Path("/x/b.wav")))

@@ -1,0 +1,131 @@
+"""Rows of the output: the same prediction as a line of TSV, as a JSON object, and read again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ambiser.inference.utterance_prediction import UtterancePrediction
+
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class OutputRow:
+    """The prediction for a recording or a window of it.
+
+    Attributes:
+        file: name of the recording.
+        start_s, end_s: the window in seconds.
+        prediction: of the model.
+        text: the words that the model read; None for a model that reads none.
+    """
+
+    file: str
+    start_s: float
+    end_s: float
+    prediction: UtterancePrediction
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What all rows share: classes, pairs of heads, whether there are prototypes and text, raters, cutting, model."""
+
+    classes: tuple[str, ...]
+    pairs: tuple[str, ...]
+    has_prototypes: bool
+    has_text: bool
+    raters: int
+    cutting: str
+    model: str
+
+
+def columns_of(shape: Shape) -> list[str]:
+    """Returns the header of the table."""
+    return [
+        *("file", "start_s", "end_s", "label"),
+        *(f"p_{name}" for name in shape.classes),
+        *("entropy_bits", "expected_agreement", f"no_majority_{shape.raters}", "member_information_bits"),
+        *(f"jsd_bits_{pair}" for pair in shape.pairs),
+        *(["nearest_prototype", *(f"cosine_{name}" for name in shape.classes)] if shape.has_prototypes else []),
+        *(["text"] if shape.has_text else []),
+        *("notes", "cutting", "model"),
+    ]
+
+
+def fields_of(row: OutputRow, shape: Shape) -> list[str]:
+    """Returns the fields of a row of the table."""
+    one = row.prediction
+    numbers = [one.entropy_bits, one.expected_agreement, one.no_majority(shape.raters), one.member_information_bits]
+    cosines = one.prototype_similarity
+    return [
+        row.file,
+        *(f"{row.start_s:.3f}", f"{row.end_s:.3f}", one.label),
+        *(f"{one.distribution[name]:.{_DIGITS}f}" for name in shape.classes),
+        *(f"{number:.{_DIGITS}f}" for number in numbers),
+        *(f"{one.head_jsd_bits[pair]:.{_DIGITS}f}" for pair in shape.pairs),
+        *([one.nearest_prototype, *(f"{cosines[name]:.{_DIGITS}f}" for name in shape.classes)] if cosines else []),
+        *([" ".join((row.text or "").split())] if shape.has_text else []),
+        *("; ".join(one.notes), shape.cutting, shape.model),
+    ]
+
+
+def record_of(row: OutputRow, shape: Shape) -> dict[str, object]:
+    """Returns a row as a JSON object."""
+    one = row.prediction
+
+    def rounded(values: dict[str, float]) -> dict[str, float]:
+        return {name: round(value, _DIGITS) for name, value in values.items()}
+
+    return {
+        "file": row.file,
+        "start_s": round(row.start_s, 3),
+        "end_s": round(row.end_s, 3),
+        "label": one.label,
+        "distribution": rounded(one.distribution),
+        **rounded({"entropy_bits": one.entropy_bits, "expected_agreement": one.expected_agreement}),
+        "no_majority": {str(shape.raters): round(one.no_majority(shape.raters), _DIGITS)},
+        "member_information_bits": round(one.member_information_bits, _DIGITS),
+        "head_jsd_bits": rounded(one.head_jsd_bits),
+        "nearest_prototype": one.nearest_prototype,
+        "prototype_similarity": rounded(one.prototype_similarity),
+        "text": " ".join((row.text or "").split()) if shape.has_text else None,
+        "notes": list(one.notes),
+        "cutting": shape.cutting,
+        "model": shape.model,
+    }
+
+
+def record_of_fields(fields: Mapping[str, str]) -> dict[str, object]:
+    """Returns the JSON object of a row that was read from a table, as `record_of` makes it.
+
+    Args:
+        fields: text by column.
+
+    Raises:
+        KeyError: a column is missing.
+        ValueError: a number is none.
+    """
+
+    def numbers(prefix: str) -> dict[str, float]:
+        found = {name: value for name, value in fields.items() if name.startswith(prefix)}
+        return {name.removeprefix(prefix): float(value) for name, value in found.items()}
+
+    cosines = sorted(numbers("cosine_").items(), key=lambda pair: -pair[1])
+    return {
+        "file": fields["file"],
+        "start_s": float(fields["start_s"]),
+        "end_s": float(fields["end_s"]),
+        "label": fields["label"],
+        "distribution": numbers("p_"),
+        "entropy_bits": float(fields["entropy_bits"]),
+        "expected_agreement": float(fields["expected_agreement"]),
+        "no_majority": numbers("no_majority_"),
+        "member_information_bits": float(fields["member_information_bits"]),
+        "head_jsd_bits": numbers("jsd_bits_"),
+        "nearest_prototype": fields.get("nearest_prototype"),
+        "prototype_similarity": dict(cosines),
+        "text": fields.get("text"),
+        "notes": fields["notes"].split("; ") if fields["notes"] else [],
+        "cutting": fields["cutting"],
+        "model": fields["model"],
+    }
