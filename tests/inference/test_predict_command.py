@@ -10,12 +10,15 @@ import time
 import numpy as np
 import pytest
 import soundfile
+import torch
 from inference.conftest import make_config, make_experiment, make_tone
 
 from ambiser.bin import ambiser as command
 from ambiser.errors import ConfigError, DataError, UserError
+from ambiser.features.upstreams.recognizer import Recognizer
 from ambiser.inference import output
 from ambiser.inference.model import load_model
+from ambiser.inference.recordings import Cutting, read_windows
 from ambiser.io.tables import read_tsv
 
 
@@ -92,6 +95,34 @@ def test_texts_reach_a_text_model(ambiser, packed_text, wavs, tmp_path):
         ambiser("predict", packed_text, wavs, "--text", tmp_path / "text", "--output", out)
     rows = read_tsv(out)
     assert len(rows) == 2 and {"jsd_bits_A_T", "jsd_bits_A_AT", "jsd_bits_T_AT"} <= rows[0].keys()
+
+
+def test_a_recognizer_hears_each_window_for_a_text_model(ambiser, packed_text, tmp_path):
+    from features.random_models import save_recognizer
+
+    torch.manual_seed(0)
+    folder, path = save_recognizer(tmp_path / "whisper"), make_tone(tmp_path / "a.wav", seconds=2)
+    out = tmp_path / "out.tsv"
+    ambiser("predict", packed_text, path, "--recognizer", folder, "--window", "1", "--output", out)
+    rows, hears = read_tsv(out), Recognizer(str(folder), 10, "en")
+    parts = list(read_windows(path, Cutting(1)))
+    assert [row["text"] for row in rows] == [hears.transcribe([part.wav])[0] for part in parts]
+    assert all(row["text"] for row in rows)
+    assert rows[0]["cutting"].startswith("window 1 s, hop 1 s, recognizer whisper@")
+    made = load_model(packed_text).predict(parts[1].wav, 16000, text=rows[1]["text"])
+    assert float(rows[1]["p_sad"]) == pytest.approx(made.distribution["sad"], abs=1e-5)
+
+
+def test_a_recognizer_that_cannot_be_used_is_one_line(ambiser, packed, packed_text, wavs, tmp_path, capsys):
+    with pytest.raises(ConfigError, match="small reads no text; leave out --recognizer"):
+        ambiser("predict", packed, wavs, "--recognizer", tmp_path)
+    with pytest.raises(
+        ConfigError, match=f"recognizer {tmp_path}: is not a Hugging Face folder; it has no config.json"
+    ):
+        ambiser("predict", packed_text, wavs, "--recognizer", tmp_path)
+    with pytest.raises(SystemExit):
+        ambiser("predict", packed_text, wavs, "--recognizer", tmp_path, "--text", "table")
+    assert "--text and --recognizer exclude each other" in capsys.readouterr().err
 
 
 def test_resume_keeps_rows_and_adds_the_others(ambiser, packed, wavs, tmp_path, monkeypatch):

@@ -3,13 +3,11 @@
 For example: ambiser predict crema_d_whisper_tiny my.wav other.mp3 folder/
 """
 
-import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from ambiser.bin.commands.predict_options import parse_options
-from ambiser.errors import ConfigError, UserError
+from ambiser.errors import UserError
 from ambiser.io.console import log, set_up_logging
 
 
@@ -27,16 +25,18 @@ def main() -> None:
     from ambiser.inference.predict_files import predict_files
     from ambiser.inference.recordings import Cutting
     from ambiser.inference.sources import list_sources
+    from ambiser.inference.words import choose_words
 
     model = load_model(args.model, upstream=args.upstream, text_upstream=args.text_upstream)
-    find_words = _word_finder(args, model)
+    words = choose_words(model, table=args.text, recognizer=args.recognizer, language=args.language)
     sources, faults = list_sources(args.audio, sys.stdin)
     cutting, page = Cutting(args.window, args.hop, args.channel), PageCollector() if args.html else None
     form, collect = args.format or _format_of(args.output), page.add if page else lambda record: None
-    writer = Writer(args.output, form, (str(cutting), model.id), resume=args.resume, collect=collect)
+    made_by = ", ".join(filter(None, (str(cutting), words.name)))
+    writer = Writer(args.output, form, (made_by, model.id), resume=args.resume, collect=collect)
     finished = False
     try:
-        faults |= predict_files(model, sources, writer, cutting=cutting, raters=args.raters, find_words=find_words)
+        faults |= predict_files(model, sources, writer, cutting=cutting, raters=args.raters, find_words=words.find)
         finished = True
     finally:
         writer.close(finished=finished)
@@ -46,22 +46,6 @@ def main() -> None:
         page.write(args.html, sources, model=model.id, embed_mb=args.embed, faults=list(faults.values()))
     if faults:
         raise UserError("\n  ".join([f"{len(faults)} inputs cannot be used; all others are done:", *faults.values()]))
-
-
-def _word_finder(args: argparse.Namespace, model: "object") -> Callable[..., str]:
-    """Returns the function that finds the words of a window.
-
-    Raises:
-        ConfigError: the model reads text, and no option gives it.
-    """
-    from ambiser.inference.sources import find_text, read_texts
-
-    if args.text is None:
-        if model.reads_text:
-            raise ConfigError(f"{model.name} reads text: give --text TABLE (columns file and text, or a Kaldi table)")
-        return lambda source, window: ""
-    texts = read_texts(args.text)
-    return lambda source, window: find_text(texts, source)
 
 
 def _format_of(output: Path | None) -> str:

@@ -38,6 +38,10 @@ def _add_outputs(parser: Parser) -> None:
 
 def _add_inputs(parser: Parser) -> None:
     parser.add_argument("--text", type=Path, metavar="TABLE", help="texts: TSV with file and text, or a Kaldi table")
+    parser.add_argument(
+        "--recognizer", metavar="NAME", help="instead of --text: folder of a Whisper, or its name on Hugging Face's hub"
+    )
+    parser.add_argument("--language", default="en", help="spoken language, for a multilingual recognizer")
     parser.add_argument("--window", type=float, default=0, metavar="S", help="cut recordings into windows; 0: whole")
     parser.add_argument(
         "--hop", type=float, default=0, metavar="S", help="from window to window; 0: as long as a window"
@@ -56,6 +60,8 @@ def _check(parser: Parser, args: argparse.Namespace) -> None:
         parser.error("--hop needs --window")
     if args.resume and args.output is None:
         parser.error("--resume needs --output")
+    if args.text is not None and args.recognizer is not None:
+        parser.error("--text and --recognizer exclude each other")
     if not args.embed >= 0:
         parser.error(f"--embed must be at least 0, got {args.embed:g}")
     if args.html is not None and args.html.suffix.lower() not in (".html", ".htm"):

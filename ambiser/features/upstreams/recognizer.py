@@ -95,7 +95,7 @@ class Recognizer:
         known = self._tokenizer.get_vocab()
         missing = [word for word in words if word not in known]
         if missing:
-            raise ConfigError(f"--model {checkpoint}: its tokenizer has no {missing[0]}; is --language right?")
+            raise ConfigError(f"recognizer {checkpoint}: its tokenizer has no {missing[0]}; is --language right?")
         return [config.decoder_start_token_id, *(known[word] for word in words)]
 
 
@@ -106,14 +106,14 @@ def _load(checkpoint: str) -> tuple[object, object, torch.nn.Module]:
     is_folder = Path(checkpoint).is_dir()
     # Without the file transformers guesses the model type from the name of the folder.
     if is_folder and not (Path(checkpoint) / "config.json").is_file():
-        raise ConfigError(f"--model {checkpoint}: is not a Hugging Face folder; it has no config.json")
+        raise ConfigError(f"recognizer {checkpoint}: is not a Hugging Face folder; it has no config.json")
     fault: Exception | None = None
     for local in (True,) if is_folder else (True, False):
         options = {"local_files_only": local, "trust_remote_code": False}
         try:
             kind = AutoConfig.from_pretrained(checkpoint, **options).model_type
             if kind != "whisper":
-                raise ConfigError(f"--model {checkpoint}: holds a {kind} model; only Whisper can transcribe")
+                raise ConfigError(f"recognizer {checkpoint}: holds a {kind} model; only Whisper can transcribe")
             extractor = AutoFeatureExtractor.from_pretrained(checkpoint, **options)
             tokenizer = AutoTokenizer.from_pretrained(checkpoint, **options)
             model, info = WhisperForConditionalGeneration.from_pretrained(
@@ -124,6 +124,6 @@ def _load(checkpoint: str) -> tuple[object, object, torch.nn.Module]:
             continue
         missing = sorted(key for key in info["missing_keys"] if key != "proj_out.weight")  # tied to the embeddings
         if missing:
-            raise ConfigError(f"--model {checkpoint}: lacks weights, such as {missing[0]}; they would stay random")
+            raise ConfigError(f"recognizer {checkpoint}: lacks weights, such as {missing[0]}; they would stay random")
         return extractor, tokenizer, model.eval()
-    raise ConfigError(f"--model {checkpoint}: cannot be loaded ({first_line(fault)})") from fault
+    raise ConfigError(f"recognizer {checkpoint}: cannot be loaded ({first_line(fault)})") from fault
