@@ -36,10 +36,11 @@ class Score(Section):
         [0.0, 0.95], description="upper entropy bounds (bits) of the ambiguity levels; the highest level has none"
     )
     calibration: Literal["none", "temperature", "vector"] = Field(
-        "none", description="scale log-probabilities by one factor, or one factor and a bias per class; fit on dev [D]"
+        "temperature",
+        description="scale log-probabilities by one factor, or one factor and a bias per class; fit on dev [D]",
     )
     calibration_by: Literal["nll", "jsd"] = Field(
-        "nll", description="score that the calibration minimizes on dev: cross-entropy with the votes, or JSD [D]"
+        "jsd", description="score that the calibration minimizes on dev: cross-entropy with the votes, or JSD [D]"
     )
     resamples: Annotated[int, Field(ge=100, le=1000000)] = Field(
         1000, description="bootstrap resamples of the speakers, for confidence intervals"

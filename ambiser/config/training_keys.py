@@ -27,9 +27,9 @@ class Optimization(Section):
     clip: Positive = Field(1.0, description="gradient norm clipping")
     patience: Patience = 0
     select: Literal["jsd", "calibrated_jsd", "ua", "accuracy", "last"] = Field(
-        "jsd",
+        "calibrated_jsd",
         description="dev score that selects the best epoch; calibrated_jsd: JSD at the best temperature; last: the "
-        "last epoch, without patience",
+        "last epoch, without patience [D]",
     )
 
 
@@ -44,7 +44,6 @@ class DistillOptimization(Optimization):
 
     epochs: Epochs = 30
     batch: Batch = 64
-    patience: Patience = 5
 
 
 class Amber(Section):

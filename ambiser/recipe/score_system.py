@@ -72,6 +72,5 @@ def _share_with_words(system: System, utts: list[str]) -> float:
 
 
 def _calibration(config: Config) -> str:
-    """Returns the kind of calibration for tables, with the score that it minimizes where that is not the NLL."""
-    kind, by = config.score.calibration, config.score.calibration_by
-    return kind if by == "nll" else f"{kind} by {by.upper()}"
+    """Returns the kind of calibration for tables, with the score that it minimizes."""
+    return f"{config.score.calibration} by {config.score.calibration_by.upper()}"

@@ -107,7 +107,7 @@ def test_calibration_is_fitted_on_dev_and_scores_before_and_after_are_kept(fake_
     run_here(score, fake_recipe.words("ce"))
     plain = read_json(fake_recipe.layout.results("ce-fbank-s1"))
     assert "calibration" not in plain
-    words = [*fake_recipe.words("ce"), "--set", "score.calibration=vector", "--tag", "cal"]
+    words = [*fake_recipe.words("ce"), "--set", "score.calibration=vector", "score.calibration_by=nll", "--tag", "cal"]
     (fake_recipe.layout.exp_dir / "ce-fbank-s1").rename(fake_recipe.layout.exp_dir / "ce-fbank-s1-cal")
     for name in ("config.yaml", "run.json", "results.json"):
         (fake_recipe.layout.exp_dir / "ce-fbank-s1-cal" / name).unlink()

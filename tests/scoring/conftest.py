@@ -59,9 +59,11 @@ class FakeRecipe:
         return Layout(self.root / "data", self.root / "dump", self.root / "exp")
 
     def words(self, *names: str, seeds: tuple[int, ...] = (1,)) -> list[str]:
-        """The command line for experiments of egs/mini/conf."""
+        """The command line for experiments of egs/mini/conf, without calibration."""
         folders = [f"--{name}_dir={self.root / name}" for name in ("data", "dump", "exp")]
-        return ["--config", *(str(CONF / f"{n}.yaml") for n in names), "--seeds", *map(str, seeds), *folders]
+        configs = [str(CONF / f"{name}.yaml") for name in names]
+        raw = ["--set", "score.calibration=none"]
+        return ["--config", *configs, "--seeds", *map(str, seeds), *raw, *folders]
 
     def prepare(self, per_speaker: int = 12, seed: int = 0) -> "FakeRecipe":
         """Writes what stage 1 writes, as far as scoring reads it."""

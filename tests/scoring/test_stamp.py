@@ -21,7 +21,7 @@ def stamp(tmp_path):
 
 def test_the_stamp_holds_folds_labels_and_selection(stamp):
     made = stamp("stages: [distill]\n")
-    assert made.selection == {"distill": "jsd"} and made.folds == [1, 2] and made.all_folds == [1, 2, 3]
+    assert made.selection == {"distill": "calibrated_jsd"} and made.folds == [1, 2] and made.all_folds == [1, 2, 3]
     assert made.classes["happy"] == ["hap", "exc"] and "classes" not in made.policies
     assert made.policies["no_majority"] == "keep" and made.commit
 
@@ -89,4 +89,4 @@ def test_an_oracle_and_a_kept_share_are_policies_and_the_usual_values_leave_no_t
 
 def test_the_score_of_a_calibration_is_stamped_only_with_a_calibration(stamp):
     assert stamp("score: {calibration: vector, calibration_by: jsd}\n").value("score.calibration_by") == "jsd"
-    assert stamp("score: {calibration_by: jsd}\n").value("score.calibration_by") is None
+    assert stamp("score: {calibration: none}\n").value("score.calibration_by") is None
