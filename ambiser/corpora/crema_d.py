@@ -17,7 +17,8 @@ from ambiser.corpora.crema_d_tables import (
     read_table_of_votes,
 )
 from ambiser.corpora.findings import Findings
-from ambiser.corpora.near_misses import find_near_miss
+from ambiser.corpora.near_misses import find_near_miss, find_root_near
+from ambiser.corpora.text_files import list_folder
 from ambiser.errors import DataError
 from ambiser.labels.vote_table import ANONYMOUS
 
@@ -44,10 +45,11 @@ def read_crema_d(corpus_dir: Path, data: Data) -> Corpus:
     The votes are those for the voice alone (query type 1). With finishedResponses.csv every vote has its rater;
     without it the counts of processedResults/tabulatedVotes.csv become raters anon01, anon02, ... of each clip, and
     the same name in two clips is not the same person. The released consensus is the plurality of the table. Known
-    defects of the corpus are left out and listed, and so are clips without audio.
+    defects of the corpus are left out and listed, and so are clips without audio. Faults of tables and clips are added
+    to the findings, all of them.
 
     Raises:
-        DataError: the folder is not CREMA-D, or a table or clip has a fault.
+        DataError: the folder is not CREMA-D.
     """
     findings = Findings(data.allow_incomplete)
     root = find_root(corpus_dir)
@@ -59,17 +61,18 @@ def read_crema_d(corpus_dir: Path, data: Data) -> Corpus:
     else:
         findings.warn(f"no {_RESPONSES}: raters are anonymous, named per clip and vote ({ANONYMOUS}01, ...)")
     genders = _read_genders(root / "VideoDemographics.csv", findings)
+    damaged = any(not fault.optional for fault in findings.faults)  # then votes may be missing for that reason
     utterances = []
     for clip in sorted(votes):
         if clip in DEFECTS:
             findings.drop(clip, DEFECTS[clip])
         elif clip not in wavs:
             _miss_audio(root, clip, findings)
-        elif not votes[clip]:
+        elif not votes[clip] and not damaged:
             findings.leave_out(clip, "has no votes", root / _TABLE)
         else:
             utterances.append(_utterance(clip, wavs[clip], votes[clip], genders.get(clip[:4], "u")))
-    for clip in sorted(wavs.keys() - votes.keys() - DEFECTS.keys()):
+    for clip in () if damaged else sorted(wavs.keys() - votes.keys() - DEFECTS.keys()):
         findings.leave_out(clip, "has audio but no votes", wavs[clip])
     return Corpus("crema_d", utterances, findings, version="1.0")
 
@@ -85,8 +88,8 @@ def find_root(corpus_dir: Path) -> Path:
         return corpus_dir
     if not corpus_dir.is_dir():
         raise DataError(f"{corpus_dir} is not a folder; --corpus_dir must name a copy of CREMA-D; get it from {HOME}")
-    near = [*sorted(p for p in corpus_dir.iterdir() if p.is_dir()), *list(corpus_dir.resolve().parents)[:2]]
-    for candidate in filter(_is_root, near):
+    candidate = find_root_near(corpus_dir, _is_root, levels_up=2)
+    if candidate:
         raise DataError(f"{corpus_dir} is not CREMA-D itself, {candidate} is; use --corpus_dir {candidate}")
     missing = [str(p) for p in ("AudioWAV", _TABLE) if not (corpus_dir / p).exists()]
     raise DataError(
@@ -116,7 +119,7 @@ def _read_named(path: Path, tabulated: dict[str, Counter], findings: Findings) -
 def _utterance(clip: str, wav: Path, votes: list[Vote], gender: str) -> Utterance:
     actor, sentence, emotion, _ = CLIP.fullmatch(clip).groups()
     ranked = Counter(v.label for v in votes).most_common(2)
-    tied = len(ranked) == 2 and ranked[0][1] == ranked[1][1]
+    tied = not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1])
     return Utterance(
         utt=clip,
         wav=wav,
@@ -137,15 +140,18 @@ def _is_root(folder: Path) -> bool:
 
 def _find_wavs(root: Path, findings: Findings) -> dict[str, Path]:
     wavs: dict[str, Path] = {}
-    for path in sorted((root / "AudioWAV").iterdir()):
+    found: list[Path] = []
+    with findings.collect():
+        found = list_folder(root / "AudioWAV")
+    for path in found:
         if path.name.startswith("."):
             findings.warn("hidden files such as macOS's ._* (ignored)")
         elif path.suffix.lower() != ".wav" or not CLIP.fullmatch(path.stem):
             findings.warn("files of AudioWAV that are not named like clips (ignored)", where=path)
-        else:
-            wavs[clip_name(path.stem, str(path))] = path
-    if not wavs:
-        raise DataError(f"{root / 'AudioWAV'} contains no clips; get the audio with: git lfs pull")
+        elif clip := clip_name(path.stem, str(path), findings):
+            wavs[clip] = path
+    if not wavs and not findings.faults:
+        findings.error("contains no clips; get the audio with: git lfs pull", root / "AudioWAV")
     return wavs
 
 

@@ -1,6 +1,7 @@
 """Parses the names of clips and the two tables of votes of CREMA-D."""
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from ambiser.corpora.corpus import Vote
 from ambiser.corpora.findings import Findings
-from ambiser.errors import DataError
+from ambiser.corpora.text_files import read_text
 from ambiser.labels.vote_table import ANONYMOUS
 
 HOME = "https://github.com/CheyneyComputerScience/CREMA-D"
@@ -39,21 +40,21 @@ def read_table_of_votes(path: Path, findings: Findings) -> dict[str, Counter]:
     The first column is the query type times 100,000 plus the number of the clip.
 
     Returns:
-        The number of votes by code, for every clip.
-
-    Raises:
-        DataError: with file and line, for a column, clip or number that is not as it should be.
+        The number of votes by code, for every clip. Faults are in the findings, with file and line.
     """
     tabulated: dict[str, Counter] = {}
     for line, row in read_rows(path, ("", *LETTERS, "fileName", "numResponses"), findings):
         if not row[""].startswith(_HEARD) or len(row[""]) != 6:
             continue
-        clip = clip_name(row["fileName"], f"{path}:{line}")
+        clip = clip_name(row["fileName"], f"{path}:{line}", findings)
+        if not clip:
+            continue
         try:
             counts = Counter({code: int(row[letter]) for letter, code in LETTERS.items()})
             total = int(row["numResponses"])
         except ValueError as error:
-            findings.error("votes must be whole numbers", f"{path}:{line}: {clip}", str(error).rpartition(": ")[2])
+            value = str(error).rpartition(": ")[2].strip("'")
+            findings.error("votes must be whole numbers", f"{path}:{line}", f"{clip}: {value}")
             continue
         if min(counts.values()) < 0 or clip in tabulated:
             fault = "appears twice; remove one line" if clip in tabulated else "has a negative number of votes"
@@ -61,8 +62,8 @@ def read_table_of_votes(path: Path, findings: Findings) -> dict[str, Counter]:
         if total != counts.total():
             findings.warn("numResponses is not the sum of the votes", where=f"{path}:{line}: {clip}")
         tabulated[clip] = counts
-    if not tabulated:
-        raise DataError(f"{path}: holds no votes for the voice alone (rows 1xxxxx); the file is empty or cut off")
+    if not tabulated and not findings.faults:
+        findings.error("holds no votes for the voice alone (rows 1xxxxx); the file is empty or cut off", path)
     return tabulated
 
 
@@ -76,23 +77,22 @@ def read_responses(path: Path, findings: Findings) -> dict[str, list[Vote]]:
     """Reads the votes for the voice alone with their raters from finishedResponses.csv.
 
     As in the table of votes, answers after more than ten seconds are not counted, and of several answers of one
-    rater to one clip the first is.
-
-    Raises:
-        DataError: with file and line, for a column, clip or time that is not as it should be.
+    rater to one clip the first is. Faults are added to the findings, with file and line.
     """
     votes: dict[str, dict[str, Vote]] = {}
     for line, row in read_rows(path, ("localid", "ttr", "queryType", "clipName", "respEmo"), findings):
         if row["queryType"] != _HEARD:
             continue
         where = f"{path}:{line}"
-        clip = clip_name(row["clipName"], where)
+        clip = clip_name(row["clipName"], where, findings)
         try:
             slow = float(row["ttr"]) > SLOWEST_MS
         except ValueError:
             findings.error("ttr must be a number", where, row["ttr"])
             continue
         rater = row["localid"].strip()
+        if not clip:
+            continue
         if slow:
             findings.warn(f"responses after more than {SLOWEST_MS / 1000:g} s (not counted)")
         elif row["respEmo"] not in LETTERS:
@@ -104,31 +104,33 @@ def read_responses(path: Path, findings: Findings) -> dict[str, list[Vote]]:
     return {clip: list(given.values()) for clip, given in votes.items()}
 
 
-def clip_name(text: str, where: str) -> str:
-    """Returns the name of a clip; 1040_ITH_SAD_XX lacks an X in some copies."""
+def clip_name(text: str, where: str, findings: Findings) -> str:
+    """Returns the name of a clip; 1040_ITH_SAD_XX lacks an X in some copies. Another name is a fault, and empty."""
     clip = text.strip() + ("X" if text.strip().endswith("_X") else "")
     match = CLIP.fullmatch(clip)
     if match is None or match[2] not in SENTENCES:
-        raise DataError(f"{where}: {text!r} is not the name of a clip (ACTOR_SENTENCE_EMOTION_LEVEL)")
+        findings.error("is not the name of a clip (ACTOR_SENTENCE_EMOTION_LEVEL)", where, text)
+        return ""
     return clip
 
 
 def read_rows(path: Path, columns: tuple[str, ...], findings: Findings) -> Iterator[tuple[int, dict[str, str]]]:
     """Yields line number and fields of every row of a CSV table.
 
-    Raises:
-        DataError: it cannot be read, lacks a column, or a row has too few fields.
+    A table that cannot be read or lacks a column, and a row with too few fields, are faults in the findings.
     """
-    try:
-        findings.note_input(path, path.read_bytes())
-        with open(path, encoding="utf-8-sig", errors="replace", newline="") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name or '""' for name in columns if name not in (reader.fieldnames or [])]
-            if missing:
-                raise DataError(f"{path}:1: the header lacks {', '.join(missing)}; get the file again from {HOME}")
-            for row in reader:
-                if any(row[name] is None for name in columns):
-                    raise DataError(f"{path}:{reader.line_num}: too few fields; the file is cut off")
-                yield reader.line_num, row
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    text = ""
+    with findings.collect():
+        text = read_text(path, findings)
+    if not text and findings.faults:
+        return
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    missing = [name or '""' for name in columns if name not in (reader.fieldnames or [])]
+    if missing:
+        findings.error(f"the header lacks {', '.join(missing)}; get the file again from {HOME}", f"{path}:1")
+        return
+    for row in reader:
+        if any(row[name] is None for name in columns):
+            findings.error("too few fields; the file is cut off", f"{path}:{reader.line_num}")
+        else:
+            yield reader.line_num, row

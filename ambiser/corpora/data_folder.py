@@ -41,7 +41,7 @@ def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusR
     corpus_dir = _corpus_folder(corpus_dir, data, layout).resolve()
     settings = {"corpus_dir": str(corpus_dir), "data": data.model_dump(mode="json")}
     record = find_record(layout, settings)
-    if data.corpus == "mini" and (not corpus_dir.exists() or _is_empty_folder(corpus_dir)):
+    if data.corpus == "mini" and _is_missing_or_empty(corpus_dir):
         log.info("making the corpus of %d made-up utterances in %s", data.mini_utterances, corpus_dir)
         make_mini(corpus_dir, data.mini_utterances, data.mini_conflict)
     if record is not None:
@@ -188,5 +188,8 @@ def _corpus_folder(corpus_dir: Path | None, data: Data, layout: Layout) -> Path:
     raise ConfigError(f"--corpus_dir is missing: name the folder that holds {data.corpus}")
 
 
-def _is_empty_folder(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
+def _is_missing_or_empty(folder: Path) -> bool:
+    try:
+        return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    except OSError:  # the parser says why
+        return False

@@ -1,8 +1,9 @@
 """Collects what a parser finds in a corpus: faults, utterances left out, oddities, and the files that it read."""
 
+import contextlib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,7 @@ class Fault(NamedTuple):
         reason: what is wrong, without paths and values, so that equal faults form a group.
         utt: the utterance concerned; empty for a fault of a file or a line.
         detail: the value found, or the name under which a missing file was found.
-        optional: whether `data.allow_incomplete` goes on without the utterance.
+        optional: whether `data.allow_incomplete` leaves the utterance out.
     """
 
     where: str
@@ -105,8 +106,17 @@ class Findings:
             self.faults.append(Fault(str(where), reason))
 
     def error(self, reason: str, where: object, value: str = "") -> None:
-        """Adds a fault that must be corrected: going on would make another corpus."""
+        """Adds a fault that must be corrected, because without it the corpus would be another one."""
         self.faults.append(Fault(str(where), reason, detail=value, optional=False))
+
+    @contextlib.contextmanager
+    def collect(self) -> Iterator[None]:
+        """Adds a DataError of the block as a fault, so that the other files are read too."""
+        try:
+            yield
+        except DataError as error:
+            where, _, reason = str(error).partition(": ")
+            self.error(reason, where)
 
     def refuse(self, root: Path | None = None, listing: Path | None = None) -> None:
         """Stops if there are faults; otherwise removes the listing of an earlier run.

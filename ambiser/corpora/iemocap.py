@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ambiser.config.data_keys import Data
 from ambiser.corpora.corpus import Corpus, Utterance
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.iemocap_grammar import TURN, Turn, read_evaluation, read_transcription
-from ambiser.corpora.near_misses import find_near_miss
+from ambiser.corpora.near_misses import find_near_miss, find_root_near
+from ambiser.corpora.text_files import list_folder
 from ambiser.errors import DataError
 from ambiser.io.console import log
 
@@ -110,8 +112,8 @@ def find_root(corpus_dir: Path) -> Path:
         raise DataError(f"{corpus_dir} is not a folder; --corpus_dir must name IEMOCAP_full_release, unpacked")
     if _is_root(corpus_dir):
         return corpus_dir
-    near = [*sorted(p for p in corpus_dir.iterdir() if p.is_dir()), *list(corpus_dir.resolve().parents)[:4]]
-    for candidate in filter(_is_root, near):
+    candidate = find_root_near(corpus_dir, _is_root, levels_up=4)
+    if candidate:
         raise DataError(f"{corpus_dir} is not IEMOCAP itself, {candidate} is; use --corpus_dir {candidate}")
     raise DataError(
         f"{corpus_dir} is not IEMOCAP: it holds no Session1 with dialog/EmoEvaluation; "
@@ -120,10 +122,7 @@ def find_root(corpus_dir: Path) -> Path:
 
 
 def _is_root(folder: Path) -> bool:
-    try:
-        return any((folder / session / "dialog" / "EmoEvaluation").is_dir() for session in SESSIONS)
-    except OSError:
-        return False
+    return any((folder / session / "dialog" / "EmoEvaluation").is_dir() for session in SESSIONS)
 
 
 def _listing(folder: Path, pattern: str, findings: Findings) -> list[Path]:
@@ -131,10 +130,13 @@ def _listing(folder: Path, pattern: str, findings: Findings) -> list[Path]:
     if not folder.is_dir():
         findings.miss("is missing", folder)
         return []
-    junk = sum(path.name.startswith(".") for path in folder.iterdir())
+    found: list[Path] = []
+    with findings.collect():
+        found = list_folder(folder)
+    junk = sum(path.name.startswith(".") for path in found)
     if junk:
         findings.warn("hidden files such as macOS's ._* (ignored)", junk)
-    return sorted(folder.glob(pattern), key=lambda path: path.name.encode())
+    return sorted((path for path in found if fnmatchcase(path.name, pattern)), key=lambda path: path.name.encode())
 
 
 def _find_wavs(folder: Path, findings: Findings) -> dict[str, Path]:

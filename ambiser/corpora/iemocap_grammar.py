@@ -9,7 +9,6 @@ from pathlib import Path
 from ambiser.corpora.corpus import Rating, Vote, is_utf8
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.near_misses import explain_content
-from ambiser.errors import DataError
 
 TURN = re.compile(r"(Ses0[1-5])([FM])_(impro\d\d[ab]?|script\d\d_\d[ab]?)_([FM])(\d{3})")
 CODES = {
@@ -70,7 +69,7 @@ def read_evaluation(path: Path, findings: Findings) -> dict[str, Turn]:
             )
         else:
             turns[turn.turn] = turn
-    if not turns:
+    if lines and not turns:
         what = explain_content(path)
         findings.miss(f"contains no turns; the file is {what or 'empty or cut off'}", path)
     return turns
@@ -104,7 +103,8 @@ def _read_lines(path: Path, findings: Findings) -> list[str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        findings.error(f"cannot be read: {error.strerror}", path)
+        return []
     findings.note_input(path, content)
     for number, line in enumerate(content.split(b"\n"), start=1):
         if not is_utf8(line):

@@ -52,6 +52,8 @@ def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
     pairs = {name: read_pairs(folder / name, findings) for name in ("wav.scp", "utt2spk")}
     pairs |= {name: read_pairs(folder / name, findings, empty=name == "text") for name in names}
     votes = read_votes_of_raters(folder / "votes.tsv", findings)
+    if findings.faults and not (pairs["wav.scp"] and pairs["utt2spk"] and votes):
+        return Corpus("kaldi", [], findings)  # faults of a whole table; others would follow from them
     tables = _Tables(folder, pairs, votes, read_ratings(folder / "attributes.tsv", findings))
     _check_keys(tables, findings)
     _check_genders(tables, findings)

@@ -10,6 +10,7 @@ from ambiser.corpora.corpus import gender_code
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.input_digests import Probe, probe_content
 from ambiser.corpora.msp_grammar import HEADER
+from ambiser.corpora.near_misses import find_root_near
 from ambiser.corpora.text_files import parse_json, read_csv, read_text
 from ambiser.corpora.threads import in_threads
 from ambiser.errors import DataError
@@ -64,8 +65,8 @@ def find_root(corpus_dir: Path) -> Path:
             raise DataError(f"{packed} is still packed; unpack it with: {command}")
     if _is_root(corpus_dir):
         return corpus_dir
-    near = [*sorted(p for p in corpus_dir.iterdir() if p.is_dir()), *list(corpus_dir.resolve().parents)[:3]]
-    for candidate in filter(_is_root, near):
+    candidate = find_root_near(corpus_dir, _is_root, levels_up=3)
+    if candidate:
         raise DataError(f"{corpus_dir} is not MSP-Podcast itself, {candidate} is; use --corpus_dir {candidate}")
     raise DataError(
         f"{corpus_dir} is not MSP-Podcast: it holds no Audios and Labels with labels_consensus.csv or labels.txt; "
@@ -96,9 +97,16 @@ def read_released(root: Path, consensus: Path | None, findings: Findings) -> dic
     """Joins consensus labels, Partitions.txt and Speaker_ids.txt by file; where they differ, the labels count."""
     if consensus is None:
         consensus = _label_folder(root) / "labels.txt"
-    rows = _consensus_rows(consensus, read_text(consensus, findings)) if consensus.is_file() else {}
-    parts = _read_partitions(root, findings)
-    speakers, genders = _read_speakers(root, findings)
+    rows: dict[str, dict[str, str]] = {}
+    parts: dict[str, str] = {}
+    speakers: dict[str, str] = {}
+    genders: dict[str, str] = {}
+    with findings.collect():
+        rows = _consensus_rows(consensus, read_text(consensus, findings), findings) if consensus.is_file() else {}
+    with findings.collect():
+        parts = _read_partitions(root, findings)
+    with findings.collect():
+        speakers, genders = _read_speakers(root, findings)
     released = {}
     for file in sorted(rows.keys() | parts.keys()):
         row = rows.get(file, {})
@@ -161,7 +169,7 @@ def _read_transcript(path: Path) -> tuple[str, Probe]:
     return " ".join(content.partition(b"\n")[0].decode("utf-8", errors="ignore").split()), probe_content(content)
 
 
-def _consensus_rows(path: Path, text: str) -> dict[str, dict[str, str]]:
+def _consensus_rows(path: Path, text: str, findings: Findings) -> dict[str, dict[str, str]]:
     if path.suffix == ".txt":
         matches = (HEADER.fullmatch(line.strip()) for line in text.split("\n"))
         return {match[1]: {"emoclass": match[2]} for match in matches if match}
@@ -177,11 +185,13 @@ def _consensus_rows(path: Path, text: str) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for line, row in rows:
         if len(row) != len(header):
-            raise DataError(f"{path}:{line}: {len(row)} fields where the header has {len(header)}")
+            findings.error(f"the header has {len(header)} fields, the line has {len(row)}", f"{path}:{line}")
+            continue
         fields = dict(zip(header, row, strict=True))
         if fields["filename"] in found:
-            raise DataError(f"{path}:{line}: {fields['filename']} appears twice; remove one line")
-        found[fields["filename"]] = fields
+            findings.error("the file appears twice; remove one line", f"{path}:{line}", fields["filename"])
+        else:
+            found[fields["filename"]] = fields
     return found
 
 

@@ -36,6 +36,8 @@ WORKER = re.compile(r"(WORKER\S*?);\s?(.*);\s?A:\s*([^;]*);\s*V:\s*([^;]*);\s*D:
 HEADER = re.compile(r"(\S+\.wav);\s*([A-Z]);\s*A:([^;]*);\s*V:([^;]*);\s*D:([^;]*);\s*")
 _RATER_COLUMNS = ("workerid", "workers", "worker")
 _COLUMNS = ("emoclass_major", "emoclass_second", "emoact", "emoval", "emodom")
+_NO_RATER = "is not a line of a rater; the file is cut off or damaged"
+_FEW_FIELDS = "has fewer fields than the header; the file is cut off or damaged"
 
 Row = tuple[str, str, str, str, str, str, str, str]  # place, file, rater, primary, secondary, act, val, dom
 
@@ -99,18 +101,15 @@ class Opinions:
 
 
 def read_opinions(path: Path, findings: Findings) -> Opinions:
-    """Reads labels_detailed.csv (columns, or one string a rater), labels_detailed.json or labels.txt.
+    """Reads labels_detailed.csv (columns, or one string per rater), labels_detailed.json or labels.txt.
 
-    Raises:
-        DataError: with file and line, for a header or line that fits none of the forms.
+    A file that cannot be read, and a header or line that fits none of the forms, are faults in the findings.
     """
-    text = read_text(path, findings)
     opinions = Opinions(path, findings)
-    if path.suffix == ".json":
-        return opinions.add(_json_rows(path, text))
-    if path.suffix == ".csv":
-        return opinions.add(_csv_rows(path, text))
-    return opinions.add(_text_rows(path, text))
+    rows = {".json": _json_rows, ".csv": _csv_rows}.get(path.suffix, _text_rows)
+    with findings.collect():
+        opinions.add(rows(path, read_text(path, findings), findings))
+    return opinions
 
 
 def split_worker(text: str) -> tuple[str, str, str, str, str, str] | None:
@@ -141,43 +140,45 @@ def secondary_codes(text: str) -> tuple[str, ...]:
     return tuple(codes)
 
 
-def _csv_rows(path: Path, text: str) -> Iterator[Row]:
+def _csv_rows(path: Path, text: str, findings: Findings) -> Iterator[Row]:
     rows = read_csv(path, text)
     header = [name.strip().casefold() for name in next(rows, (1, []))[1]]
     rater = next((name for name in _RATER_COLUMNS if name in header), "")
     if "filename" in header and "emodetail" in header:
         file, detail = header.index("filename"), header.index("emodetail")
-        yield from _detail_rows(path, rows, file, detail)
+        yield from _detail_rows(path, rows, file, detail, findings)
     elif "filename" in header and rater and set(_COLUMNS) <= set(header):
         places = [header.index(name) for name in ("filename", rater, *_COLUMNS)]
-        yield from _column_rows(path, rows, places)
+        yield from _column_rows(path, rows, places, findings)
     else:
         wanted = "FileName with EmoDetail, or with WorkerID, EmoClass_Major, EmoClass_Second, EmoAct, EmoVal, EmoDom"
         raise DataError(f"{path}:1: the header must hold {wanted}; it holds {', '.join(header) or 'nothing'}")
 
 
-def _detail_rows(path: Path, rows: Iterator[tuple[int, list[str]]], file: int, detail: int) -> Iterator[Row]:
+def _detail_rows(
+    path: Path, rows: Iterator[tuple[int, list[str]]], file: int, detail: int, findings: Findings
+) -> Iterator[Row]:
     for line, row in rows:
         fields = split_worker(row[detail]) if len(row) > max(file, detail) else None
         if fields is None:
-            raise DataError(
-                f"{path}:{line}: is not a line of a rater: {','.join(row)[:80]!r}; the file is cut off or damaged"
-            )
+            findings.error(_NO_RATER, f"{path}:{line}", ",".join(row)[:80])
+            continue
         worker, primary, secondary, act, val, dom = fields
         yield str(line), row[file], worker, primary, secondary, act, val, dom
 
 
-def _column_rows(path: Path, rows: Iterator[tuple[int, list[str]]], places: list[int]) -> Iterator[Row]:
+def _column_rows(
+    path: Path, rows: Iterator[tuple[int, list[str]]], places: list[int], findings: Findings
+) -> Iterator[Row]:
     last, (file, rater, primary, secondary, act, val, dom) = max(places), places
     for line, row in rows:
         if len(row) <= last:
-            raise DataError(
-                f"{path}:{line}: {len(row)} fields where the header has more; the file is cut off or damaged"
-            )
+            findings.error(_FEW_FIELDS, f"{path}:{line}", ",".join(row)[:80])
+            continue
         yield str(line), row[file], row[rater], row[primary], row[secondary], row[act], row[val], row[dom]
 
 
-def _text_rows(path: Path, text: str) -> Iterator[Row]:
+def _text_rows(path: Path, text: str, findings: Findings) -> Iterator[Row]:
     file = ""
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
@@ -189,14 +190,13 @@ def _text_rows(path: Path, text: str) -> Iterator[Row]:
             continue
         fields = split_worker(content)
         if fields is None or not file:
-            raise DataError(
-                f"{path}:{line}: is not a line of a rater: {content[:80]!r}; the file is cut off or damaged"
-            )
+            findings.error(_NO_RATER, f"{path}:{line}", content[:80])
+            continue
         worker, primary, secondary, act, val, dom = fields
         yield str(line), file, worker, primary, secondary, act, val, dom
 
 
-def _json_rows(path: Path, text: str) -> Iterator[Row]:
+def _json_rows(path: Path, text: str, findings: Findings) -> Iterator[Row]:
     """Yields rows of {file: {rater: {...}}} or {file: {"Workers": [{"Name": rater, ...}]}}."""
     names = ("EmoClass_Major", "EmoClass_Second", "EmoAct", "EmoVal", "EmoDom")
     for file, raters in parse_json(path, text).items():
@@ -205,7 +205,8 @@ def _json_rows(path: Path, text: str) -> Iterator[Row]:
         for rater, said in pairs:
             missing = [name for name in names if name not in said]
             if missing:
-                raise DataError(f"{path}: {file}: {rater}: lacks {', '.join(missing)}")
+                findings.error(f"an entry of a rater lacks {', '.join(missing)}", path, f"{file}: {rater}")
+                continue
             yield f"{file}", file, rater, *(_plain(said[name]) for name in names)
 
 

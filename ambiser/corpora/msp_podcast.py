@@ -27,22 +27,24 @@ def read_msp_podcast(corpus_dir: Path, data: Data) -> Corpus:
     The consensus is recomputed from the primary labels (strict plurality), and every file whose released one differs
     is listed. Files of Test3 have no votes: they can be predicted and not scored. A speaker who is not known counts
     as one person per podcast. Left out and listed are labels without a wav, wavs without a label, and files without
-    raters.
+    raters. Faults of files and lines are added to the findings, all of them.
 
     Raises:
-        DataError: the folder is no release, or a file of it has a fault.
+        DataError: the folder is no release, or mixes two.
     """
     findings = Findings(data.allow_incomplete)
     root = find_root(corpus_dir)
     consensus, detailed = find_labels(root)
     released = read_released(root, consensus, findings)
     opinions = read_opinions(detailed, findings)
-    _check_that_they_fit(consensus, detailed, released, opinions)
+    damaged = bool(findings.faults)
+    if not damaged:  # otherwise missing lines would look like another release
+        _check_that_they_fit(consensus, detailed, released, opinions)
     wavs = find_wavs(root, findings)
     unlisted = wavs.keys() - released.keys()
     released |= {file: Released(part=WITHHELD) for file in unlisted if WITHHELD.casefold() in file.casefold()}
     texts = read_transcripts(root, sorted(wavs.keys() & released.keys()), findings)
-    utterances = _join(released, opinions, wavs, texts, detailed=detailed, findings=findings)
+    utterances = _join(released, opinions, wavs, texts, detailed=detailed, damaged=damaged, findings=findings)
     for file in sorted(wavs.keys() - released.keys() - {f"{u.utt}.wav" for u in utterances}):
         findings.drop(Path(file).stem, "has audio but no label")
     _warn_of_gaps(utterances, findings)
@@ -57,10 +59,14 @@ def _join(
     texts: Mapping[str, str],
     *,
     detailed: Path,
+    damaged: bool,
     findings: Findings,
 ) -> list[Utterance]:
-    """Joins labels, votes and audio by file name; lists or refuses what has no partner."""
-    split_known = any(said.part for said in released.values())
+    """Joins labels, votes and audio by file name; lists or refuses what has no partner.
+
+    If label files are `damaged`, utterances without labels stay, so that their audio is checked too.
+    """
+    split_known = any(said.part for said in released.values()) and not damaged
     cut = _is_cut(released, opinions)
     near = _by_folded_stem(wavs) if len(wavs.keys() & released.keys()) < len(released) else {}
     utterances = []
@@ -75,7 +81,7 @@ def _join(
                 findings.drop(Path(file).stem, "has labels but no audio")
         elif split_known and not said.part:
             findings.drop(Path(file).stem, "is in no part of the released split")
-        elif not votes and said.part != WITHHELD:
+        elif not votes and said.part != WITHHELD and not damaged:
             if cut and said.label:
                 findings.leave_out(Path(file).stem, "has a consensus label and no votes; the file is cut off", detailed)
             else:

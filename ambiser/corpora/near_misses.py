@@ -1,6 +1,8 @@
 """Explains why a file is missing or unreadable: another case or extension, a copy, an archive, a placeholder."""
 
+import contextlib
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,6 +45,15 @@ def find_near_miss(path: Path) -> tuple[str, str]:
             return "its folder is still packed", path.parent.name + ending
     above = path.parent.parent / path.name
     return ("it exists one level up", str(above)) if above.is_file() else ("", "")
+
+
+def find_root_near(folder: Path, is_root: Callable[[Path], bool], levels_up: int) -> Path | None:
+    """Returns the folder that is the root of a corpus, one level down or some levels up; None if there is none."""
+    for candidate in (*sorted(p for p in folder.iterdir() if p.is_dir()), *list(folder.resolve().parents)[:levels_up]):
+        with contextlib.suppress(OSError):  # a folder that cannot be read is no better root
+            if is_root(candidate):
+                return candidate
+    return None
 
 
 def explain_content(path: Path) -> str:

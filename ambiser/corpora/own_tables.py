@@ -8,7 +8,6 @@ from ambiser.config.data_keys import LABELS
 from ambiser.corpora.corpus import Rating, Vote
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.near_misses import explain_content
-from ambiser.errors import DataError
 from ambiser.labels.vote_table import SLOTS, SOURCES
 
 ATTRIBUTES = ("valence", "arousal", "dominance")
@@ -101,9 +100,11 @@ def _check_raters(path: Path, votes: dict[str, list[Vote]], findings: Findings, 
 
 def _rows(path: Path, findings: Findings, columns: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yields file:line and the fields by column of every whole line of a tab-separated table with a header."""
-    lines = _numbered_lines(path, findings)
+    lines, earlier = _numbered_lines(path, findings), len(findings.faults)
     header = next(lines, (1, ""))[1].split("\t")
     missing = [name for name in columns if name not in header]
+    if header == [""] and len(findings.faults) > earlier:  # the file cannot be read
+        return
     if missing:
         findings.error(f"the header lacks {', '.join(missing)}", f"{path}:1", "\t".join(header) or "nothing")
         return
@@ -120,7 +121,8 @@ def _numbered_lines(path: Path, findings: Findings) -> Iterator[tuple[int, str]]
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        findings.error(f"cannot be read: {error.strerror}", path)
+        return
     findings.note_input(path, content)
     if content.startswith(codecs.BOM_UTF8):
         findings.warn("tables with a byte order mark (ignored)", where=path)

@@ -32,6 +32,18 @@ def read_text(path: Path, findings: Findings) -> str:
         return content.decode("utf-8-sig", errors="replace")
 
 
+def list_folder(folder: Path) -> list[Path]:
+    """Returns what is in a folder, sorted.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
+
+
 def read_csv(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     """Yields line number and fields of every row that is not empty.
 

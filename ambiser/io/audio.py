@@ -34,11 +34,11 @@ def read_info(path: Path) -> AudioInfo:
         DataError: the file is missing, empty, unreadable or holds no samples.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: is missing")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: is empty (0 bytes)")
     try:
+        if not path.is_file():
+            raise DataError(f"{path}: is missing")
+        if path.stat().st_size == 0:
+            raise DataError(f"{path}: is empty (0 bytes)")
         with open(path, "rb"):  # first, because soundfile reports every system error as "System error"
             info = soundfile.info(str(path))
     except OSError as error:

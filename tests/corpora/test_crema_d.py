@@ -140,7 +140,7 @@ def test_junk_and_a_short_name_are_tolerated(root):
         (
             '"1001_IEO_ANG_XX"',
             '"1001_XYZ_ANG_XX"',
-            r"tabulatedVotes.csv:2: '1001_XYZ_ANG_XX' is not the name of a clip",
+            r"tabulatedVotes.csv:2: is not the name of a clip .*; got '1001_XYZ_ANG_XX'",
         ),
         ('"100002",', '"100002",x', "votes must be whole numbers"),
         ("1001_IEO_FEA_XX", "1001_IEO_ANG_XX", r"tabulatedVotes.csv:5: .*twice; .*1001_IEO_ANG_XX"),
@@ -150,6 +150,30 @@ def test_a_damaged_table_is_named_with_its_line(root, old, new, message):
     edit(table_of(root), old, new)
     with pytest.raises(DataError, match=message):
         checked(read_crema_d(root, DATA))
+
+
+def test_faults_of_all_files_come_at_once(root):
+    edit(table_of(root), '"1001_IEO_ANG_XX"', '"1001_XYZ_ANG_XX"')
+    edit(table_of(root), '"100002",', '"100002",x')
+    edit(root / "VideoDemographics.csv", '"Female"', '"girl"')
+    clip = sorted((root / "AudioWAV").glob("*.wav"))[5]
+    clip.rename(clip.with_suffix(".flac"))
+    corpus = read_crema_d(root, DATA)
+    with pytest.raises(DataError) as error:
+        corpus.findings.refuse(root)
+    lines = str(error.value).split("\n")
+    assert lines[0].startswith(f"4 faults in {root}; correct it and run again:")
+    for line, words in zip(
+        lines[1:],
+        (
+            "tabulatedVotes.csv:2: is not the name",
+            "tabulatedVotes.csv:5: votes must be whole",
+            "Sex must be",
+            "but it exists with another",
+        ),
+        strict=True,
+    ):
+        assert words in line
 
 
 def test_a_negative_number_of_votes(root):

@@ -196,14 +196,42 @@ def test_wavs_without_label_and_names_that_differ_in_case(root):
     [
         ("labels_detailed.csv", "WorkerID", "Rater", r"detailed.csv:1: the header must hold FileName with E"),
         ("labels_consensus.csv", "EmoClass", "Class", r"consensus.csv:1: the header must hold FileName and E"),
-        ("labels_consensus.csv", "0002_0001.wav,", "0002_0001.wav,,", r"consensus.csv:3: 9 fields where the header"),
-        ("labels_consensus.csv", "9001_0003.wav", "9001_0001.wav", r"consensus.csv:4: MSP-.*1_0001.wav appears twice"),
+        (
+            "labels_consensus.csv",
+            "0002_0001.wav,",
+            "0002_0001.wav,,",
+            r"consensus.csv:3: the header has 8 fields, the line has 9",
+        ),
+        (
+            "labels_consensus.csv",
+            "9001_0003.wav",
+            "9001_0001.wav",
+            r"consensus.csv:4: the file appears twice; .*1_0001.wav'",
+        ),
     ],
 )
 def test_damaged_labels_are_named_with_their_line(root, name, old, new, message):
     edit(root / "Labels" / name, old, new)
     with pytest.raises(DataError, match=message):
         checked(read_msp_podcast(root, DATA))
+
+
+def test_faults_of_all_files_come_at_once(root):
+    edit(root / "Labels/labels_consensus.csv", "0002_0001.wav,", "0002_0001.wav,,")
+    path = root / "Labels/labels_detailed.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], "cut,off\n", *lines[2:4], "cut\n", *lines[5:]]))
+    (root / "Speaker_ids.txt").write_bytes("a".encode("utf-16"))
+    corpus = read_msp_podcast(root, DATA)
+    with pytest.raises(DataError) as error:
+        corpus.findings.refuse(root)
+    assert str(error.value).split("\n")[1:] == [
+        "  Labels/labels_consensus.csv:3: the header has 8 fields, the line has 9",
+        "  Speaker_ids.txt: is UTF-16 text; save it as UTF-8",
+        "  Labels/labels_detailed.csv: has fewer fields than the header; the file is cut off or damaged: 2 times, such "
+        "as line 2 'cut,off', line 5 'cut'",
+    ]
+    assert len(corpus.utterances) > 10, "their audio is checked too"
 
 
 @pytest.mark.parametrize("version", ["1.11", "2.0"])
