@@ -26,6 +26,7 @@ def main() -> None:
     from ambiser.report.publish import publish
     from ambiser.report.quoted_scores import quoted_in
     from ambiser.report.results_page import render_report
+    from ambiser.report.sweep_report import sweep_blocks
     from ambiser.report.terminal import render_terminal
     from ambiser.scoring.results_file import read_results
 
@@ -45,6 +46,7 @@ def main() -> None:
         details=details,
         listing=listing,
         quoted=quoted,
+        sweeps=sweep_blocks(layout.exp_dir / "sweeps", layout.exp_dir / "figures"),
         first=tags,
         each=lambda items: progress(items, "draw figures"),
     )

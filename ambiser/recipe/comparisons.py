@@ -31,20 +31,27 @@ def compare_systems(
     """
     from ambiser.scoring.comparison import compare
 
-    metrics = _check_scores(metrics, by, families)
+    metrics = check_scores(metrics, by, families)
     names = list(dict.fromkeys(system.name for system in systems))
     if len(names) < 2:
         raise ConfigError(f"{names[0]} alone cannot be compared; name two or more experiments")
     folds = folds_to_use(systems[0].experiment, list(folds))
-    contenders = [_contender(name, systems, folds) for name in progress(names, "load predictions")]
+    contenders = [
+        load_contender(name, [one for one in systems if one.name == name], folds)
+        for name in progress(names, "load predictions")
+    ]
     score = systems[0].experiment.config.score
     return compare(
         contenders, bins=score.ece_bins, resamples=score.paired_resamples, metrics=metrics, by=by, families=families
     )
 
 
-def _check_scores(metrics: Sequence[str], by: str, families: Sequence[Sequence[str]]) -> list[str]:
-    """Returns the scores to compare."""
+def check_scores(metrics: Sequence[str], by: str, families: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the scores to compare.
+
+    Raises:
+        ConfigError: as `compare_systems`.
+    """
     from ambiser.scoring.compared_groups import metrics_of, usual_scores
 
     known, where = metrics_of(by), f" with --by {by}" if by else ""
@@ -60,11 +67,16 @@ def _check_scores(metrics: Sequence[str], by: str, families: Sequence[Sequence[s
     return list(metrics) or list(dict.fromkeys([*usual_scores(by), *in_families]))
 
 
-def _contender(name: str, systems: list[System], folds: list[int]) -> object:
+def load_contender(name: str, own: Sequence[System], folds: Sequence[int]) -> object:
+    """Returns the `Contender` of the seeds of one experiment, with their predictions.
+
+    Raises:
+        ConfigError: the seeds have different configurations.
+        DataError: stage 7 has not scored one of them.
+    """
     from ambiser.scoring.comparison import Contender
     from ambiser.scoring.results_file import read_results
 
-    own = [system for system in systems if system.name == name]
     results = [read_results(require(one.experiment.layout.results(one.tag), "score")) for one in own]
     if len({one.stamp.config_hash for one in results}) > 1:
         raise ConfigError(

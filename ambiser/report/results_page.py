@@ -30,6 +30,7 @@ def render_report(
     details: Mapping[str, ExperimentDetails],
     listing: Mapping[str, object] | None = None,
     quoted: Sequence[QuotedSystem] = (),
+    sweeps: Sequence[Mapping[str, object]] = (),
     first: Collection[str] = (),
     each: Callable[[Iterable], Iterable] = iter,
 ) -> str:
@@ -41,6 +42,7 @@ def render_report(
         details: what the sections show beside the results, by tag.
         listing: from `ambiser.report.utterance_list.list_utterances`; None for no list.
         quoted: systems of papers, shown beside the experiments of the first table.
+        sweeps: from `ambiser.report.sweep_report.sweep_blocks`.
         first: tags of the experiments that come first and always have a section.
         each: wraps the results while they are drawn (a progress bar).
     """
@@ -58,6 +60,7 @@ def render_report(
         sections=[describe_experiment(one, details.get(one.tag, nothing), figure_dir) for one in each(sections)],
         listing=listing,
         quoted=quoted_block(quoted, tables[0]) if quoted else None,
+        sweeps=sweeps,
         script="" if listing is None else as_script(listing),
         words=[*WORDS, *((m.title, f"{m.meaning}; {m.better} is better") for m in METRICS.values())],
     )

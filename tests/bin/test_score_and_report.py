@@ -17,6 +17,7 @@ from ambiser.io.tables import read_tsv
 from ambiser.report.figure_style import Picture
 from ambiser.report.published_tables import read_summaries
 from ambiser.scoring.results_file import read_results
+from ambiser.scoring.sweep_rows import SweepRow, write_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -210,8 +211,11 @@ def test_an_experiment_without_learning_curves_and_with_one_fold_still_has_a_pag
     (fake_recipe.layout.training("ce-fbank-s1", 1, "distill") / "metrics.jsonl").unlink()
     words = [*fake_recipe.words("ce"), "--folds", "1"]
     run_here(score, words)
+    row = SweepRow("bc", "ce", "jsd", "", None, 0.7, 0.8, 0.1, 0.05, 0.15, 0.01, 0.01, 3, 10, "mini (made up)")
+    write_sweep(fake_recipe.layout.exp_dir / "sweeps" / "gain.tsv", [row])
     run_here(report, words)
     text = (fake_recipe.layout.exp_dir / "report.html").read_text()
+    assert "Differences between experiments (gain)" in text and "[+0.050, +0.150]" in text
     assert "Pooled over only fold 1 of 1 2 3 4 5" in text
     assert "overview" in taken and "ce-fbank-s1-confusion" in taken and "ce-fbank-s1-learning" not in taken
 

@@ -90,10 +90,12 @@ class FakeRecipe:
         make_record(data=config.data.model_dump(mode="json")).write(layout.corpus_record())
         return self
 
-    def train(self, name: str, seed: int = 1, skill: float = 0.5, epochs: int = 6, folds: int = 5) -> "FakeRecipe":
+    def train(
+        self, name: str, seed: int = 1, skill: float = 0.5, epochs: int = 6, folds: int = 5, suffix: str = ""
+    ) -> "FakeRecipe":
         """Writes what stages 3 to 6 write for an experiment: models, learning curves and predictions."""
         config, layout = load_config(CONF / f"{name}.yaml"), self.layout
-        tag = experiment_tag(name, config.ssl, seed)
+        tag = experiment_tag(name, config.ssl, seed, suffix)
         rng = np.random.default_rng([seed, *name.encode()])
         votes = read_votes(layout.table("votes.tsv"))
         for fold in range(1, folds + 1):
