@@ -52,6 +52,11 @@ class Amber(Section):
     target: Literal["votes", "majority"] = Field(
         "votes", description="training target: soft label, or hard label (utterances without a majority are skipped)"
     )
+    utterances: Literal["all", "precise"] = Field(
+        "all",
+        description="training utterances: all, or the precise ones alone, which withholds all votes for ambiguous "
+        "utterances [D]",
+    )
     divergence: Literal["jsd", "kl", "soft_ce"] = Field("jsd", description="divergence D of the objective; JSD [S]")
     student: Literal["A", "T", "AT"] = Field(
         "AT", description="head to score: speech (A), text (T), fusion (AT) [P: for example fusion]"
@@ -93,7 +98,9 @@ class Amber(Section):
     )
     agreement_gate: bool = Field(False, description="scale the guidance by 1 - JSD(p_A, p_T) / log 2 [D]")
     use_prototypes: bool = Field(
-        True, description="after IPR: append the similarities to the prototypes to the heads' input [D]"
+        True,
+        description="after IPR: append to the heads' input the similarities to the prototypes, and the log-posteriors "
+        "of Gaussian prototypes where ipr.predict_by names them [D]",
     )
     freeze_speech: bool = Field(False, description="after IPR: freeze its encoder [D]")
 

@@ -5,32 +5,46 @@ from torch import Tensor, nn
 
 from ambiser.models.attention import CrossAttention
 from ambiser.models.encoder import Architecture, IprNetwork, LayerMix, SpeechEncoder, Standardizer, make_head
+from ambiser.models.gaussian import LEAST_PROB, GaussianPrototypes
 from ambiser.models.prototypes import PrototypeMemory, ambiguous_labels
 
 
 class IprTower(nn.Module):
-    """The speech side of AmbER² after IPR: IPR's hidden vector and, on request, its ambiguous label.
+    """The speech side of AmbER² after IPR: IPR's hidden vector and, on request, what its prototypes say.
 
     Args:
         network: IPR's network.
         memory: its prototypes.
         temperature: τ_p of the ambiguous label.
-        use_prototypes: append the C similarities to the hidden vector.
+        use_prototypes: append the C similarities to the hidden vector, and the C log-posteriors of `gaussian`.
         freeze: do not train the network.
+        gaussian: Gaussian prototypes in the space of pooled features, or None.
     """
 
     def __init__(
-        self, network: IprNetwork, memory: PrototypeMemory, temperature: float, use_prototypes: bool, freeze: bool
+        self,
+        network: IprNetwork,
+        memory: PrototypeMemory,
+        temperature: float,
+        use_prototypes: bool,
+        freeze: bool,
+        gaussian: GaussianPrototypes | None = None,
     ) -> None:
         super().__init__()
         self.network = network.requires_grad_(False) if freeze else network
         self.memory = memory
         self.temperature = temperature
         self.use_prototypes = use_prototypes
+        self.gaussian = gaussian
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Maps a batch of features to (B, H) or (B, H + C)."""
-        return self._compare(self.network.encoder(x, mask))
+        """Maps a batch of features to (B, H), (B, H + C), or (B, H + 2 C) with Gaussian prototypes."""
+        known = self._compare(self.network.encoder(x, mask))
+        if self.gaussian is None:
+            return known
+        # The same floor as in the product with the classifier, so that head A can start as that product.
+        posterior = self.gaussian.posterior(x.flatten(1)).clamp_min(LEAST_PROB).log()  # (B, C)
+        return torch.cat([known, posterior], dim=1)
 
     def frames(self, x: Tensor) -> Tensor:
         """Maps frames (B, T, D) to (B, T, H)."""

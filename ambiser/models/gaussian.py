@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+LEAST_PROB = 1e-6
+"""Probabilities below it count as this much in a product, so that neither side can veto a class."""
+
 
 class GaussianPrototypes(nn.Module):
     """Classifies features (N, F) by class means (C, K) in K whitened principal components.
@@ -80,5 +83,5 @@ class GaussianPrototypes(nn.Module):
 
 def geometric_mean(first: Tensor, second: Tensor, share: float) -> Tensor:
     """Returns first^(1 - share) second^share of probabilities (N, C), scaled so that rows sum to 1."""
-    logs = (1 - share) * first.clamp_min(1e-6).log() + share * second.clamp_min(1e-6).log()
+    logs = (1 - share) * first.clamp_min(LEAST_PROB).log() + share * second.clamp_min(LEAST_PROB).log()
     return logs.softmax(dim=1)

@@ -15,6 +15,7 @@ from ambiser.features.upstreams.finetune import SpeechFront, TextFront
 from ambiser.io.layout import Layout
 from ambiser.models.encoder import Architecture, IprNetwork
 from ambiser.models.fusion import AmberNetwork, FeatureTower, IprTower
+from ambiser.models.gaussian import GaussianPrototypes
 from ambiser.models.prototypes import PrototypeMemory
 from ambiser.train.device import pick_device
 from ambiser.train.distill_task import DistillTask, start_from_ipr
@@ -90,14 +91,16 @@ def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
     frames, after_ipr = config.speech_features.form != "pooled", "prototypes" in config.stages
     if after_ipr:
         memory = PrototypeMemory(classes, architecture.projection, 0)  # prototypes alone, without running targets
+        gaussian = _empty_gaussian(config, shapes)
         tower: nn.Module = IprTower(
             build_ipr(config, shapes),
             memory,
             config.ipr.prototype_temperature,
             settings.use_prototypes,
             settings.freeze_speech,
+            gaussian,
         )
-        width = architecture.hidden + (classes if settings.use_prototypes else 0)
+        width = architecture.hidden + classes * (settings.use_prototypes + (gaussian is not None))
     else:
         front = _speech_front(config)
         layers, dim = feature_sizes(front, shapes)
@@ -156,13 +159,14 @@ def _make_refine(stage: str, config: Config, data: FoldData, before: StageBefore
 
 def _make_distill(config: Config, data: FoldData, before: StageBefore | None) -> DistillTask:
     settings = config.amber
-    check_targets(data, settings.target)
-    check_words(data, settings.target, settings.student)
+    check_targets(data, settings.target, settings.utterances)
+    check_words(data, settings.target, settings.utterances, settings.student)
     network = build_amber(config, data.shapes)
     if config.model.standardize:
         standardize_amber(network, data.train, speech="prototypes" not in config.stages)
     if before is not None:
-        start_from_ipr(network, IprCheckpoint(before.tensors))
+        share = {"gaussian": 1.0, "classifier_and_gaussian": config.gaussian.share}.get(config.ipr.predict_by, 0.0)
+        start_from_ipr(network, IprCheckpoint(before.tensors), share if settings.use_prototypes else 0.0)
     network.to(data.train.soft.device)
     return DistillTask(
         network,
@@ -200,6 +204,14 @@ def _predict_distill(config: Config, tensors: dict[str, Tensor], part: Part, sha
 
 def _architecture(model: Model) -> Architecture:
     return Architecture(model.hidden, model.projection, model.head, model.pooling, model.dropout)
+
+
+def _empty_gaussian(config: Config, shapes: Shapes) -> GaussianPrototypes | None:
+    """Returns Gaussian prototypes to fill from a checkpoint, or None where the heads do not use them."""
+    if config.ipr.predict_by not in USED_BY or not config.amber.use_prototypes:
+        return None
+    features = shapes.layers * shapes.dim
+    return GaussianPrototypes(features, min(config.gaussian.dims, features), len(shapes.classes))
 
 
 def _speech_front(config: Config) -> Divided | None:

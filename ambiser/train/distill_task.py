@@ -13,6 +13,7 @@ from ambiser.losses.evidential import concentrations, misleading_evidence, vote_
 from ambiser.losses.guidance import Objective, amber_loss, scheduled_weight
 from ambiser.models.fusion import AmberNetwork
 from ambiser.train.dev_scores import dev_scores, forward_amber
+from ambiser.train.fold_checks import learned_from
 from ambiser.train.fold_data import Part
 from ambiser.train.ipr_checkpoint import IprCheckpoint
 from ambiser.train.sampling import shuffled_batches
@@ -21,22 +22,29 @@ _ANNEALING_EPOCHS = 10  # the weight of misleading evidence reaches its full val
 
 
 @torch.no_grad()
-def start_from_ipr(network: AmberNetwork, checkpoint: IprCheckpoint) -> None:
+def start_from_ipr(network: AmberNetwork, checkpoint: IprCheckpoint, gaussian_share: float = 0.0) -> None:
     """Fills the speech side from a checkpoint of IPR; head A starts as IPR's classifier.
 
     Args:
         network: its tower is an `IprTower`.
         checkpoint: the last IPR stage.
+        gaussian_share: where the tower has Gaussian prototypes, their exponent b: head A starts as the geometric mean
+            of classifier and prototypes, (1 - b) times the classifier's logits plus b times the log-posteriors.
     """
     tower = network.tower
     tower.network.load_state_dict(checkpoint.network())
     tower.memory.prototypes.copy_(checkpoint.prototypes)
+    if tower.gaussian is not None:
+        tower.gaussian.load_state_dict(checkpoint.gaussian().state_dict())
     if "A" in network.heads:
         head, classifier = network.heads["A"], tower.network.classifier
         # Similarities to prototypes follow the hidden vector and start without weight.
-        head.weight.zero_()  # (C, H) or (C, H + C)
-        head.weight[:, : classifier.in_features].copy_(classifier.weight)
-        head.bias.copy_(classifier.bias)
+        head.weight.zero_()  # (C, H), (C, H + C) or (C, H + 2 C)
+        head.weight[:, : classifier.in_features].copy_((1 - gaussian_share) * classifier.weight)
+        head.bias.copy_((1 - gaussian_share) * classifier.bias)
+        if tower.gaussian is not None:
+            classes = head.out_features
+            head.weight[:, -classes:].copy_(gaussian_share * torch.eye(classes))
 
 
 class DistillTask:
@@ -67,9 +75,8 @@ class DistillTask:
         self.batch, self.epochs = batch, epochs
         self.modules: nn.Module = network
         target, self.counts = train.soft, train.counts  # (N, C) each
-        self.items = torch.arange(len(train))
+        self.items = torch.nonzero(learned_from(train, settings.target, settings.utterances)).flatten().cpu()
         if settings.target == "majority":
-            self.items = torch.nonzero(train.hard >= 0).flatten().cpu()
             target = one_hot(train.hard.clamp_min(0), train.soft.shape[1]).float()
             self.counts = target * train.counts.sum(dim=1, keepdim=True)
         smooth = smooth_labels(target.double().cpu().numpy(), smoothing)  # in float64, so that rows sum to 1

@@ -1,11 +1,12 @@
 """Checks that the training part of a fold has what a stage needs, before anything is trained."""
 
 import torch
+from torch import Tensor
 
 from ambiser.errors import DataError
 from ambiser.io.console import log
 from ambiser.labels.label_view import AMBIGUOUS, PRECISE
-from ambiser.train.fold_data import FoldData
+from ambiser.train.fold_data import FoldData, Part
 
 FEW_PRECISE = 5
 """With fewer precise utterances the mean embedding of a class is a poor prototype, and a warning names the class."""
@@ -55,22 +56,31 @@ def check_ambiguous(data: FoldData, precise: object) -> None:
         )
 
 
-def check_targets(data: FoldData, target: str) -> None:
-    """Checks that a training utterance has the label that `amber.target` names.
+def check_targets(data: FoldData, target: str, utterances: str) -> None:
+    """Checks that a training utterance has the label that `amber.target` and `amber.utterances` name.
 
     Raises:
-        DataError: none has a majority, and the majority is the target.
+        DataError: none is left.
     """
-    if target == "majority" and not (data.train.hard >= 0).any():
+    if not learned_from(data.train, target, "all").any():
         raise DataError(f"fold {data.fold}: no training utterance has a majority; use amber.target=votes")
+    if not learned_from(data.train, target, utterances).any():
+        raise DataError(f"fold {data.fold}: no precise training utterance; use amber.utterances=all")
 
 
-def check_words(data: FoldData, target: str, student: str) -> None:
+def learned_from(train: Part, target: str, utterances: str) -> Tensor:
+    """Returns (N,) true for the utterances that `amber.target` and `amber.utterances` let the heads learn from."""
+    chosen = torch.ones_like(train.hard, dtype=torch.bool) if target == "votes" else train.hard >= 0
+    return chosen & (train.kind == PRECISE) if utterances == "precise" else chosen
+
+
+def check_words(data: FoldData, target: str, utterances: str, student: str) -> None:
     """Checks that a training utterance has words when a head reads text; warns, or refuses a student that needs them.
 
     Args:
         data: the fold.
         target: value of `amber.target`; utterances without a majority are not trained on when it is the target.
+        utterances: value of `amber.utterances`.
         student: head that is scored.
 
     Raises:
@@ -79,7 +89,7 @@ def check_words(data: FoldData, target: str, student: str) -> None:
     has_text = data.train.has_text()
     if has_text is None:
         return
-    if (has_text[data.train.hard >= 0] if target == "majority" else has_text).any():
+    if has_text[learned_from(data.train, target, utterances)].any():
         return
     nothing = f"fold {data.fold}: no training utterance has words"
     if student == "T":

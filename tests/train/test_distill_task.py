@@ -103,6 +103,31 @@ def test_after_ipr_head_a_starts_as_its_classifier_and_sees_its_prototypes():
     assert torch.allclose(seen, ambiguous_labels(embeddings, ipr.memory.prototypes, 0.1), atol=1e-5)
 
 
+def test_after_ipr_with_gaussian_prototypes_head_a_starts_as_their_product_with_the_classifier():
+    ipr = {"predict_by": "classifier_and_gaussian"}
+    config, train = _config(("prototypes", "distill")), make_part()
+    config = Config.model_validate({**config.model_dump(), "ipr": ipr, "gaussian": {"dims": 6, "share": 0.3}})
+    torch.manual_seed(0)
+    first = make_task("prototypes", config, train, train)
+    first.after_epoch()
+    task = make_task("distill", config, train, train, before=("prototypes", first.modules.state_dict()))
+    expected = first.gaussian.probs(train, forward_ipr(first.network, train)[0].softmax(1))
+    assert torch.allclose(forward_amber(task.network, train, config.amber)["A"], expected, atol=1e-5)
+    plain = config.model_copy(update={"amber": config.amber.model_copy(update={"use_prototypes": False})})
+    assert build_amber(plain, SHAPES).tower.gaussian is None
+
+
+def test_votes_for_ambiguous_utterances_are_withheld_from_heads_that_learn_from_precise_ones():
+    train = make_part()
+    task = make_task("distill", _config(utterances="precise"), train, train)
+    assert torch.equal(task.items, torch.nonzero(train.kind == 0).flatten())
+    drawn = torch.cat(list(task.batches(1, torch.Generator().manual_seed(0))))
+    assert sorted(drawn.tolist()) == task.items.tolist()
+    nobody = dataclasses.replace(train, kind=torch.ones_like(train.kind))
+    with pytest.raises(DataError, match="fold 1: no precise training utterance; use amber.utterances=all"):
+        make_task("distill", _config(utterances="precise"), nobody, train)
+
+
 def test_frozen_speech_keeps_the_weights_of_ipr(tmp_path):
     config, train = _config(("prototypes", "distill"), freeze_speech=True), make_part()
     torch.manual_seed(0)
