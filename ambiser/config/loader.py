@@ -152,9 +152,11 @@ class _Layers:
             elif folder == "ssl" and name.isidentifier():
                 self.add({section: {"upstream": name}}, {})  # an upstream of s3prl; stage 0 checks that it exists
             else:
-                known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
+                known = ", ".join(sorted(p.stem for p in (CONF / folder).glob("*.yaml")))
+                key = "speech_features.checkpoint" if folder == "ssl" else "text_features.model"
+                hint = f"; for a folder with weights, add --set {key}=FOLDER" if "/" in name else ""
                 where = origins.get((folder,), "default")
-                self.faults.append(f"{where}: {folder}: conf/{folder} has no {path.name}; available: {known}")
+                self.faults.append(f"{where}: {folder}: conf/{folder} has no {name}.yaml; available: {known}{hint}")
         self.add(above, origins)
 
     def raise_faults(self) -> None:

@@ -138,6 +138,12 @@ def test_an_unknown_text_encoder_lists_the_known_ones(tmp_path):
         load_config(_write(tmp_path / "x.yaml", "text: nothing\n"))
 
 
+def test_a_folder_in_place_of_a_name_is_told_where_it_belongs(tmp_path):
+    expected = "available: .*wavlm_base.*; for a folder with weights, add --set speech_features.checkpoint=FOLDER"
+    with pytest.raises(ConfigError, match=expected):
+        load_config(_write(tmp_path / "x.yaml", "ssl: /models/whisper\n"))
+
+
 def test_a_resolved_configuration_loads_unchanged(tmp_path):
     config = load_config(_write(tmp_path / "x.yaml", "stages: [prototypes, distill]\nlabels: {precise: 0.75}\n"))
     again = load_config(_write(tmp_path / "y.yaml", dump_yaml(config.model_dump(mode="json"))))
