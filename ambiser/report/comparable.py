@@ -56,6 +56,11 @@ class ExperimentRow:
         """The stamp of the first seed."""
         return self.results[0].stamp
 
+    @property
+    def is_oracle(self) -> bool:
+        """Whether training saw withheld references."""
+        return bool(self.stamp.value("policies.oracle"))
+
     def cell(self, metric: str, where: Where) -> Cell:
         """Averages a score over seeds; undefined when it is undefined for one of them."""
         groups = [where(one) for one in self.results]
@@ -146,7 +151,7 @@ def warnings(table: ResultTable) -> list[str]:
 
 def oracle_warning(table: ResultTable) -> list[str]:
     """Returns a line that names the experiments trained with withheld references, or none."""
-    oracles = [row.label for row in table.rows if row.stamp.value("policies.oracle")]
+    oracles = [row.label for row in table.rows if row.is_oracle]
     if not oracles:
         return []
     return [f"Oracles, trained with withheld references and therefore no results: {', '.join(oracles)}."]

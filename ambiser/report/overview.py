@@ -48,9 +48,9 @@ def _baseline(table: ResultTable, differences: Sequence[Difference]) -> Experime
 
 
 def _ranked(table: ResultTable, metric: str) -> list[ExperimentRow]:
-    """Returns the experiments where a score is defined, the best first; equal ones by name."""
+    """Returns the experiments where a score is defined, the best first; equal ones by name. Oracles are no results."""
     sign = -1 if METRICS[metric].better == "higher" else 1
-    cells = [(row.cell(metric, pooled).value, row) for row in table.rows]
+    cells = [(row.cell(metric, pooled).value, row) for row in table.rows if not row.is_oracle]
     known = [(sign * value, row.label, row) for value, row in cells if value is not None]
     return [row for *_, row in sorted(known, key=lambda item: item[:2])]
 
@@ -105,16 +105,20 @@ def _short_table(table: ResultTable, rows: Sequence[ExperimentRow]) -> str:
 
 
 def _command(rows: Sequence[ExperimentRow]) -> str:
-    """Returns the command that trains, scores and publishes the rows again.
+    """Returns the commands, one per upstream, that train, score and publish the rows again.
 
     An experiment is named CONFIG-SSL, or CONFIG-SSL-TAG with `--tag`. Rows with a tag had `--set` options that no table
     holds, so the command leaves them out, and imported predictions too.
     """
     plain = [row for row in rows if row.label.count("-") == 1 and row.stamp.inputs != IMPORTED]
-    configs = sorted(row.label.split("-")[0] for row in plain)
-    seeds = sorted({one.stamp.seed for row in plain for one in row.results} - {None})
-    corpus = [] if rows[0].stamp.made_up else ["--corpus_dir DIR"]
-    words = [*corpus, f'--config "{" ".join(configs)}"', f'--seeds "{" ".join(map(str, seeds))}"', "--publish true"]
+    corpus = "" if rows[0].stamp.made_up else "--corpus_dir DIR "
+    commands = []
+    for ssl in sorted({row.label.split("-")[1] for row in plain}):
+        of_ssl = [row for row in plain if row.label.split("-")[1] == ssl]
+        configs = " ".join(sorted(row.label.split("-")[0] for row in of_ssl))
+        seeds = " ".join(map(str, sorted({one.stamp.seed for row in of_ssl for one in row.results} - {None})))
+        words = f'{corpus}--ssl {ssl} --config "{configs}" --seeds "{seeds}" --publish true'
+        commands.append(f"    ./run.sh {words}\n")
     others = [row.label for row in rows if row not in plain]
     note = f"\nNot made by this command, since other options were set: {', '.join(others)}.\n" if others else ""
-    return f"Made by:\n\n    ./run.sh {' '.join(words)}\n{note}"
+    return f"Made by:\n\n{''.join(commands)}{note}"

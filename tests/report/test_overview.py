@@ -50,3 +50,19 @@ def test_at_most_ten_rows_with_the_baseline_among_them_and_the_command_that_make
     assert "e00 " in command and '--seeds "1" --publish true' in command
     assert "theirs" not in command and "ipr" not in command
     assert "since other options were set: " in text and "ipr-fbank-tag" in text.split("were set: ")[1]
+
+
+def test_each_upstream_has_its_command(made):
+    text = _overview([made("ce-fbank", 0.5, 0.3), made("ce-whisper", 0.6, 0.2), made("jsd-whisper", 0.7, 0.1)])
+    commands = [line.strip() for line in text.splitlines() if "./run.sh" in line]
+    assert ['--ssl fbank --config "ce"' in commands[0], '--ssl whisper --config "ce jsd"' in commands[1]] == [
+        True,
+        True,
+    ]
+
+
+def test_an_oracle_is_never_named_as_the_best(made):
+    oracle = made("oracle_votes-fbank", 0.9, 0.1)
+    oracle.stamp.policies["oracle"] = "votes"
+    text = _overview([made("ce-fbank", 0.5, 0.3), oracle])
+    assert "Highest accuracy: **ce-fbank**" in text and "oracle_votes" not in text
