@@ -11,6 +11,7 @@ import pytest
 from launch.cluster import running
 
 from ambiser.io.console import log
+from ambiser.launch.warm import OWNER
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,8 +50,9 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """The environment for commands: this very Python, and no set-up."""
-    return os.environ | {"AMBISER_PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
+    """The environment for commands: this very Python, no set-up, and one fork server for all recipes."""
+    own = {"AMBISER_PYTHON": sys.executable, "PYTHONPATH": str(ROOT), OWNER: f"{os.getpid()}-tests"}
+    return os.environ | own
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ first_stage=$(value_of stage) last_stage=$(value_of stop_stage) dry_run=$(value_
 
 # ---- running ---------------------------------------------------------------------------------------------------------
 child="" current=$first_stage
+export AMBISER_FORK_SERVER=${AMBISER_FORK_SERVER:-$$-$RANDOM$RANDOM$RANDOM} # the stages share it: ambiser/launch/warm.py
 
 run() { # PROGRAM ARGUMENTS...
   local status=0

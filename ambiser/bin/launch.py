@@ -40,7 +40,8 @@ def _run(args: argparse.Namespace, stage: str, todo: list[Job], experiments: lis
     own = max(e.config.train.processes if e.config.learns() else 0 for e in experiments)
     slots = device_slots(args.nj, use_gpus, own)
     memory_bytes = max(map(memory_of_a_job, experiments))
-    return local.run_jobs(todo, slots=slots, memory_bytes=memory_bytes, description=stage)
+    modules = jobs.MODULES.get(stage, ())
+    return local.run_jobs(todo, slots=slots, memory_bytes=memory_bytes, description=stage, modules=modules)
 
 
 def _describe(args: argparse.Namespace, stage: str, todo: list[Job], experiments: list[Experiment]) -> str:

@@ -22,6 +22,7 @@ from ambiser.io.console import log, progress
 from ambiser.launch.failures import Failure, describe_failures, exit_status, exit_text
 from ambiser.launch.job import Job
 from ambiser.launch.resources import available_memory_bytes
+from ambiser.launch.warm import ForkedProcess, WarmWorkers, connect
 
 GUARD = Path(__file__).with_name("guard.py")
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -34,7 +35,7 @@ class _Process:
     """The process of a job, while it runs and after its end."""
 
     job: Job
-    process: subprocess.Popen
+    process: subprocess.Popen | ForkedProcess
     stream: IO[bytes]
     log_start: int
     device: str | None
@@ -48,7 +49,14 @@ class _Process:
             return 0
 
 
-def run_jobs(jobs: Sequence[Job], *, slots: Sequence[str | None], memory_bytes: int, description: str) -> int:
+def run_jobs(
+    jobs: Sequence[Job],
+    *,
+    slots: Sequence[str | None],
+    memory_bytes: int,
+    description: str,
+    modules: Sequence[str] = (),
+) -> int:
     """Runs the jobs and reports the failed ones.
 
     After a failure no new job starts, and the running ones finish. Ctrl-C and SIGTERM (as KeyboardInterrupt) stop all
@@ -59,6 +67,7 @@ def run_jobs(jobs: Sequence[Job], *, slots: Sequence[str | None], memory_bytes: 
         slots: one entry per job that can run at the same time: its GPU, or None (see `device_slots`).
         memory_bytes: the peak memory of one job; fewer jobs run if less is available, but at least one.
         description: the name of the work, for log lines.
+        modules: what jobs import; a fork server imports them once (see `warm.py`).
 
     Returns:
         0; 2 if all failed jobs have status 2 (errors of the user); else 1.
@@ -66,8 +75,11 @@ def run_jobs(jobs: Sequence[Job], *, slots: Sequence[str | None], memory_bytes: 
     running: list[_Process] = []
     failed: list[_Process] = []
     ended = 0
+    workers = None
     try:
-        for one in progress(_run_pool(jobs, running, failed, deque(slots), memory_bytes), description, len(jobs)):
+        workers = connect(modules, THREADS | os.environ, len(jobs))
+        pool = _run_pool(jobs, running, failed, deque(slots), memory_bytes, workers)
+        for one in progress(pool, description, len(jobs)):
             ended += 1
             seconds = time.monotonic() - one.started
             if not sys.stderr.isatty():
@@ -75,6 +87,8 @@ def run_jobs(jobs: Sequence[Job], *, slots: Sequence[str | None], memory_bytes: 
                 log.info("%s %d/%d  %s: %s in %.1f s", description, ended, len(jobs), one.job.name, outcome, seconds)
     finally:
         _stop(running)
+        if workers is not None:
+            workers.close()
     if failed:
         failures = [Failure(one.job.name, one.status, one.job.log, one.log_start) for one in failed]
         print(describe_failures(failures, len(jobs), len(jobs) - ended), file=sys.stderr)
@@ -83,18 +97,26 @@ def run_jobs(jobs: Sequence[Job], *, slots: Sequence[str | None], memory_bytes: 
 
 
 def _run_pool(
-    jobs: Sequence[Job], running: list[_Process], failed: list[_Process], slots: deque, memory_bytes: int
+    jobs: Sequence[Job],
+    running: list[_Process],
+    failed: list[_Process],
+    slots: deque,
+    memory_bytes: int,
+    workers: WarmWorkers | None,
 ) -> Iterator[_Process]:
     """Yields each process after its end; keeps `running` and `failed` up to date for the caller."""
     waiting = deque(jobs)
     while running or (waiting and not failed):
         while waiting and slots and not failed and _fits(running, memory_bytes):
-            running.append(_start(waiting.popleft(), slots.popleft()))
+            running.append(_start(waiting.popleft(), slots.popleft(), workers))
         ended = [one for one in running if one.process.poll() is not None]
         for one in ended:
             running.remove(one)
             slots.append(one.device)
             _finish(one)
+            if isinstance(one.process, ForkedProcess) and one.process.lost:
+                waiting.appendleft(one.job)  # now a cold start; a training resumes
+                continue
             if one.status:
                 failed.append(one)
             yield one
@@ -108,7 +130,7 @@ def _fits(running: Sequence[_Process], memory_bytes: int) -> bool:
     return not running or available_memory_bytes() - expected >= memory_bytes
 
 
-def _start(job: Job, device: str | None) -> _Process:
+def _start(job: Job, device: str | None, workers: WarmWorkers | None) -> _Process:
     lines = [f"# command: {shlex.join(job.argv)}", f"# host: {socket.gethostname()}", f"# start: {_now()}", ""]
     try:
         job.log.parent.mkdir(parents=True, exist_ok=True)
@@ -121,12 +143,16 @@ def _start(job: Job, device: str | None) -> _Process:
     environment = THREADS | os.environ
     if device is not None:
         environment["CUDA_VISIBLE_DEVICES"] = device
+    process = None if workers is None else workers.start(job.argv, environment, stream)
+    return _Process(job, process or _start_cold(job, environment, stream), stream, log_start, device, time.monotonic())
+
+
+def _start_cold(job: Job, environment: dict[str, str], stream: IO[bytes]) -> subprocess.Popen:
     # -I -S: the guard needs the standard library only, and starts five times as fast.
     command = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), *job.argv]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, start_new_session=True
     )
-    return _Process(job, process, stream, log_start, device, time.monotonic())
 
 
 def _finish(one: _Process) -> None:

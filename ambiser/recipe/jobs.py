@@ -14,7 +14,7 @@ from ambiser.recipe.inputs import speech_dir, unfinished_speech, unfinished_text
 from ambiser.recipe.options import OPTIONS, command_words
 from ambiser.recipe.points import check_dev_majorities, expand
 from ambiser.recipe.systems import folds_to_use
-from ambiser.stages import STAGES, find_stage
+from ambiser.stages import STAGES, TRAINING_STAGES, find_stage
 
 LAUNCHED = tuple(stage.name for stage in STAGES if stage.job)
 """The stages that can run as jobs."""
@@ -22,6 +22,16 @@ JOIN = "join"
 """The second wave of stage 2: joins the parts of the speech features and extracts the text features."""
 ORDER = tuple(wave for name in LAUNCHED for wave in ((name, JOIN) if name == "extract" else (name,)))
 """All waves of jobs; a submission waits for the waves before it."""
+
+MODULES = {
+    **dict.fromkeys(
+        TRAINING_STAGES,
+        # The last two: the first step of an optimizer and the first curve import them.
+        ("ambiser.train.run_stage", "ambiser.recipe.program_options", "torch._dynamo", "torch.utils.tensorboard"),
+    ),
+    "score": ("ambiser.train.run_stage", "ambiser.recipe.score_system", "ambiser.recipe.program_options"),
+}
+"""What the jobs of a stage import: a fork server on this machine imports it once."""
 
 
 def jobs_dir(exp_dir: Path, stage: str) -> Path:
