@@ -1,13 +1,15 @@
 """Transcribes the corpus with Whisper, into a table for text_features.transcripts. Stops and resumes like a stage.
 
+Prints the word error rate against the corpus's own transcripts, where it has any.
 For example, after stage 1: python -m ambiser.bin.transcribe --model openai/whisper-tiny.en --output data/heard
 """
 
 from pathlib import Path
 
 from ambiser.config.feature_keys import FULL_WINDOW_S
-from ambiser.io.console import run_main, set_up_logging
+from ambiser.io.console import log, run_main, set_up_logging
 from ambiser.io.layout import Layout
+from ambiser.io.tables import read_table
 from ambiser.recipe.inputs import wav_paths
 from ambiser.recipe.program_options import Parser
 
@@ -34,9 +36,22 @@ def main() -> None:
     set_up_logging()
     from ambiser.features.extraction.transcripts import RecognizerSettings, transcribe_corpus
 
-    wavs = wav_paths(Layout(args.data_dir, Path("dump"), Path("exp")))
+    layout = Layout(args.data_dir, Path("dump"), Path("exp"))
+    wavs = wav_paths(layout)
     settings = RecognizerSettings(args.model, args.window, args.language)
     transcribe_corpus(wavs, settings, output=args.output, nj=args.nj)
+    _log_word_errors(layout.table("text"), args.output, args.language)
+
+
+def _log_word_errors(references: Path, heard: Path, language: str) -> None:
+    from ambiser.features.extraction.word_errors import count_word_errors
+
+    tables = [read_table(path, allow_empty_value=True) for path in (references, heard) if path.is_file()]
+    errors, words = count_word_errors(*tables, language) if len(tables) == 2 else (0, 0)
+    if words:
+        log.info(
+            "word error rate against %s: %.1f %% (%d of %d words)", references, 100 * errors / words, errors, words
+        )
 
 
 if __name__ == "__main__":
