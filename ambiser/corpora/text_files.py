@@ -1,6 +1,7 @@
 """Reads text, CSV and JSON files of a release, and notes them as inputs of stage 1."""
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +51,7 @@ def read_csv(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     Raises:
         DataError: the text is no CSV.
     """
-    reader = csv.reader(text.splitlines(keepends=True))
+    reader = csv.reader(io.StringIO(text, newline=""))  # splitlines would also split at U+0085 and U+2028
     try:
         for row in reader:
             if row:

@@ -17,6 +17,7 @@ from ambiser.corpora.iemocap import read_release
 from ambiser.corpora.kaldi import read_kaldi
 from ambiser.corpora.msp_podcast import read_msp_podcast
 from ambiser.corpora.parsers import CORPORA
+from ambiser.corpora.text_files import read_csv
 from ambiser.errors import DataError
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_tsv
@@ -381,3 +382,8 @@ def test_a_protocol_that_cannot_be_made_names_those_that_can(folder, tmp_path):
         DataError, match="there are 5; with this corpus data.protocol can be speaker_folds with data.folds=3"
     ):
         prepare_data(folder, data, Layout(tmp_path / "few", tmp_path, tmp_path))
+
+
+def test_unicode_line_separators_inside_words_do_not_end_a_csv_line():
+    text = 'one\x85two,"three\nfour"\nfive\u2028six,seven\r\n'
+    assert list(read_csv(Path("x.csv"), text)) == [(2, ["one\x85two", "three\nfour"]), (3, ["five\u2028six", "seven"])]
