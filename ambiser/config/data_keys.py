@@ -9,6 +9,7 @@ from ambiser.config.section import Section, Share
 LABELS = (
     "neu", "hap", "exc", "sad", "ang", "fru", "fea", "sur", "dis", "con", "oth",
     "amu", "ann", "cnc", "cnf", "dep", "dsp",  # secondary in MSP-Podcast: amused, annoyed, concerned, confused, ...
+    "bor", "cal",  # boredom (EmoDB), calm (RAVDESS)
 )  # fmt: skip
 PROTOCOLS = (
     "leave_one_session_out",

@@ -24,6 +24,8 @@ WORDS = {
     "cnf": ("confused", "confusion"),
     "dep": ("depressed", "depression"),
     "dsp": ("disappointed", "disappointment"),
+    "bor": ("bored", "boredom"),
+    "cal": ("calm", "calmness"),
 }
 _CODE_OF = {code: code for code in LABELS} | {word: code for code, words in WORDS.items() for word in words}
 

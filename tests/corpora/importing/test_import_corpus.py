@@ -136,7 +136,7 @@ def test_files_that_are_no_table_of_labels(tmp_path, audio, content, message):
 
 
 def test_all_faults_come_at_once_with_line_and_value(tmp_path, audio):
-    text = LONG + "s1_c.flac,Ann,neutral,s1,f,\ns2_a.flac,,sad,s2,m,\ns2_a.flac,Ann,boredom,s2,m,\n,Ann,sad,s2,m,\n"
+    text = LONG + "s1_c.flac,Ann,neutral,s1,f,\ns2_a.flac,,sad,s2,m,\ns2_a.flac,Ann,relief,s2,m,\n,Ann,sad,s2,m,\n"
     with pytest.raises(DataError) as error:
         import_text(tmp_path, audio, text)
     message = str(error.value)
@@ -144,7 +144,7 @@ def test_all_faults_come_at_once_with_line_and_value(tmp_path, audio):
     for fault in (
         "table.csv:6: s1_c.flac: has no audio",
         "table.csv:7: the rater has no name",
-        "table.csv:8: unknown label; map it with --labels WORD=CODE; got 'boredom'",
+        "table.csv:8: unknown label; map it with --labels WORD=CODE; got 'relief'",
         "table.csv:9: the row names no file",
         "gender differs from an earlier row of the utterance: 2 times, such as line 7 'm, male'",
     ):
