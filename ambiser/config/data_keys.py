@@ -20,6 +20,19 @@ PROTOCOLS = (
     "balanced_utterances",
 )
 MINI_CONFLICT = 0.12
+CORPUS_NAMES = (
+    "mini",
+    "iemocap",
+    "msp_podcast",
+    "msp_improv",
+    "crema_d",
+    "meld",
+    "ravdess",
+    "emodb",
+    "nemo",
+    "tess",
+    "kaldi",
+)
 LEAKING = ("random", "balanced_utterances")
 """Protocols that ignore speakers: results are marked as leaking."""
 
@@ -29,9 +42,7 @@ class Data(Section):
 
     omitted_at_default: ClassVar = ("mini_conflict",)
 
-    corpus: Literal["mini", "iemocap", "msp_podcast", "crema_d", "kaldi"] = Field(
-        "mini", description="corpus parser, in ambiser/corpora"
-    )
+    corpus: Literal[CORPUS_NAMES] = Field("mini", description="corpus parser, in ambiser/corpora")
     version: str = Field("", description="release of the corpus, recorded in the stamp of every result")
     protocol: Literal[PROTOCOLS] = Field(
         "leave_one_session_out",

@@ -6,11 +6,13 @@ import resource
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from ambiser.recipe.options import OPTIONS
 
+RECIPES = sorted(path.parent.name for path in (Path(__file__).resolve().parents[2] / "egs").glob("*/run.sh"))
 PROGRAM = re.compile(r"^\S*python\S* -m ambiser\.bin\.(\w+)")
 
 
@@ -212,13 +214,23 @@ def test_all_folds_are_named_by_naming_none(mini):
         assert "--folds" not in command
 
 
-@pytest.mark.parametrize("recipe", ["crema_d", "iemocap", "kaldi", "mini", "msp_podcast"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_run_scripts_are_one_call_with_the_names_of_the_recipe(root, recipe):
     lines = (root / f"egs/{recipe}/run.sh").read_text().splitlines()
     assert len(lines) <= 25
     code = " ".join(line.strip(" \\") for line in lines if line and not line.startswith("#"))
     call = code.partition(" exec ")[2]
     assert re.fullmatch(r'../../tools/recipe.sh --config "[a-z0-9_ ]+"( --corpus_dir "[^"]+")? -- "\$@"', call)
+
+
+@pytest.mark.parametrize("recipe", ["emodb", "meld", "msp_improv", "nemo", "ravdess", "tess"])
+def test_a_dry_run_names_the_experiments_and_the_folder_of_the_corpus(run, root, recipe):
+    script = root / f"egs/{recipe}/run.sh"
+    found = commands(run(script, "--dry_run", "true", "--stop_stage", 1))
+    assert [command[2] for command in found] == ["ambiser.bin.check", "ambiser.bin.prepare"]
+    experiments = re.search(r'--config "([^"]+)"', script.read_text())[1].split()
+    assert values(found[0], "--config") == [f"conf/{name}.yaml" for name in experiments]
+    assert values(found[1], "--corpus_dir")[0].startswith("downloads/")
 
 
 def test_a_recipe_runs_from_anywhere_through_a_path_with_a_blank(run, copy_checkout, tmp_path):

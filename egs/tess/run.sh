@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# TESS (2,800 clips, 2 actresses, acted emotions without votes), random folds that leak speakers; open, see README.md.
+#
+#   ./run.sh --corpus_dir /corpora/TESS                    three experiments on five folds
+#   ./run.sh --ssl wavlm_base                              other features
+#   ./run.sh --help                                        all stages and options
+
+set -euo pipefail
+cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")"
+
+exec ../../tools/recipe.sh --config "ce superb smoothing" \
+  --corpus_dir "${TESS:-downloads/TESS}" -- "$@"
