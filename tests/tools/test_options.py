@@ -228,7 +228,7 @@ def test_a_dry_run_names_the_experiments_and_the_folder_of_the_corpus(run, root,
     script = root / f"egs/{recipe}/run.sh"
     found = commands(run(script, "--dry_run", "true", "--stop_stage", 1))
     assert [command[2] for command in found] == ["ambiser.bin.check", "ambiser.bin.prepare"]
-    experiments = re.search(r'--config "([^"]+)"', script.read_text())[1].split()
+    experiments = re.search(r'recipe.sh --config "([^"]+)"', script.read_text())[1].split()
     assert values(found[0], "--config") == [f"conf/{name}.yaml" for name in experiments]
     assert values(found[1], "--corpus_dir")[0].startswith("downloads/")
 
