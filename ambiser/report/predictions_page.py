@@ -11,7 +11,7 @@ from ambiser.report.figure_style import COLORS
 
 _WIDTH, _HEIGHT = 1000, 240
 """Units of the drawing area of the curves; the page scales it."""
-_HEADS = {"A": "speech", "T": "text", "AT": "speech and text together"}
+_HEADS = {"A": "speech", "T": "text", "AT": "both"}
 _VERDICTS = (
     (0.8, "Raters would mostly agree."),
     (0.5, "Raters would often disagree."),

@@ -65,7 +65,7 @@ def test_heads_and_prototypes_are_named():
     text = Tags(render(window(prototype_similarity=cosines, head_jsd_bits=heads))).text
     assert "sad 0.50, happy -0.25" in text
     assert "speech against text" in text and "JSD 0.123 bits" in text
-    assert "speech against speech and text together" in text
+    assert "speech against both" in text
 
 
 def test_curves_have_a_gap_where_no_window_is():

@@ -25,18 +25,28 @@ def main() -> None:
     from ambiser.inference.predict_files import predict_files
     from ambiser.inference.recordings import Cutting
     from ambiser.inference.sources import list_sources
+    from ambiser.inference.speech_detector import SpeechDetector
     from ambiser.inference.words import choose_words
 
     model = load_model(args.model, upstream=args.upstream, text_upstream=args.text_upstream)
     words = choose_words(model, table=args.text, recognizer=args.recognizer, language=args.language)
+    detector = SpeechDetector() if args.vad else None
     sources, faults = list_sources(args.audio, sys.stdin)
-    cutting, page = Cutting(args.window, args.hop, args.channel), PageCollector() if args.html else None
+    cutting, page = Cutting(args.window, args.hop, args.channel, args.vad), PageCollector() if args.html else None
     form, collect = args.format or _format_of(args.output), page.add if page else lambda record: None
     made_by = ", ".join(filter(None, (str(cutting), words.name)))
     writer = Writer(args.output, form, (made_by, model.id), resume=args.resume, collect=collect)
     finished = False
     try:
-        faults |= predict_files(model, sources, writer, cutting=cutting, raters=args.raters, find_words=words.find)
+        faults |= predict_files(
+            model,
+            sources,
+            writer,
+            cutting=cutting,
+            raters=args.raters,
+            find_words=words.find,
+            detector=detector,
+        )
         finished = True
     finally:
         writer.close(finished=finished)
