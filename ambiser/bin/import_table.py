@@ -21,6 +21,13 @@ def main() -> None:
         "--labels", nargs="*", default=[], metavar="WORD=CODE", help="own words for labels; the code - ignores a word"
     )
     parser.add_argument(
+        "--new_labels",
+        nargs="*",
+        default=[],
+        metavar="CODE",
+        help="labels that the built-in ones lack, such as relief",
+    )
+    parser.add_argument(
         "--speaker_pattern", default="", help="regular expression; group 1 in the file name is the speaker"
     )
     parser.add_argument(
@@ -36,6 +43,7 @@ def main() -> None:
         args.out_dir,
         labels=_pairs(args.labels, "--labels"),
         columns=_pairs(args.columns, "--columns"),
+        new_labels=args.new_labels,
         speaker_pattern=args.speaker_pattern,
         allow_incomplete=args.allow_incomplete,
     )

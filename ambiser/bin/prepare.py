@@ -11,14 +11,17 @@ def main() -> None:
     parser = Parser(__doc__, "prepare")
     args = parser.parse_args()
     from ambiser.corpora.data_folder import prepare_data
+    from ambiser.labels.vocabulary import check_classes, read_vocabulary
     from ambiser.report.data_page import render_page
     from ambiser.report.data_statistics import collect_statistics
     from ambiser.report.data_summary import summarize
 
     set_up_logging()
-    first = load_experiments(args)[0]
-    config, layout = first.config, first.layout
+    experiments = load_experiments(args)
+    config, layout = experiments[0].config, experiments[0].layout
     record = prepare_data(args.corpus_dir, config.data, layout)
+    for experiment in experiments:
+        check_classes(experiment.config.labels, read_vocabulary(layout.data_dir / "all"))
     statistics = collect_statistics(record, config.labels, config.score.levels, layout)
     print(summarize(record, statistics, layout))
     page = layout.data_dir / "report.html"

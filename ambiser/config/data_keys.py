@@ -80,9 +80,9 @@ class LabelPolicy(Section):
 
     omitted_at_default: ClassVar = ("least_raters",)
 
-    classes: dict[str, Annotated[list[Literal[LABELS]], Field(min_length=1)]] = Field(
+    classes: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
         {"neutral": ["neu"], "happy": ["hap", "exc"], "angry": ["ang"], "sad": ["sad"]},
-        description="the classes, each with the labels that count for it [I]",
+        description="the classes, each with the labels that count for it; corpus kaldi can declare its own labels [I]",
         min_length=2,
     )
     other_votes: Literal["drop_vote", "drop_utterance", "extra_class"] = Field(

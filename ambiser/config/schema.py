@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ambiser.config.data_keys import Data, LabelPolicy
+from ambiser.config.data_keys import LABELS, Data, LabelPolicy
 from ambiser.config.feature_keys import SpeechFeatures, TextFeatures
 from ambiser.config.gaussian_keys import Gaussian
 from ambiser.config.ipr_keys import Ipr
@@ -81,6 +81,15 @@ class Config(Section):
     distill: DistillOptimization = DistillOptimization()
     train: Train = Train()
     score: Score = Score()
+
+    @model_validator(mode="after")
+    def _labels_are_known(self) -> "Config":
+        """Stage 1 checks the labels of corpus kaldi, which can declare its own."""
+        used = [label for group in self.labels.classes.values() for label in group]
+        unknown = [label for label in used if label not in LABELS]
+        if unknown and self.data.corpus != "kaldi":
+            raise ValueError(f"labels.classes: {', '.join(unknown)} is no label; the labels are {', '.join(LABELS)}")
+        return self
 
     @model_validator(mode="after")
     def _stages_fit(self) -> "Config":

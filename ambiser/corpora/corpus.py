@@ -1,6 +1,6 @@
 """Defines the result of every parser: utterances with the votes and ratings of each rater, and the findings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,20 @@ class Rating(NamedTuple):
     valence: float
     arousal: float
     dominance: float
+
+
+class Cut(NamedTuple):
+    """Which part of its recording an utterance is.
+
+    Attributes:
+        start_s: where it starts.
+        end_s: where it ends; None is the end of the recording.
+        channel: number from 0; None keeps all channels.
+    """
+
+    start_s: float = 0.0
+    end_s: float | None = None
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +89,18 @@ def gender_code(word: str) -> str:
 
 @dataclass
 class Corpus:
-    """A parsed corpus, utterances sorted bytewise by name; `version` is the release, empty if its files do not say."""
+    """A parsed corpus, utterances sorted bytewise by name.
+
+    Attributes:
+        version: the release, empty if its files do not say.
+        cuts: by utterance that is a part or a channel of the file in `wav`.
+        own_labels: codes of labels that the corpus declares in addition to the built-in ones.
+    """
 
     name: str
     utterances: list[Utterance]
     findings: Findings
     made_up: bool = False
     version: str = ""
+    own_labels: tuple[str, ...] = ()
+    cuts: dict[str, Cut] = field(default_factory=dict)

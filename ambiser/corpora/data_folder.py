@@ -10,6 +10,7 @@ from ambiser.config import differing_keys
 from ambiser.config.data_keys import LEAKING, Data
 from ambiser.corpora.audio_headers import Measured, measure_audio
 from ambiser.corpora.corpus import Corpus, Utterance
+from ambiser.corpora.cuts import cut_audio
 from ambiser.corpora.data_tables import check_tables, remove_stale, write_folds, write_tables
 from ambiser.corpora.folds import Split, make_folds
 from ambiser.corpora.input_digests import refuse_changes, write_inputs
@@ -73,13 +74,14 @@ def find_record(layout: Layout, settings: dict[str, object]) -> CorpusRecord | N
 
 
 def write_corpus(corpus: Corpus, *, settings: dict[str, object], data: Data, layout: Layout) -> CorpusRecord:
-    """Reads the audio headers, writes every table and fold, checks them, and writes corpus.json last.
+    """Cuts recordings, reads the audio headers, writes and checks tables and folds, and writes corpus.json last.
 
     Raises:
         DataError: no utterance is left, the corpus cannot be split as asked, or a fold leaks.
     """
     root = Path(settings["corpus_dir"])
     _leave_out(corpus, data.leave_out)
+    recordings = cut_audio(corpus, layout.data_dir / "cut")
     measured = measure_audio(corpus)
     corpus.findings.refuse(root, layout.data_dir / "faults.tsv")
     kept = measured.kept
@@ -97,7 +99,7 @@ def write_corpus(corpus: Corpus, *, settings: dict[str, object], data: Data, lay
     write_tsv(layout.table("warnings.tsv"), ["what", "where"], places)
     write_folds(split.folds, layout)
     check_tables(layout, split.folds)
-    write_inputs(layout, root, corpus.findings.inputs, {u.wav: measured.probes[u.utt] for u in kept})
+    write_inputs(layout, root, corpus.findings.inputs, recordings | {u.wav: measured.probes[u.utt] for u in kept})
     record = make_record(corpus, measured, split, leaks=leaks, settings=settings, data=data)
     record.write(layout.corpus_record())
     return record

@@ -8,6 +8,7 @@ from ambiser.corpora.corpus import Corpus, Utterance
 from ambiser.errors import DataError
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_list, read_table, write_list, write_table, write_tsv
+from ambiser.labels.vocabulary import OWN_LABELS
 from ambiser.labels.vote_table import COLUMNS as VOTE_COLUMNS
 
 ATTRIBUTES = ("valence", "arousal", "dominance")
@@ -41,6 +42,8 @@ def write_tables(corpus: Corpus, utterances: list[Utterance], durations_s: Mappi
         table = {u.utt: getattr(u, attribute) for u in utterances if getattr(u, attribute)}
         if table:
             write_table(layout.table(name), table)
+    if corpus.own_labels:
+        write_list(layout.table(OWN_LABELS), corpus.own_labels)
     votes = ((u.utt, v.rater, v.source, v.slot, v.label) for u in utterances for v in u.votes)
     write_tsv(layout.table("votes.tsv"), list(VOTE_COLUMNS), votes)
     write_tsv(layout.table("attributes.tsv"), RATING_COLUMNS, _rating_rows(utterances))

@@ -93,7 +93,7 @@ def _find_change(check: tuple[dict[str, str], Path, dict[Path, frozenset[str]], 
         # ctime too: cp -p and rsync restore mtime
         if status.st_size == int(row["size"]) and max(status.st_mtime, status.st_ctime) < recorded_s:
             return ""
-        probe = _probe_audio_file(path) if row["kind"] == "audio" else probe_content(path.read_bytes())
+        probe = probe_file(path) if row["kind"] == "audio" else probe_content(path.read_bytes())
     except OSError as error:
         return f"{row['path']} ({error.strerror})"
     if tuple(map(str, probe)) == (row["size"], row["checksum"]):
@@ -101,7 +101,8 @@ def _find_change(check: tuple[dict[str, str], Path, dict[Path, frozenset[str]], 
     return str(path) if row["kind"] == "output" else row["path"]
 
 
-def _probe_audio_file(path: Path) -> Probe:
+def probe_file(path: Path) -> Probe:
+    """Returns the probe of an audio file."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         return probe_audio(descriptor)[1]

@@ -6,23 +6,25 @@ from pathlib import Path
 from ambiser.config.data_keys import Data
 from ambiser.corpora.corpus import Corpus, Rating, Utterance, Vote, gender_code
 from ambiser.corpora.findings import Findings
-from ambiser.corpora.own_tables import read_pairs, read_ratings, read_votes_of_raters
+from ambiser.corpora.own_tables import read_own_labels, read_pairs, read_ratings, read_votes_of_raters
+from ambiser.corpora.segment_tables import make_cuts, read_channels, read_segments
 from ambiser.errors import DataError
+from ambiser.labels.vocabulary import OWN_LABELS
 
 NEEDED = ("wav.scp", "utt2spk", "votes.tsv")
 BY_UTTERANCE = ("text", "utt2session", "utt2rec", "utt2part", "utt2label", "utt2acted")
 _PARTS = {"train": "Train", "training": "Train", "test": "Test1"} | dict.fromkeys(
     ("dev", "development", "valid", "validation", "val"), "Development"
 )
-_UNREAD = ("segments", "reco2file_and_channel")
 
 
 @dataclass(frozen=True)
 class _Tables:
-    """The tables of a directory, by name and key, with the votes and ratings per utterance."""
+    """The tables of a directory, by name and key, with recording (of segments), votes and ratings per utterance."""
 
     folder: Path
     pairs: dict[str, dict[str, str]]
+    recordings: dict[str, str]
     votes: dict[str, list[Vote]]
     ratings: dict[str, list[Rating]]
 
@@ -34,6 +36,8 @@ class _Tables:
 def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
     """Reads a folder with wav.scp, utt2spk and votes.tsv, and optional tables.
 
+    With segments, wav.scp lists recordings, and utterances are parts of them.
+
     Faults are added to the findings, all of them; see egs/kaldi/README.md for the tables.
 
     Raises:
@@ -44,22 +48,21 @@ def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
         raise DataError(f"{folder} is not a data directory with votes: {', '.join(missing)} not found")
-    for name in _UNREAD:
-        if (folder / name).is_file():
-            remedy = "cut the recordings into one file per utterance, and remove the table"
-            findings.error(f"is not read: wav.scp must name one file per utterance; {remedy}", folder / name)
     names = [name for name in ("spk2gender", *BY_UTTERANCE) if (folder / name).is_file()]
     pairs = {name: read_pairs(folder / name, findings) for name in ("wav.scp", "utt2spk")}
     pairs |= {name: read_pairs(folder / name, findings, empty=name == "text") for name in names}
-    votes = read_votes_of_raters(folder / "votes.tsv", findings)
+    segments, channels = read_segments(folder, findings), read_channels(folder, findings)
+    pairs["wav.scp"], cuts, recordings = make_cuts(pairs["wav.scp"], segments, channels, folder, findings)
+    own = read_own_labels(folder / OWN_LABELS, findings)
+    votes = read_votes_of_raters(folder / "votes.tsv", findings, own)
     if findings.faults and not (pairs["wav.scp"] and pairs["utt2spk"] and votes):
         return Corpus("kaldi", [], findings)  # faults of a whole table; others would follow from them
-    tables = _Tables(folder, pairs, votes, read_ratings(folder / "attributes.tsv", findings))
+    tables = _Tables(folder, pairs, recordings, votes, read_ratings(folder / "attributes.tsv", findings))
     _check_keys(tables, findings)
     _check_genders(tables, findings)
     utterances = [utterance for utt in pairs["wav.scp"] if (utterance := _read_utterance(utt, tables, findings))]
     _list_strangers(tables, findings)
-    return Corpus("kaldi", utterances, findings)
+    return Corpus("kaldi", utterances, findings, own_labels=own, cuts=cuts)
 
 
 def _read_utterance(utt: str, tables: _Tables, findings: Findings) -> Utterance | None:
@@ -92,7 +95,7 @@ def _read_utterance(utt: str, tables: _Tables, findings: Findings) -> Utterance 
         text=tables.entry("text", utt),
         votes=tuple(tables.votes.get(utt, ())),
         ratings=tuple(tables.ratings.get(utt, ())),
-        recording=tables.entry("utt2rec", utt),
+        recording=tables.entry("utt2rec", utt) or tables.recordings.get(utt, ""),
         part=_PARTS.get(part.casefold(), part),
         acted=tables.entry("utt2acted", utt),
     )

@@ -8,6 +8,7 @@ from ambiser.config.data_keys import LABELS
 from ambiser.corpora.corpus import Rating, Vote
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.near_misses import explain_content
+from ambiser.labels.vocabulary import is_code
 from ambiser.labels.vote_table import SLOTS, SOURCES
 
 ATTRIBUTES = ("valence", "arousal", "dominance")
@@ -41,14 +42,29 @@ def read_pairs(path: Path, findings: Findings, *, empty: bool = False) -> dict[s
     return table
 
 
-def read_votes_of_raters(path: Path, findings: Findings) -> dict[str, list[Vote]]:
-    """Reads votes.tsv: columns utt, rater, label, and optionally source and slot, in any order."""
+def read_own_labels(path: Path, findings: Findings) -> tuple[str, ...]:
+    """Reads own_labels: a code per line, which the built-in labels lack."""
+    codes = list(read_pairs(path, findings, empty=True)) if path.is_file() else []
+    for code in codes:
+        if code in LABELS:
+            findings.error("the label is built in; remove the line", path, code)
+        elif not is_code(code):
+            findings.error("a label must be of small letters, digits and _, a letter first", path, code)
+    return tuple(code for code in codes if code not in LABELS)
+
+
+def read_votes_of_raters(path: Path, findings: Findings, own: tuple[str, ...] = ()) -> dict[str, list[Vote]]:
+    """Reads votes.tsv: columns utt, rater, label, and optionally source and slot, in any order.
+
+    Labels are the built-in ones and the `own` ones of the corpus.
+    """
+    labels = (*LABELS, *own)
     votes: dict[str, list[Vote]] = {}
     repeated = total = 0
     for where, row in _rows(path, findings, ("utt", "rater", "label")):
         total += 1
         source, slot = row.get("source", SOURCES[0]), row.get("slot", SLOTS[0])
-        known = (("label", row["label"], LABELS), ("source", source, SOURCES), ("slot", slot, SLOTS))
+        known = (("label", row["label"], labels), ("source", source, SOURCES), ("slot", slot, SLOTS))
         wrong = [(name, value, words) for name, value, words in known if value not in words]
         for name, value, words in wrong:
             findings.error(f"{name} must be one of {', '.join(words)}", where, value or "nothing")

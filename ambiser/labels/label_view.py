@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ambiser.config.data_keys import LABELS, LabelPolicy
+from ambiser.config.data_keys import LabelPolicy
 from ambiser.errors import ConfigError
 from ambiser.labels.dawid_skene import dawid_skene
+from ambiser.labels.vocabulary import check_classes
 from ambiser.labels.vote_table import ANONYMOUS, SLOTS, SOURCES, VoteTable
 
 PRECISE, AMBIGUOUS, NEITHER = 0, 1, 2
@@ -59,7 +60,11 @@ def view_labels(votes: VoteTable, labels: LabelPolicy, utts: Iterable[str] | Non
         votes: all votes of the corpus.
         labels: the policies.
         utts: the utterances to label; None takes all that have votes.
+
+    Raises:
+        ConfigError: a class has a label that the corpus lacks.
     """
+    check_classes(labels, votes.labels)
     names = votes.utts if utts is None else sorted(set(utts), key=lambda k: k.encode("utf-8"))
     ballots = _count_ballots(votes, labels, names)
     tally = _tally(ballots, labels, len(names))
@@ -83,7 +88,7 @@ def view_unlabelled(labels: LabelPolicy, utts: Iterable[str]) -> LabelView:
     For prediction only: nothing may be trained or scored on it.
     """
     names = sorted(set(utts), key=lambda k: k.encode("utf-8"))
-    _, classes, _ = _merge_labels(labels)
+    classes = (*labels.classes, *(["other"] if labels.other_votes == "extra_class" else []))
     shape = (len(names), len(classes))
     none = np.full(len(names), -1, np.int64)
     kind = np.full(len(names), NEITHER, np.int8)
@@ -97,12 +102,16 @@ def smooth_labels(soft: np.ndarray, e: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Ballots:
-    """The counted votes as (E,) columns: row of the utterance, rater with source, primary or not, label."""
+    """The counted votes as (E,) columns: row of the utterance, rater with source, primary or not, label.
+
+    vocabulary: the names of the labels.
+    """
 
     row: np.ndarray
     voter: np.ndarray
     primary: np.ndarray
     label: np.ndarray
+    vocabulary: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -125,9 +134,9 @@ class _Tally:
 
 def _tally(ballots: _Ballots, labels: LabelPolicy, n: int) -> _Tally:
     """Sums the ballots of n utterances."""
-    classes, inside, options = _merge(_label_mass(ballots, labels, n, secondary=False), labels)
+    classes, inside, options = _merge(_label_mass(ballots, labels, n, secondary=False), labels, ballots.vocabulary)
     if labels.secondary_weight > 0:
-        _, inside, _ = _merge(_label_mass(ballots, labels, n, secondary=True), labels)
+        _, inside, _ = _merge(_label_mass(ballots, labels, n, secondary=True), labels, ballots.vocabulary)
     best = options.max(axis=1)
     tied = options >= best[:, None] - _EPSILON
     winner = np.where(tied.sum(axis=1) == 1, tied.argmax(axis=1), -1)
@@ -168,7 +177,8 @@ def _count_ballots(votes: VoteTable, labels: LabelPolicy, names: list[str]) -> _
     if not labels.include_self:
         counted &= votes.source == SOURCES.index("outside")
     voter = votes.rater[counted].astype(np.int64) * len(SOURCES) + votes.source[counted]
-    return _Ballots(rows[counted], voter, votes.slot[counted] == SLOTS.index("primary"), votes.label[counted])
+    primary = votes.slot[counted] == SLOTS.index("primary")
+    return _Ballots(rows[counted], voter, primary, votes.label[counted], votes.labels)
 
 
 def _label_mass(ballots: _Ballots, labels: LabelPolicy, n: int, *, secondary: bool) -> np.ndarray:
@@ -184,8 +194,8 @@ def _label_mass(ballots: _Ballots, labels: LabelPolicy, n: int, *, secondary: bo
             has_second = np.isin(voter, voter[~primary])
             weights = np.where(primary & has_second, 1 - labels.secondary_weight, weights)
         weights = weights / given[inverse]
-    flat = np.bincount(row * len(LABELS) + label, weights=weights, minlength=n * len(LABELS))
-    return flat.reshape(n, len(LABELS))
+    width = len(ballots.vocabulary)
+    return np.bincount(row * width + label, weights=weights, minlength=n * width).reshape(n, width)
 
 
 def _fit_dawid_skene(
@@ -196,29 +206,31 @@ def _fit_dawid_skene(
         raise ConfigError(
             "labels.aggregate: dawid_skene needs named raters, and those of this corpus are anonymous; use votes"
         )
-    one_hot, _, _ = _merge_labels(labels)
+    one_hot, _, _ = _merge_labels(labels, ballots.vocabulary)
     class_of = np.where(one_hot.any(axis=1), one_hot.argmax(axis=1), -1)[ballots.label]
     chosen = ballots.primary & (class_of >= 0) & kept[ballots.row]
     row = (np.cumsum(kept) - 1)[ballots.row[chosen]]
     return dawid_skene(row, ballots.voter[chosen], class_of[chosen], n_items=int(kept.sum()), n_classes=len(classes))
 
 
-def _merge_labels(labels: LabelPolicy) -> tuple[np.ndarray, tuple[str, ...], list[int]]:
+def _merge_labels(labels: LabelPolicy, vocabulary: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...], list[int]]:
     """Returns which label belongs to which class as (labels, C), the class names, and the labels outside."""
-    members = {name: [LABELS.index(label) for label in group] for name, group in labels.classes.items()}
+    members = {name: [vocabulary.index(label) for label in group] for name, group in labels.classes.items()}
     taken = {i for group in members.values() for i in group}
-    outside = [i for i in range(len(LABELS)) if i not in taken]
+    outside = [i for i in range(len(vocabulary)) if i not in taken]
     if labels.other_votes == "extra_class":
         members["other"], outside = outside, []
-    counts_for = np.zeros((len(LABELS), len(members)), bool)
+    counts_for = np.zeros((len(vocabulary), len(members)), bool)
     for column, group in enumerate(members.values()):
         counts_for[group, column] = True
     return counts_for, tuple(members), outside
 
 
-def _merge(mass: np.ndarray, labels: LabelPolicy) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+def _merge(
+    mass: np.ndarray, labels: LabelPolicy, vocabulary: tuple[str, ...]
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """Returns the classes, their mass (N, C), and the mass of all options (N, C + labels outside the classes)."""
-    counts_for, classes, outside = _merge_labels(labels)
+    counts_for, classes, outside = _merge_labels(labels, vocabulary)
     inside = np.stack([mass[:, group].sum(axis=1) for group in counts_for.T], axis=1)
     return classes, inside, np.concatenate([inside, mass[:, outside]], axis=1)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ambiser.config.data_keys import LABELS
 from ambiser.errors import DataError
+from ambiser.labels.vocabulary import read_vocabulary
 
 COLUMNS = ("utt", "rater", "source", "slot", "label")
 SOURCES = ("outside", "self")
@@ -21,7 +22,8 @@ _CHUNK_BYTES = 2**23
 class VoteTable:
     """All votes of a corpus, one entry of every column for each label given.
 
-    utts and raters are names, sorted bytewise; the columns hold indices into them, into SOURCES, SLOTS and LABELS.
+    utts and raters are names, sorted bytewise; the columns hold indices into them, into SOURCES, SLOTS and `labels`,
+    the vocabulary of the corpus.
     """
 
     utts: list[str]
@@ -31,17 +33,19 @@ class VoteTable:
     source: np.ndarray
     slot: np.ndarray
     label: np.ndarray
+    labels: tuple[str, ...] = LABELS
 
 
 def read_votes(path: Path) -> VoteTable:
-    """Reads votes.tsv.
+    """Reads votes.tsv; the labels are the built-in ones and those that the folder declares.
 
     Raises:
         DataError: with file and line: a header, a number of fields, a source, a slot or a label that is not known.
     """
     path = Path(path)
     names: tuple[dict[str, int], dict[str, int]] = ({}, {})
-    vocabularies = [{word: i for i, word in enumerate(words)} for words in (SOURCES, SLOTS, LABELS)]
+    labels = read_vocabulary(path.parent)
+    vocabularies = [{word: i for i, word in enumerate(words)} for words in (SOURCES, SLOTS, labels)]
     chunks: list[list[np.ndarray]] = []
     try:
         with open(path, "rb") as stream:
@@ -63,7 +67,7 @@ def read_votes(path: Path) -> VoteTable:
         (np.concatenate([empty, *parts]) for parts in zip(*chunks, strict=True)) if chunks else [empty] * 5
     )
     (utts, utt), (raters, rater) = _sort_names(names[0], utt), _sort_names(names[1], rater)
-    return VoteTable(utts, raters, utt, rater, *rest)
+    return VoteTable(utts, raters, utt, rater, *rest, labels)
 
 
 def _check_header(path: Path, header: bytes) -> int:

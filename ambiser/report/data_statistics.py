@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ambiser.config.data_keys import LABELS, LabelPolicy
+from ambiser.config.data_keys import LabelPolicy
 from ambiser.corpora.folds import PARTS
 from ambiser.io.corpus_record import CorpusRecord
 from ambiser.io.layout import Layout
@@ -152,8 +152,9 @@ def _raters(votes: VoteTable) -> np.ndarray:
 def _primary_counts(votes: VoteTable) -> np.ndarray:
     """Returns the (M, labels) primary votes of outside raters, for every utterance that has any."""
     chosen = (votes.source == 0) & (votes.slot == 0)
-    flat = votes.utt[chosen].astype(np.int64) * len(LABELS) + votes.label[chosen]
-    counts = np.bincount(flat, minlength=len(votes.utts) * len(LABELS)).reshape(-1, len(LABELS))
+    width = len(votes.labels)
+    flat = votes.utt[chosen].astype(np.int64) * width + votes.label[chosen]
+    counts = np.bincount(flat, minlength=len(votes.utts) * width).reshape(-1, width)
     return counts[counts.sum(axis=1) > 0]
 
 

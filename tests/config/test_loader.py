@@ -43,6 +43,13 @@ def test_setting_a_key_of_a_stage_keeps_the_other_defaults_of_the_stage(tmp_path
     assert loaded == default.model_copy(update={"batch": 8, "clip": 2.0})
 
 
+def test_only_corpus_kaldi_can_have_labels_of_its_own(tmp_path):
+    path = _write(tmp_path / "x.yaml", "labels:\n  classes: {calm: [neu], awed: [awe]}\n")
+    with pytest.raises(ConfigError, match="labels.classes: awe is no label; the labels are neu, hap, "):
+        load_config(path)
+    assert load_config(path, overrides=["data.corpus=kaldi"]).labels.classes["awed"] == ["awe"]
+
+
 def test_classes_are_replaced_not_merged(tmp_path):
     path = _write(tmp_path / "x.yaml", "labels:\n  classes: {calm: [neu, sad], loud: [ang]}\n")
     assert load_config(path).labels.classes == {"calm": ["neu", "sad"], "loud": ["ang"]}

@@ -212,11 +212,6 @@ def test_votes_without_rater_names(folder):
     )
 
 
-def test_segments_are_not_ignored(folder):
-    (folder / "segments").write_text("a b 0 1\n")
-    assert "segments: is not read: wav.scp must name one file per utterance" in message_of(read_kaldi(folder, KALDI))
-
-
 def test_faults_of_a_table_come_together_with_line_and_value(folder):
     path = folder / "votes.tsv"
     lines = path.read_text().splitlines()
@@ -239,6 +234,13 @@ def test_tables_with_a_byte_order_mark_and_windows_line_ends_are_read(folder):
     assert warnings["tables with Windows line ends (accepted)"] == 1
     path.write_bytes("a b\n".encode("utf-16"))
     assert "text:1: is UTF-16 text; save it as UTF-8" in message_of(read_kaldi(folder, KALDI))
+
+
+def test_own_labels_that_are_no_codes(folder):
+    (folder / "own_labels").write_text("Bored\nneu\nstress\n")
+    message = message_of(read_kaldi(folder, KALDI), folder)
+    assert "own_labels: a label must be of small letters, digits and _, a letter first; got 'Bored'" in message
+    assert "own_labels: the label is built in; remove the line; got 'neu'" in message
 
 
 def test_an_unsorted_table_is_one_line(folder):

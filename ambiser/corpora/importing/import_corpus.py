@@ -3,6 +3,7 @@
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from ambiser.corpora.findings import Findings
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.importing.table_forms import ImportedTable, read_label_table
 from ambiser.errors import ConfigError, DataError
-from ambiser.io.tables import write_table, write_tsv
+from ambiser.io.tables import write_list, write_table, write_tsv
+from ambiser.labels.vocabulary import OWN_LABELS
 from ambiser.labels.vote_table import COLUMNS as VOTE_COLUMNS
 
 READABLE = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au")
@@ -46,6 +48,7 @@ def import_table(
     *,
     labels: dict[str, str],
     columns: dict[str, str],
+    new_labels: Sequence[str] = (),
     speaker_pattern: str = "",
     allow_incomplete: bool = False,
 ) -> ImportedCorpus:
@@ -57,13 +60,14 @@ def import_table(
         out_dir: the new data directory.
         labels: own words and their codes.
         columns: own names of columns.
+        new_labels: codes of labels that the built-in vocabulary lacks; written to own_labels.
         speaker_pattern: regular expression whose first group is the speaker in the name of the file.
         allow_incomplete: leave out rows without audio, votes or speaker.
 
     Raises:
         DataError: the table or the audio has faults; all are listed in out_dir/faults.tsv.
     """
-    findings, words = Findings(allow_incomplete), LabelWords(labels)
+    findings, words = Findings(allow_incomplete), LabelWords(labels, new_labels)
     table = read_label_table(table_path, words, findings, columns)
     audio = find_audio(audio_dir)
     matched: dict[str, tuple[str, Path]] = {}
@@ -74,6 +78,8 @@ def import_table(
     kept = {utt: matched[utt] for utt in sorted(speakers)}
     if not kept:
         raise DataError(f"{table_path}: no row has audio, votes and a speaker; see {audio_dir}")
+    if words.new_labels:
+        write_list(out_dir / OWN_LABELS, words.new_labels)
     votes = _write(out_dir, table, kept, speakers, findings)
     files = {utt: path for utt, (_, path) in kept.items()}
     left_over = sorted({str(path) for paths in audio.values() for path in paths} - set(map(str, files.values())))

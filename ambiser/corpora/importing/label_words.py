@@ -1,10 +1,11 @@
 """Maps the words that people use for emotions to the codes of the vocabulary."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ambiser.config.data_keys import LABELS
 from ambiser.errors import ConfigError
+from ambiser.labels.vocabulary import is_code
 
 WORDS = {
     "neu": ("neutral", "neutral state", "neutrality", "calm neutral", "n"),
@@ -27,6 +28,7 @@ WORDS = {
     "bor": ("bored", "boredom"),
     "cal": ("calm", "calmness"),
 }
+_NO_CODE = "must be of small letters, digits and _, a letter first"
 _CODE_OF = {code: code for code in LABELS} | {word: code for code, words in WORDS.items() for word in words}
 
 
@@ -35,17 +37,27 @@ class LabelWords:
 
     Args:
         own: words of the user, which count before the built-in ones; the code "-" ignores the word.
+        new_labels: codes that the built-in vocabulary lacks; each is also a word for itself.
 
     Raises:
-        ConfigError: a code is not in the vocabulary.
+        ConfigError: a code is not in the vocabulary, or a new one is built in or no code.
     """
 
-    def __init__(self, own: Mapping[str, str] | None = None) -> None:
+    def __init__(self, own: Mapping[str, str] | None = None, new_labels: Sequence[str] = ()) -> None:
         own = own or {}
+        for code in new_labels:
+            built_in = _CODE_OF.get(_plain(code), "")
+            if built_in or not is_code(code):
+                fault = f"is built in as {built_in}; leave it out" if built_in else _NO_CODE
+                raise ConfigError(f"--new_labels {code}: {fault}")
+        known = (*LABELS, *new_labels)
         for word, code in own.items():
-            if code not in (*LABELS, "-"):
-                raise ConfigError(f"--labels {word}={code}: the code must be - or one of {', '.join(LABELS)}")
-        self._code_of = _CODE_OF | {_plain(word): code for word, code in own.items()}
+            if code not in (*known, "-"):
+                choices = f"- or one of {', '.join(known)}, or declared with --new_labels"
+                raise ConfigError(f"--labels {word}={code}: the code must be {choices}")
+        self.new_labels = tuple(sorted(new_labels))
+        self._code_of = _CODE_OF | {_plain(code): code for code in new_labels}
+        self._code_of |= {_plain(word): code for word, code in own.items()}
         self._seen: dict[str, str] = {}
         self.mapped: Counter[tuple[str, str]] = Counter()
 

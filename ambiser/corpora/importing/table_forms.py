@@ -142,7 +142,7 @@ def _read_code(word: str, words: LabelWords, where: str, findings: Findings) -> 
     """Returns the code of a word; empty for an empty cell, an ignored word, and an unknown one, which is a fault."""
     code = words.code(word) if word else "-"
     if not code:
-        findings.error("unknown label; map it with --labels WORD=CODE", where, word)
+        findings.error("unknown label; map it with --labels WORD=CODE, or declare it with --new_labels", where, word)
     return code.removeprefix("-")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ambiser.config.data_keys import Data
+from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.corpora.data_folder import prepare_data
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.importing.import_corpus import describe_import, import_table
@@ -18,6 +18,8 @@ from ambiser.corpora.importing.table_forms import read_label_table
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table, read_tsv
+from ambiser.labels.label_view import view_labels
+from ambiser.labels.vote_table import read_votes
 
 LONG = """file,annotator,emotion,speaker,sex,transcript
 s1_a.flac,Ann,Neutral,s1,Female,hello there
@@ -144,7 +146,7 @@ def test_all_faults_come_at_once_with_line_and_value(tmp_path, audio):
     for fault in (
         "table.csv:6: s1_c.flac: has no audio",
         "table.csv:7: the rater has no name",
-        "table.csv:8: unknown label; map it with --labels WORD=CODE; got 'relief'",
+        "table.csv:8: unknown label; map it with --labels WORD=CODE, or declare it with --new_labels; got 'relief'",
         "table.csv:9: the row names no file",
         "gender differs from an earlier row of the utterance: 2 times, such as line 7 'm, male'",
     ):
@@ -169,6 +171,36 @@ def test_own_words_and_columns(tmp_path, audio):
         LabelWords({"x": "bored"})
     with pytest.raises(DataError, match="no column 'nobody'; the columns are file, what I heard, who"):
         import_text(tmp_path, audio, text, columns={"speaker": "nobody"})
+
+
+def test_labels_of_ones_own(tmp_path, audio):
+    """Declared labels go through import, stage 1 and the classes."""
+    text = LONG.replace("Bob,NEU", "Bob,Relief").replace("happiness", "gestresst")
+    import_text(tmp_path, audio, text, new_labels=["stress", "relief"], labels={"gestresst": "stress"})
+    assert (tmp_path / "out/own_labels").read_text() == "relief\nstress\n"
+    layout = Layout(tmp_path / "data", tmp_path, tmp_path)
+    prepare_data(tmp_path / "out", Data(corpus="kaldi", protocol="random", folds=3), layout)
+    votes = read_votes(layout.table("votes.tsv"))
+    classes = {"neutral": ["neu"], "relieved": ["relief"], "stressed": ["stress"], "sad": ["sad"]}
+    view = view_labels(votes, LabelPolicy(classes=classes))
+    assert view.counts.tolist() == [[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    with pytest.raises(
+        ConfigError, match=r"labels.classes: awe is no label of this corpus; its .*cal, relief, stress$"
+    ):
+        view_labels(votes, LabelPolicy(classes={**classes, "awed": ["awe"]}))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("sad", "--new_labels sad: is built in as sad; leave it out"),
+        ("boredom", "--new_labels boredom: is built in as bor; leave it out"),
+        ("Awe", "must be of small letters, digits and _"),
+    ],
+)
+def test_labels_that_cannot_be_declared(code, message):
+    with pytest.raises(ConfigError, match=message):
+        LabelWords({}, [code])
 
 
 def test_the_speaker_comes_from_the_file_name(tmp_path, audio):
