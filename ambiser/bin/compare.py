@@ -10,7 +10,7 @@ from ambiser.recipe.program_options import Parser
 from ambiser.recipe.result_folders import systems_of_folders
 from ambiser.recipe.systems import all_systems
 
-DIVISIONS = ("class", "level", "kind", "gender")
+DIVISIONS = ("class", "level", "kind", "gender", "confidence")
 FORMS = ("text", "markdown", "latex", "csv")
 
 
@@ -25,7 +25,11 @@ def main() -> None:
     parser.add_argument(
         "--metrics", nargs="+", default=[], metavar="NAME", help="scores to compare (default: the usual ones)"
     )
-    parser.add_argument("--by", choices=DIVISIONS, default="", help="compare each class, level, kind or gender alone")
+    parser.add_argument(
+        "--by", choices=DIVISIONS, default="",
+        help="compare each class, level, kind, gender or confidence alone; confidence: quarters of the utterances by "
+        "the highest probability that the first experiment predicts",
+    )  # fmt: skip
     parser.add_argument(
         "--family", action="append", default=[], metavar="NAMES",
         help="scores whose p-values are corrected together, as in --family 'accuracy ua'; may be repeated; the other "

@@ -23,7 +23,7 @@ def compare_systems(
         systems: as on the command line.
         folds: to compare on; empty: all.
         metrics: the scores to compare; empty: the usual ones and those of the families.
-        by: class, level, kind or gender; empty: all utterances.
+        by: class, level, kind, gender or confidence; empty: all utterances.
         families: scores whose p-values are corrected together; the other scores are one more family.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The groups of utterances on which systems are compared: all, or by class, level, kind or gender."""
+"""The groups of utterances on which systems are compared: all, or by class, level, kind, gender or confidence."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import numpy as np
 from ambiser.errors import DataError
 from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.class_scores import class_scores
-from ambiser.scoring.group_masks import gender_masks, kind_masks, level_masks
+from ambiser.scoring.group_masks import confidence_masks, gender_masks, kind_masks, level_masks
 from ambiser.scoring.groups import PooledFolds
 from ambiser.scoring.score_names import CLASS_METRICS, METRICS, Metric
 
 COMPARED = ("accuracy", "ua", "macro_f1", "macro_auroc", "bc", "jsd_bits", "r2_pearson", "r2_determination", "ece")
 GROUP_SCORES = ("accuracy", "ua", "macro_auroc", "bc", "jsd_bits")
-DIVISIONS = ("class", "level", "kind", "gender")
+DIVISIONS = ("class", "level", "kind", "gender", "confidence")
 """The values of `--by`."""
 
 Resample = Callable[[PooledFolds, np.ndarray, np.ndarray], dict[str, np.ndarray]]
@@ -53,7 +53,7 @@ def find_groups(by: str, pool: PooledFolds, *, class_names: list[str], levels: l
 
     Args:
         by: one of `DIVISIONS`, or empty for all utterances.
-        pool: of the first system; its masks serve all systems, whose utterances are the same.
+        pool: of the first system and its first seed; its masks serve all systems, whose utterances are the same.
         class_names: in the order of the arrays.
         levels: upper bounds in bits of the levels of ambiguity.
 
@@ -71,6 +71,7 @@ def find_groups(by: str, pool: PooledFolds, *, class_names: list[str], levels: l
         "level": lambda: [(about["name"], mask) for mask, about in level_masks(entropy_bits(pool.soft), levels)],
         "kind": lambda: kind_masks(pool),
         "gender": lambda: gender_masks(pool),
+        "confidence": lambda: confidence_masks(pool),
     }[by]()
     return [_group(pool, name, mask, _of_mask(mask)) for name, mask in masks if mask.any()]
 

@@ -1,4 +1,4 @@
-"""Divides utterances into groups: by level of ambiguity, kind and gender."""
+"""Divides utterances into groups: by level of ambiguity, kind, gender and confidence."""
 
 import numpy as np
 
@@ -52,3 +52,15 @@ def gender_masks(pool: PooledFolds) -> list[tuple[str, np.ndarray]]:
     if pool.genders is None or len(np.unique(pool.genders)) < 2:
         return []
     return [(str(name), pool.genders == name) for name in np.unique(pool.genders)]
+
+
+def confidence_masks(pool: PooledFolds) -> list[tuple[str, np.ndarray]]:
+    """Returns name and mask (N,) of the quarters of the utterances by highest predicted probability, lowest first.
+
+    Equal probabilities stay together, so that quarters may differ in size, and one may be empty.
+    """
+    confidence = pool.probs.max(axis=1)  # (N,)
+    edges = np.quantile(confidence, [0.25, 0.5, 0.75])
+    quarter = np.searchsorted(edges, confidence, side="left")  # (N,), 0..3
+    bounds = [0.0, *edges, 1.0]
+    return [(f"{bounds[i]:.2f} to {bounds[i + 1]:.2f}", quarter == i) for i in range(4)]

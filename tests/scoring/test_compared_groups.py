@@ -1,4 +1,4 @@
-"""Comparisons by class, level, kind and gender, against slow loops over the resamples; families of comparisons."""
+"""Comparisons by class, level, kind, gender and confidence, against slow loops over the resamples; families of comparisons."""
 
 import csv
 import io
@@ -122,6 +122,24 @@ def test_scores_that_a_group_cannot_have_are_left_out(contenders):
     rows = compare(contenders, bins=10, resamples=RESAMPLES, by="kind", metrics=["accuracy", "bc"]).differences
     found = {(row.group, row.metric) for row in rows}
     assert ("no majority", "bc") in found and ("no majority", "accuracy") not in found
+
+
+def test_by_confidence_all_systems_are_compared_on_the_quarters_of_the_first_one(contenders):
+    comparison = compare(contenders, bins=10, resamples=RESAMPLES, by="confidence", metrics=["accuracy"])
+    runs = [[_pooled(folds) for folds in one.runs] for one in contenders]
+    quarters = np.array_split(np.argsort(runs[0][0][0].max(axis=1)), 4)
+    assert [group.utterances for group in comparison.groups] == [len(rows) for rows in quarters] == [35] * 4
+    for row, rows in zip(comparison.differences, quarters, strict=True):
+        once = [np.mean([_accuracy(probs[rows], hard[rows]) for probs, hard in seeds]) for seeds in runs]
+        assert (row.base_score, row.value) == pytest.approx((once[0], once[1] - once[0]))
+
+
+def _pooled(folds):
+    return [np.concatenate([getattr(fold, name) for fold in folds.values()]) for name in ("probs", "hard")]
+
+
+def _accuracy(probs, hard):
+    return (probs.argmax(axis=1) == hard)[hard >= 0].mean()
 
 
 def test_a_corpus_with_one_gender_is_refused_by_gender(contenders):
