@@ -23,6 +23,11 @@ class Gaussian(Section):
         5, description="phases 2 and 3: refinements by ambiguous utterances; 0: precise ones only [D]"
     )
     ambiguous_weight: Share = Field(0.1, description="weight of an ambiguous utterance in a refinement [D]")
+    ambiguous_limit: Positive = Field(
+        0.5,
+        description="ambiguous_weight falls where all ambiguous training utterances would weigh more than this many "
+        "times the precise ones [D]",
+    )
     temperature: Positive = Field(2.0, description="temperature of the class posteriors that refine [D]")
     share: Share = Field(
         0.5, description="'predict_by: classifier_and_gaussian': exponent of the prototypes in the geometric mean [D]"

@@ -57,6 +57,11 @@ class Ipr(Section):
     ambiguous_weight: Annotated[float, Field(ge=0)] = Field(
         1.0, description="weight of ambiguous utterances in the classification loss of phases 2 and 3 [D]"
     )
+    ambiguous_limit: Positive = Field(
+        4.0,
+        description="'ambiguous_loss: threshold': ambiguous_weight falls where all ambiguous training utterances would "
+        "weigh more than this many times the precise ones [D]",
+    )
     class_shares: Literal["none", "dev", "precise"] = Field(
         "none",
         description="'ambiguous_loss: threshold': pull the mean prediction for ambiguous training utterances towards "

@@ -46,7 +46,7 @@ def _unused(config: Config) -> Iterator[str]:
     if not config.ipr.predict_by.endswith("gaussian"):
         yield "gaussian"
     if config.ipr.ambiguous_loss == "pseudo_labels":
-        yield from ("ipr.votes", "ipr.votes_needed", "ipr.class_shares")
+        yield from ("ipr.votes", "ipr.votes_needed", "ipr.class_shares", "ipr.ambiguous_limit")
     if config.ipr.class_shares == "none":
         yield from ("ipr.class_shares_weight", "ipr.class_shares_momentum")
     if not config.needs_text():

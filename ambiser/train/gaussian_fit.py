@@ -8,6 +8,7 @@ from torch.nn.functional import one_hot
 
 from ambiser.config.gaussian_keys import Gaussian
 from ambiser.models.gaussian import GaussianPrototypes, geometric_mean
+from ambiser.train.ambiguous_weight import limit_weight
 from ambiser.train.fold_data import Part
 
 USED_BY = ("gaussian", "classifier_and_gaussian")
@@ -52,8 +53,11 @@ def fit_gaussian(
     gaussian = GaussianPrototypes(features.shape[1], min(settings.dims, features.shape[1]), classes).to(device)
     gaussian.fit_whitening(known)
     gaussian.fit_classes(known, weights, log_prior, **options)
+    weight = limit_weight(
+        settings.ambiguous_weight, settings.ambiguous_limit, precise=len(known), ambiguous=len(unknown)
+    )
     for _ in range(settings.iterations if len(unknown) else 0):
-        soft = settings.ambiguous_weight * gaussian.posterior(unknown, settings.temperature)  # (A, C)
+        soft = weight * gaussian.posterior(unknown, settings.temperature)  # (A, C)
         gaussian.fit_classes(torch.cat([known, unknown]), torch.cat([weights, soft]), log_prior, **options)
     return gaussian
 

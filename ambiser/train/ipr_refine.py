@@ -61,6 +61,7 @@ class RefineTask(IprTask):
     ) -> None:
         super().__init__(network, train, dev, settings, batch=batch)
         self.phase = phase
+        self.ambiguous_weight = settings.ambiguous_weight
         self.wanted = torch.bincount(self.labels[self.precise], minlength=self.classes) / len(self.precise)  # (C,)
         if settings.alignment == "uniform":
             self.wanted = torch.full_like(self.wanted, 1 / self.classes)
@@ -148,8 +149,7 @@ class RefineTask(IprTask):
     def classification_loss(self, logits: Tensor, target: Tensor, precise: int) -> Tensor:
         """Returns the mean loss of a batch, precise utterances first; ambiguous ones have `ipr.ambiguous_weight`."""
         losses = self.classification_losses(logits, target, precise)  # (B,)
-        weight = self.settings.ambiguous_weight
-        return torch.cat([losses[:precise], weight * losses[precise:]]).mean()
+        return torch.cat([losses[:precise], self.ambiguous_weight * losses[precise:]]).mean()
 
     def classification_losses(self, logits: Tensor, target: Tensor, precise: int) -> Tensor:
         """Returns the cross-entropy (B,) of logits (B, C) with targets (B, C)."""

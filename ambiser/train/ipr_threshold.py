@@ -9,6 +9,7 @@ from ambiser.errors import DataError
 from ambiser.labels.label_view import AMBIGUOUS
 from ambiser.losses.class_shares import MeanPrediction, class_share_loss
 from ambiser.losses.threshold import log_ambiguous, log_enough_votes
+from ambiser.train.ambiguous_weight import limit_weight
 from ambiser.train.dev_scores import forward_ipr
 from ambiser.train.fold_data import FoldData, Part
 from ambiser.train.ipr_checkpoint import MEAN_PREDICTION, IprCheckpoint
@@ -27,8 +28,13 @@ class ThresholdTask(RefineTask):
     class_shares: Tensor | None = None
 
     def use_votes(self, votes: int, needed: int) -> None:
-        """Sets the number of raters n and the votes K that make an utterance precise (see `votes_and_needed`)."""
+        """Sets the raters n and the votes K that make an utterance precise, and limits the weight of ambiguous ones.
+
+        n and K come from `votes_and_needed`.
+        """
         self.votes, self.needed = votes, needed
+        weight, limit = self.settings.ambiguous_weight, self.settings.ambiguous_limit
+        self.ambiguous_weight = limit_weight(weight, limit, precise=len(self.precise), ambiguous=len(self.ambiguous))
 
     def use_class_shares(self, shares: Tensor) -> None:
         """Adds the term of `ipr.class_shares` with the wanted shares (C,)."""

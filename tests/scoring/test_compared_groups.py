@@ -1,4 +1,4 @@
-"""Comparisons by class, level, kind, gender and confidence, against slow loops over the resamples; families of comparisons."""
+"""Comparisons by class, level, kind, gender and confidence, against slow loops over the resamples."""
 
 import csv
 import io

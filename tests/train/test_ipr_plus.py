@@ -14,6 +14,7 @@ from ambiser.errors import DataError
 from ambiser.losses.class_shares import class_share_loss
 from ambiser.losses.threshold import log_ambiguous, log_enough_votes
 from ambiser.models.gaussian import GaussianPrototypes, geometric_mean
+from ambiser.train.ambiguous_weight import limit_weight
 from ambiser.train.build import TASKS
 from ambiser.train.dev_scores import dev_scores, forward_ipr
 from ambiser.train.gaussian_fit import fit_gaussian
@@ -36,6 +37,28 @@ def test_the_loss_of_a_batch_is_the_threshold_likelihood_with_the_weight_of_ambi
     enough, none = log_enough_votes(log_probs, 5, 4), log_ambiguous(log_probs, 5, 4)
     expected = -(enough[0, 0] + enough[1, 3] + 0.4 * none[2:].sum()) / 6
     assert task.classification_loss(logits, target, 2).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_ambiguous_utterances_together_weigh_at_most_a_multiple_of_the_precise_ones():
+    train = make_part()
+    precise, ambiguous = int((train.kind == 0).sum()), int((train.kind == 1).sum())
+    assert limit_weight(0.1, 0.5, precise=400, ambiguous=1000) == 0.1
+    assert limit_weight(0.1, 0.5, precise=40, ambiguous=1000) == pytest.approx(0.02)
+    assert limit_weight(0.3, 1.0, precise=5, ambiguous=0) == 0.3
+    keys = {"ambiguous_loss": "threshold", "votes": 5, "votes_needed": 4}
+    task = make_task("update", _config(**keys, ambiguous_limit=0.25), train, train)
+    assert task.ambiguous_weight == pytest.approx(0.25 * precise / ambiguous)
+    assert make_task("update", _config(**keys), train, train).ambiguous_weight == 1.0
+    assert make_task("update", _config(ambiguous_limit=0.25), train, train).ambiguous_weight == 1.0  # pseudo labels
+
+
+def test_few_precise_utterances_keep_their_gaussian_prototypes():
+    train = make_part()
+    precise, ambiguous = (torch.nonzero(train.kind == kind).flatten() for kind in (0, 1))
+    by_limit = fit_gaussian(train, train.hard, precise, ambiguous, Gaussian(dims=6, ambiguous_limit=0.05))
+    weight = 0.05 * len(precise) / len(ambiguous)
+    by_weight = fit_gaussian(train, train.hard, precise, ambiguous, Gaussian(dims=6, ambiguous_weight=weight))
+    assert torch.equal(by_limit.means, by_weight.means)
 
 
 def test_class_shares_pull_the_mean_prediction_of_a_batch_towards_the_votes_of_ambiguous_dev_utterances():
