@@ -35,6 +35,10 @@ TEST = [
 VAD = [
     "silero-vad>=6",  # finds speech in long recordings; brings its model, so that no network is needed
 ]
+EXCHANGE = [
+    "pyarrow",  # votes and labels as Parquet and as data sets of Hugging Face
+    "lhotse>=1.20",  # reads its cuts, with all kinds of audio that they name
+]
 
 setup(
     name="ambiser",
@@ -47,5 +51,5 @@ setup(
     package_data={"ambiser": ["**/*.j2", "py.typed", "models_shipped/**"]},
     entry_points={"console_scripts": ["ambiser=ambiser.bin.ambiser:start"]},
     install_requires=REQUIRES,
-    extras_require={"test": TEST, "vad": VAD},
+    extras_require={"test": TEST, "vad": VAD, "exchange": EXCHANGE},
 )

@@ -9,12 +9,16 @@ COMMANDS = {
     "predict": "predict recordings with a packed model",
     "pack": "pack trained experiments into one folder",
     "info": "show classes, features and scores of a packed model",
+    "export": "write votes, soft labels or features for other programs",
+    "import": "read a corpus of Lhotse or Hugging Face's datasets",
     "score": "stage 7 of a recipe: score experiments",
     "compare": "compare experiments: differences, intervals, p-values",
     "report": "stage 8 of a recipe: tables, figures, a page",
     "check": "stage 0 of a recipe: check configuration, machine and corpus",
 }
 """The sub-commands with their descriptions."""
+_MODULES = {"import": "import_corpus"}
+"""The modules of sub-commands that cannot have their name: it is a keyword of Python."""
 PROGRAMS = ("score", "compare", "report", "check")
 """Sub-commands that are programs of the recipes and run in a recipe's folder, such as egs/mini."""
 
@@ -35,7 +39,7 @@ def main() -> int | None:
         return 2
     sys.argv = [f"ambiser {name}", *words]  # what help and errors of the sub-command show
     package = "ambiser.bin" if name in PROGRAMS else "ambiser.bin.commands"
-    return importlib.import_module(f"{package}.{name}").main()
+    return importlib.import_module(f"{package}.{_MODULES.get(name, name)}").main()
 
 
 def start() -> None:

@@ -1,0 +1,1 @@
+"""Exchanges votes and labels with other toolkits: CSV, Parquet, Hugging Face data sets, Lhotse cuts."""

@@ -1,0 +1,134 @@
+"""Reads a Parquet data set of Hugging Face, such as `ambiser export` writes, as a Kaldi data directory."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ambiser.corpora.corpus import Utterance, Vote, gender_code
+from ambiser.corpora.exchange.kaldi_folder import key_of, write_kaldi_folder
+from ambiser.corpora.findings import Findings
+from ambiser.corpora.importing.label_words import LabelWords
+from ambiser.errors import ConfigError, DataError
+from ambiser.io.files import atomic_open
+from ambiser.labels.vote_table import SLOTS, SOURCES
+
+_BATCH = 64  # rows in memory, which may hold sounds
+
+
+def import_dataset(source: Path, out: Path, *, labels: Mapping[str, str], allow_incomplete: bool = False) -> int:
+    """Writes a data directory from Parquet, and returns the number of utterances.
+
+    Columns: `utt` (else rows get numbers), `audio` (path, or bytes and path as in `datasets.Audio`), `speaker`, and
+    `votes` (list of rater, label, optionally source and slot) or `label` (text, or a ClassLabel); optional are gender,
+    session, recording, part and text.
+
+    Args:
+        source: a Parquet file, or a folder with such files in it or in its folder data.
+        out: the data directory; sounds inside of the table are written to out/wav.
+        labels: own words for labels and their codes.
+        allow_incomplete: leave out rows without audio, votes or speaker.
+
+    Raises:
+        ConfigError: pyarrow is not installed.
+        DataError: there is no Parquet file, or rows have faults; all are listed in out/faults.tsv.
+    """
+    findings, words, made = Findings(allow_incomplete), LabelWords(labels), {}
+    for where, row in _rows(source):
+        utt = key_of(row.get("utt") or f"utt{len(made) + len(findings.left_out):07}")
+        if utt in made:
+            findings.error("another row has this utterance", where, utt)
+        elif (one := _read_row(utt, where, row, words, findings, out)) is not None:
+            made[utt] = one
+    findings.refuse(listing=out / "faults.tsv")
+    write_kaldi_folder(out, list(made.values()), source)
+    return len(made)
+
+
+def _rows(source: Path) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yields place and content of each row."""
+    try:
+        import pyarrow.parquet as parquet
+        from pyarrow import ArrowInvalid
+    except ImportError as error:
+        raise ConfigError("reading Parquet needs the package pyarrow; run pip install 'ambiser[exchange]'") from error
+    files = [source] if source.is_file() else sorted({*source.glob("*.parquet"), *source.glob("data/*.parquet")})
+    if not files:
+        raise DataError(f"{source}: holds no Parquet file; save the data set with Dataset.to_parquet")
+    for file in files:
+        try:
+            table = parquet.ParquetFile(file)
+            names = _class_names(table.schema_arrow.metadata or {})
+            number = 0
+            for batch in table.iter_batches(_BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    if isinstance(row.get("label"), int) and 0 <= row["label"] < len(names):
+                        row["label"] = names[row["label"]]
+                    yield f"{file}:{number}", row
+        except (ArrowInvalid, OSError) as error:
+            raise DataError(f"{file}: is no readable Parquet file: {error}") from error
+
+
+def _class_names(metadata: Mapping[bytes, bytes]) -> list[str]:
+    """Returns the names of a ClassLabel column `label`, from the metadata that the library `datasets` writes."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        return list(features["label"]["names"])
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _read_row(
+    utt: str, where: str, row: Mapping[str, object], words: LabelWords, findings: Findings, out: Path
+) -> Utterance | None:
+    votes = _votes(where, row, words, findings)
+    wav = _audio(utt, row.get("audio"), out)
+    for value, reason in ((votes, "has no votes"), (wav, "has no audio"), (row.get("speaker"), "has no speaker")):
+        if not value:
+            findings.leave_out(utt, reason, where)
+            return None
+    texts = {name: key_of(row.get(name) or "") for name in ("session", "recording", "part")}
+    return Utterance(
+        utt=utt,
+        wav=wav,
+        speaker=key_of(row["speaker"]),
+        gender=gender_code(str(row.get("gender") or "")) or "u",
+        label=key_of(row.get("label") or "") if "votes" in row else "",
+        text=str(row.get("text") or ""),
+        votes=tuple(votes),
+        ratings=(),
+        **texts,
+    )
+
+
+def _votes(where: str, row: Mapping[str, object], words: LabelWords, findings: Findings) -> list[Vote]:
+    given = row.get("votes")
+    if given is None:
+        given = [{"rater": "anon1", "label": row["label"]}] if row.get("label") is not None else []
+    votes = []
+    for number, one in enumerate(given, start=1):
+        code = words.code(str(one.get("label")))
+        source, slot = one.get("source") or SOURCES[0], one.get("slot") or SLOTS[0]
+        if not code:
+            findings.error("is not a known label; map it with --labels WORD=CODE", where, str(one.get("label")))
+        elif source not in SOURCES or slot not in SLOTS:
+            findings.error(
+                f"source must be {' or '.join(SOURCES)}, slot {' or '.join(SLOTS)}", where, f"{source} {slot}"
+            )
+        elif code != "-":
+            votes.append(Vote(key_of(one.get("rater") or f"anon{number}"), source, code, slot))
+    return votes
+
+
+def _audio(utt: str, audio: object, out: Path) -> Path | None:
+    """Returns the file of a sound; bytes inside of the table are written to out/wav."""
+    if isinstance(audio, str):
+        return Path(audio).resolve() if Path(audio).is_file() else None
+    if not isinstance(audio, Mapping):
+        return None
+    if audio.get("bytes"):
+        file = out.resolve() / "wav" / f"{utt.replace('/', '_')}{Path(audio.get('path') or '.wav').suffix or '.wav'}"
+        with atomic_open(file, "wb") as stream:
+            stream.write(audio["bytes"])
+        return file
+    return _audio(utt, audio.get("path"), out)

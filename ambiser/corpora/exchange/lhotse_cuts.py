@@ -1,0 +1,118 @@
+"""Reads Lhotse cuts with votes in their supervisions as a Kaldi data directory."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ambiser.corpora.corpus import Utterance, Vote, gender_code
+from ambiser.corpora.exchange.kaldi_folder import key_of, write_kaldi_folder
+from ambiser.corpora.findings import Findings
+from ambiser.corpora.importing.label_words import LabelWords
+from ambiser.errors import ConfigError, DataError
+from ambiser.io.files import atomic_open
+
+_SAME_S = 0.01  # a cut that differs less from its recording takes the file of the recording
+
+
+def import_cuts(
+    source: Path, out: Path, *, labels: Mapping[str, str], allow_incomplete: bool = False, key: str = "votes"
+) -> int:
+    """Writes a data directory from a manifest of cuts, and returns the number of utterances.
+
+    The votes are in `supervision.custom[KEY]`: a list of labels, a list of {rater, label}, or {label: count}; without
+    it, `custom["emotion"]` is the only vote. A cut that is a whole recording keeps its file; others are cut out to
+    out/wav.
+
+    Args:
+        source: cuts.jsonl or cuts.jsonl.gz.
+        out: the data directory.
+        labels: own words for labels and their codes.
+        allow_incomplete: leave out cuts without audio, votes or speaker.
+        key: of the votes.
+
+    Raises:
+        ConfigError: lhotse is not installed.
+        DataError: the manifest holds no cuts, or cuts have faults; all are listed in out/faults.tsv.
+    """
+    try:
+        from lhotse import CutSet
+    except ImportError as error:
+        raise ConfigError("reading cuts needs the package lhotse; run pip install 'ambiser[exchange]'") from error
+    findings, words, made = Findings(allow_incomplete), LabelWords(labels), {}
+    try:
+        cuts = list(CutSet.from_jsonl_lazy(source))
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise DataError(f"{source}: is no manifest of Lhotse cuts: {error}") from error
+    for cut in cuts:
+        utt = key_of(cut.id)
+        if utt in made:
+            findings.error("another cut has this name", source, utt)
+        elif (one := _read_cut(utt, cut, source, words, findings, out, key)) is not None:
+            made[utt] = one
+    findings.refuse(listing=out / "faults.tsv")
+    write_kaldi_folder(out, list(made.values()), source)
+    return len(made)
+
+
+def _read_cut(
+    utt: str, cut: object, source: Path, words: LabelWords, findings: Findings, out: Path, key: str
+) -> Utterance | None:
+    where = f"{source}: {cut.id}"
+    supervisions = cut.supervisions
+    if len(supervisions) != 1:
+        reason = "has no supervision" if not supervisions else "has several supervisions; cut them apart first"
+        findings.leave_out(utt, reason, where)
+        return None
+    custom = supervisions[0].custom or {}
+    votes = _votes(custom.get(key, custom.get("emotion")), where, words, findings)
+    for value, reason in ((votes, "has no votes"), (supervisions[0].speaker, "has no speaker")):
+        if not value:
+            findings.leave_out(utt, reason, where)
+            return None
+    try:
+        wav = _audio(utt, cut, out)
+    except Exception as error:  # lhotse reads audio with many libraries, each with its own errors
+        findings.leave_out(utt, "has no readable audio", where, str(error).splitlines()[0][:200])
+        return None
+    one = supervisions[0]
+    gender = gender_code(str(one.gender or "")) or "u"
+    texts = {"session": key_of(custom.get("session") or ""), "recording": key_of(one.recording_id)}
+    return Utterance(
+        utt, wav, key_of(one.speaker), gender, label="", text=one.text or "", votes=votes, ratings=(), **texts
+    )
+
+
+def _votes(given: object, where: str, words: LabelWords, findings: Findings) -> tuple[Vote, ...]:
+    if isinstance(given, Mapping):
+        given = [label for label, count in given.items() for _ in range(int(count))]
+    elif isinstance(given, str):
+        given = [given]
+    votes = []
+    for number, one in enumerate(given or [], start=1):
+        rater, label = (one.get("rater"), one.get("label")) if isinstance(one, Mapping) else (None, one)
+        code = words.code(str(label))
+        if not code:
+            findings.error("is not a known label; map it with --labels WORD=CODE", where, str(label))
+        elif code != "-":
+            votes.append(Vote(key_of(rater or f"anon{number}"), "outside", code))
+    return tuple(votes)
+
+
+def _audio(utt: str, cut: object, out: Path) -> Path:
+    """Returns the file of the recording if the cut is all of it, else a new wav of the cut."""
+    import soundfile
+
+    recording = getattr(cut, "recording", None)
+    whole = recording is not None and abs(cut.duration - recording.duration) < _SAME_S and cut.start < _SAME_S
+    sources = recording.sources if whole and not recording.transforms else []
+    if len(sources) == 1 and sources[0].type == "file" and recording.num_channels == 1:
+        path = Path(sources[0].source).resolve()
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing")
+        return path
+    samples = cut.load_audio()  # (channels, samples)
+    path = out.resolve() / "wav" / f"{utt.replace('/', '_')}.wav"
+    with atomic_open(path, "wb") as stream:
+        soundfile.write(stream, np.ascontiguousarray(samples.T), cut.sampling_rate, format="WAV", subtype="FLOAT")
+    return path

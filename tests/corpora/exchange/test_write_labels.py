@@ -1,0 +1,168 @@
+"""Data folders as CSV, Parquet and data sets of Hugging Face, and back; Lhotse cuts."""
+
+import csv
+import gzip
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from make_record import make_record
+
+from ambiser.config.data_keys import Data, LabelPolicy
+from ambiser.corpora.exchange.hugging_face import import_dataset
+from ambiser.corpora.exchange.lhotse_cuts import import_cuts
+from ambiser.corpora.exchange.utterance_rows import read_data_folder
+from ambiser.corpora.exchange.write_labels import write_labels
+from ambiser.corpora.kaldi import read_kaldi
+from ambiser.errors import ConfigError, DataError
+from ambiser.io.tables import read_table, write_list, write_table, write_tsv
+
+VOTES = [
+    ("u1", "r1", "outside", "primary", "hap"),
+    ("u1", "r2", "outside", "primary", "hap"),
+    ("u1", "r3", "outside", "primary", "sad"),
+    ("u2", "r1", "outside", "primary", "ang"),
+    ("u2", "r2", "outside", "primary", "ang"),
+    ("u3", "r1", "outside", "primary", "fru"),
+]
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """What stage 1 writes, for three utterances and one fold."""
+    folder, utts = tmp_path / "data", ["u1", "u2", "u3"]
+    (tmp_path / "sounds").mkdir()
+    for utt in utts:
+        soundfile.write(tmp_path / "sounds" / f"{utt}.wav", np.full(800, 0.1), 16000)
+    write_table(folder / "all" / "wav.scp", {utt: tmp_path / "sounds" / f"{utt}.wav" for utt in utts})
+    write_table(folder / "all" / "utt2spk", {"u1": "s1", "u2": "s1", "u3": "s2"})
+    write_table(folder / "all" / "spk2gender", {"s1": "f", "s2": "u"})
+    write_table(folder / "all" / "text", {"u1": 'so "happy", yes', "u2": "", "u3": "words"})
+    write_table(folder / "all" / "utt2session", dict.fromkeys(utts, "x"))
+    write_table(folder / "all" / "utt2dur", dict.fromkeys(utts, "0.0500"))
+    write_table(folder / "all" / "utt2label", {"u1": "hap", "u2": "ang", "u3": "fru"})
+    write_tsv(folder / "all" / "votes.tsv", ["utt", "rater", "source", "slot", "label"], VOTES)
+    parts = {"train": ["u1"], "dev": [], "test": ["u2", "u3"]}
+    for part, names in parts.items():
+        write_list(folder / "fold1" / part, names)
+    sizes = {"1": {part: len(names) for part, names in parts.items()}}
+    make_record(folds=[1], parts=sizes, utterances=3).write(folder / "corpus.json")
+    return folder
+
+
+@pytest.fixture
+def folder(data_dir):
+    return read_data_folder(data_dir, LabelPolicy())
+
+
+def test_csv_has_labels_parts_and_votes(folder, tmp_path):
+    write_labels(folder, tmp_path / "out", "csv")
+    with open(tmp_path / "out" / "labels.csv", newline="", encoding="utf-8") as stream:
+        first, second, third = csv.DictReader(stream)
+    assert (first["text"], first["hard"], first["kind"]) == ('so "happy", yes', "happy", "ambiguous")
+    soft = [float(first[f"soft_{name}"]) for name in folder.classes]
+    assert soft == pytest.approx([0, 2 / 3, 0, 1 / 3], abs=1e-5)
+    assert (second["hard"], second["kind"], second["fold1"], first["fold1"]) == ("angry", "precise", "test", "train")
+    assert third["left_out"] and third["soft_sad"] == third["hard"] == ""
+    with open(tmp_path / "out" / "votes.csv", newline="", encoding="utf-8") as stream:
+        made = [(row["utt"], row["rater"], row["source"], row["slot"], row["label"]) for row in csv.DictReader(stream)]
+    assert made == VOTES
+
+
+def test_an_existing_folder_and_a_folder_without_data_are_refused(folder, tmp_path):
+    with pytest.raises(ConfigError, match="exists; name a new folder"):
+        write_labels(folder, tmp_path, "csv")
+    with pytest.raises(DataError, match="is no data folder, it has no corpus.json"):
+        read_data_folder(tmp_path, LabelPolicy())
+
+
+@pytest.mark.parametrize("with_audio", [True, False])
+def test_a_data_set_is_imported_as_it_was(folder, data_dir, tmp_path, with_audio):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet was not tested")
+    write_labels(folder, tmp_path / "set", "datasets", with_audio=with_audio)
+    assert import_dataset(tmp_path / "set", tmp_path / "back", labels={}) == 3
+    for name in ("utt2spk", "spk2gender", "text", "utt2session", "utt2label", "votes.tsv"):
+        assert (tmp_path / "back" / name).read_bytes() == (data_dir / "all" / name).read_bytes(), name
+    wavs = read_table(tmp_path / "back" / "wav.scp")
+    assert soundfile.info(wavs["u2"]).frames == 800
+    assert wavs["u2"].startswith(str(tmp_path / ("back/wav" if with_audio else "sounds")))
+    read_kaldi(tmp_path / "back", Data(corpus="kaldi")).findings.refuse()
+
+
+def test_parquet_has_typed_columns(folder, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: Parquet was not tested")
+    write_labels(folder, tmp_path / "out", "parquet")
+    rows = parquet.read_table(tmp_path / "out" / "labels.parquet").to_pylist()
+    assert rows[0]["soft_sad"] == pytest.approx(1 / 3, abs=1e-5) and rows[2]["soft_sad"] is None
+    assert parquet.read_table(tmp_path / "out" / "votes.parquet").num_rows == len(VOTES)
+
+
+def test_a_class_label_of_hugging_face_is_one_vote(tmp_path):
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet was not tested")
+    import pyarrow.parquet as parquet
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(80), 16000)
+    about = json.dumps({"info": {"features": {"label": {"names": ["sadness", "melancholy"], "_type": "ClassLabel"}}}})
+    rows = [{"audio": str(tmp_path / "a.wav"), "label": label, "speaker": "s 1"} for label in (0, 1)]
+    table = arrow.Table.from_pylist(rows).replace_schema_metadata({"huggingface": about})
+    parquet.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="is not a known label; map it with --labels WORD=CODE; got 'melancholy'"):
+        import_dataset(tmp_path / "x.parquet", tmp_path / "out", labels={})
+    import_dataset(tmp_path / "x.parquet", tmp_path / "out", labels={"melancholy": "oth"})
+    labels = [line.split("\t")[4] for line in (tmp_path / "out" / "votes.tsv").read_text().splitlines()]
+    assert labels == ["label", "sad", "oth"]
+    (tmp_path / "x.parquet").write_bytes(b"no parquet")
+    with pytest.raises(DataError, match="x.parquet: is no readable Parquet file"):
+        import_dataset(tmp_path / "x.parquet", tmp_path / "other", labels={})
+
+
+def cut(name, **changes):
+    """A cut as Lhotse writes it, of a recording of 1 s."""
+    recording = {
+        "id": name,
+        "sources": [{"type": "file", "channels": [0], "source": changes.pop("source")}],
+        "sampling_rate": 16000,
+        "num_samples": 16000,
+        "duration": 1.0,
+    }
+    custom = changes.pop("custom", {"votes": {"happy": 2, "sad": 1}})
+    supervision = {"id": name, "recording_id": name, "start": 0, "duration": 1.0, "channel": 0, "text": "hi there"}
+    supervision |= {"speaker": changes.pop("speaker", "s1"), "gender": "F", "custom": custom}
+    base = {"id": name, "start": 0, "duration": 1.0, "channel": 0, "supervisions": [supervision]}
+    return base | {"recording": recording, "type": "MonoCut"} | changes
+
+
+def test_cuts_of_lhotse_become_a_data_directory(tmp_path):
+    pytest.importorskip("lhotse", reason="lhotse is not installed: its cuts were not tested")
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, 16000).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", wave, 16000, subtype="FLOAT")
+    source, votes = str(tmp_path / "a.wav"), {"votes": [{"rater": "r1", "label": "anger"}]}
+    cuts = [cut("whole", source=source), cut("part", source=source, start=0.25, duration=0.5, custom=votes)]
+    manifest = tmp_path / "cuts.jsonl.gz"
+    with gzip.open(manifest, "wt") as stream:
+        stream.writelines(json.dumps(one) + "\n" for one in cuts)
+    assert import_cuts(manifest, tmp_path / "out", labels={}) == 2
+    wavs = read_table(tmp_path / "out" / "wav.scp")
+    assert wavs["whole"] == source
+    np.testing.assert_allclose(soundfile.read(wavs["part"], dtype="float32")[0], wave[4000:12000], atol=1e-6)
+    corpus = read_kaldi(tmp_path / "out", Data(corpus="kaldi"))
+    corpus.findings.refuse()
+    made = {one.utt: one for one in corpus.utterances}
+    assert [vote.label for vote in made["whole"].votes] == ["hap", "hap", "sad"]
+    assert (made["whole"].speaker, made["whole"].gender, made["whole"].text) == ("s1", "f", "hi there")
+    assert [(vote.rater, vote.label) for vote in made["part"].votes] == [("r1", "ang")]
+
+
+def test_cuts_without_votes_speaker_or_audio_are_listed(tmp_path):
+    pytest.importorskip("lhotse", reason="lhotse is not installed: its cuts were not tested")
+    gone = str(tmp_path / "gone.wav")
+    cuts = [cut("a", source=gone, custom={}), cut("b", source=gone, speaker=None), cut("c", source=gone)]
+    manifest = tmp_path / "cuts.jsonl"
+    manifest.write_text("".join(json.dumps(one) + "\n" for one in cuts))
+    with pytest.raises(DataError, match="3 faults"):
+        import_cuts(manifest, tmp_path / "out", labels={})
+    faults = (tmp_path / "out" / "faults.tsv").read_text()
+    assert "has no votes" in faults and "has no speaker" in faults and "has no readable audio" in faults
+    with pytest.raises(DataError, match="holds no utterance with audio, votes and a speaker"):
+        import_cuts(manifest, tmp_path / "out", labels={}, allow_incomplete=True)
