@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from ambiser.errors import ConfigError
 from ambiser.io.console import run_main, set_up_logging
-from ambiser.recipe.program_options import Parser
+from ambiser.recipe.program_options import Parser, parse_pairs
 
 
 def main() -> None:
@@ -41,23 +40,13 @@ def main() -> None:
         args.table,
         args.audio_dir,
         args.out_dir,
-        labels=_pairs(args.labels, "--labels"),
-        columns=_pairs(args.columns, "--columns"),
+        labels=parse_pairs(args.labels, "--labels"),
+        columns=parse_pairs(args.columns, "--columns"),
         new_labels=args.new_labels,
         speaker_pattern=args.speaker_pattern,
         allow_incomplete=args.allow_incomplete,
     )
     print(describe_import(done, args.out_dir))
-
-
-def _pairs(words: list[str], option: str) -> dict[str, str]:
-    pairs = {}
-    for word in words:
-        name, equals, value = word.rpartition("=")
-        if not equals or not name or not value:
-            raise ConfigError(f"{option} {word}: must be NAME=VALUE")
-        pairs[name] = value
-    return pairs
 
 
 if __name__ == "__main__":

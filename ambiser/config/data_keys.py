@@ -15,7 +15,12 @@ PROTOCOLS = (
     "leave_one_session_out",
     "leave_one_speaker_out",
     "speaker_folds",
+    "unseen_test_speaker",
+    "speaker_text_folds",
     "as_released",
+    "across_corpora",
+    "recording_folds",
+    "text_folds",
     "random",
     "balanced_utterances",
 )
@@ -33,7 +38,7 @@ CORPUS_NAMES = (
     "tess",
     "kaldi",
 )
-LEAKING = ("random", "balanced_utterances")
+LEAKING = ("recording_folds", "text_folds", "random", "balanced_utterances")
 """Protocols that ignore speakers: results are marked as leaking."""
 
 
@@ -46,15 +51,16 @@ class Data(Section):
     version: str = Field("", description="release of the corpus, recorded in the stamp of every result")
     protocol: Literal[PROTOCOLS] = Field(
         "leave_one_session_out",
-        description="test part of a fold: one session, one speaker, a set of speakers, the released test part, random "
-        "utterances, or utterances balanced by the entropy of their votes [S]; the last two leak speakers (results are "
-        "marked)",
+        description="test part of a fold: one session, one speaker, a set of speakers, one speaker with dev from the "
+        "training speakers, a set of speakers with a set of texts, the released test part, another corpus, a set of "
+        "recordings, a set of texts, random utterances, or utterances balanced by the entropy of their votes [S]; the "
+        "last four leak speakers (results are marked)",
     )
     dev: Literal["next_session", "previous_session"] = Field(
         "next_session", description="dev part: the session (or set) after or before the test session"
     )
     folds: Annotated[int, Field(ge=3)] = Field(
-        5, description="number of folds, for speaker_folds, random and balanced_utterances"
+        5, description="number of folds, where the test part is a set that is dealt"
     )
     test_part: Literal["Test1", "Test2"] = Field("Test1", description="released test part, for as_released")
     allow_leaks: bool = Field(

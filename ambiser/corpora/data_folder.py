@@ -12,11 +12,12 @@ from ambiser.corpora.audio_headers import Measured, measure_audio
 from ambiser.corpora.corpus import Corpus, Utterance
 from ambiser.corpora.cuts import cut_audio
 from ambiser.corpora.data_tables import check_tables, remove_stale, write_folds, write_tables
-from ambiser.corpora.folds import Split, make_folds
+from ambiser.corpora.folds import make_folds
 from ambiser.corpora.input_digests import refuse_changes, write_inputs
 from ambiser.corpora.leaks import guard_folds
 from ambiser.corpora.mini.mini_corpus import make_mini
 from ambiser.corpora.parsers import CORPORA
+from ambiser.corpora.rotation import Split
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.console import log
 from ambiser.io.corpus_record import CorpusRecord, read_record
@@ -90,7 +91,7 @@ def write_corpus(corpus: Corpus, *, settings: dict[str, object], data: Data, lay
         raise DataError(f"{root}: no utterance is left; most frequent reasons: {reasons}")
     _compare_names(kept, corpus)
     split = make_folds(kept, data)
-    leaks = guard_folds(split.folds, kept, measured.twins, allowed=data.protocol in LEAKING or data.allow_leaks)
+    leaks = guard_folds(split.guarded(), kept, measured.twins, allowed=data.protocol in LEAKING or data.allow_leaks)
     for folder in (layout.data_dir, layout.data_dir / "all", *layout.data_dir.glob("fold*")):
         remove_stale(folder)
     write_tables(corpus, kept, measured.durations_s, layout)

@@ -1,31 +1,21 @@
 """Makes the folds of every protocol: the utterances for training, for choosing epochs, and for testing."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ambiser.config.data_keys import LEAKING, Data
 from ambiser.corpora.corpus import Utterance
+from ambiser.corpora.disjoint_folds import recording_folds, speaker_text_folds, text_folds, unseen_test_speaker
+from ambiser.corpora.rotation import PARTS, Fold, Split, dev_step, name_dev, need_three, rotate, sort_bytewise
 from ambiser.errors import DataError
 from ambiser.io.files import digest
 from ambiser.labels.entropy import entropy_bits
 
-PARTS = ("train", "dev", "test")
 RELEASED = {"Train": "train", "Development": "dev"}
 _FEWEST_FOLDS = 3
-_STEPS = {"next_session": 1, "previous_session": -1}
-
-Fold = dict[str, list[str]]
-
-
-@dataclass(frozen=True)
-class Split:
-    """The folds of a corpus by number (from 1); `dev` says in words what chooses epochs."""
-
-    folds: dict[int, Fold]
-    dev: str
 
 
 def make_folds(utterances: Sequence[Utterance], data: Data) -> Split:
@@ -48,6 +38,8 @@ def _possible_protocols(utterances: Sequence[Utterance], data: Data) -> list[str
     """Returns the protocols that can be made, with the number of folds if it must be smaller."""
     possible = []
     for name, protocol in PROTOCOLS.items():
+        if name == "across_corpora":  # the lists cannot tell it from as_released
+            continue
         for folds in dict.fromkeys((data.folds, _FEWEST_FOLDS)):
             try:
                 protocol(utterances, data.model_copy(update={"folds": folds}))
@@ -62,7 +54,7 @@ def _possible_protocols(utterances: Sequence[Utterance], data: Data) -> list[str
 def leave_one_session_out(utterances: Sequence[Utterance], data: Data) -> Split:
     """Tests one session per fold: a neighbor chooses epochs, the others train."""
     groups = {u.utt: u.session for u in utterances}
-    return Split(_rotate(groups, step=_STEPS[data.dev], what="sessions"), data.dev)
+    return Split(rotate(groups, step=dev_step(data), what="sessions"), data.dev)
 
 
 def leave_one_speaker_out(utterances: Sequence[Utterance], data: Data) -> Split:
@@ -71,16 +63,16 @@ def leave_one_speaker_out(utterances: Sequence[Utterance], data: Data) -> Split:
     Other speakers of the tested session are in the same recordings, so they are in no part.
     """
     sessions = sorted({u.session for u in utterances})
-    _need_three(sessions, "sessions")
+    need_three(sessions, "sessions")
     folds = {}
     for number, (session, speaker) in enumerate(sorted({(u.session, u.speaker) for u in utterances}), start=1):
-        dev = sessions[(sessions.index(session) + _STEPS[data.dev]) % len(sessions)]
+        dev = sessions[(sessions.index(session) + dev_step(data)) % len(sessions)]
         fold: Fold = {part: [] for part in PARTS}
         for u in utterances:
             if u.session == session and u.speaker != speaker:
                 continue
             fold["test" if u.session == session else "dev" if u.session == dev else "train"].append(u.utt)
-        folds[number] = {part: _sorted(utts) for part, utts in fold.items()}
+        folds[number] = {part: sort_bytewise(utts) for part, utts in fold.items()}
     return Split(folds, data.dev)
 
 
@@ -95,7 +87,7 @@ def speaker_folds(utterances: Sequence[Utterance], data: Data) -> Split:
     dealt = sorted(gender_of, key=lambda speaker: (gender_of[speaker], digest(speaker)))
     set_of = {speaker: i % data.folds for i, speaker in enumerate(dealt)}
     groups = {u.utt: set_of[u.speaker] for u in utterances}
-    return Split(_rotate(groups, step=_STEPS[data.dev], what="sets of speakers"), data.dev.replace("session", "fold"))
+    return Split(rotate(groups, step=dev_step(data), what="sets of speakers"), name_dev(data))
 
 
 def as_released(utterances: Sequence[Utterance], data: Data) -> Split:
@@ -111,14 +103,19 @@ def as_released(utterances: Sequence[Utterance], data: Data) -> Split:
     if empty or "" in fold:
         there = ", ".join(sorted({u.part or "(none)" for u in utterances}))
         raise DataError(f"data.protocol: as_released needs {', '.join(names)} in the release; it has the parts {there}")
-    return Split({1: {part: _sorted(utts) for part, utts in fold.items()}}, "Development")
+    return Split({1: {part: sort_bytewise(utts) for part, utts in fold.items()}}, "Development")
+
+
+def across_corpora(utterances: Sequence[Utterance], data: Data) -> Split:
+    """Makes one fold of the lists that `join_corpora` writes: one corpus for training and dev, another for testing."""
+    return replace(as_released(utterances, data), dev="of the training corpus")
 
 
 def random_folds(utterances: Sequence[Utterance], data: Data) -> Split:
     """Deals utterances into `data.folds` sets without regard to speakers, to compare with papers that do so."""
     dealt = sorted((u.utt for u in utterances), key=digest)
     groups = {utt: i % data.folds for i, utt in enumerate(dealt)}
-    return Split(_rotate(groups, step=_STEPS[data.dev], what="utterances"), data.dev.replace("session", "fold"))
+    return Split(rotate(groups, step=dev_step(data), what="utterances"), name_dev(data))
 
 
 def balanced_utterances(utterances: Sequence[Utterance], data: Data) -> Split:
@@ -137,7 +134,7 @@ def balanced_utterances(utterances: Sequence[Utterance], data: Data) -> Split:
     entropies = {utt: _entropy_bits(counts) for utt, counts in labels.items() if counts}
     dealt = sorted(entropies, key=lambda utt: (entropies[utt], digest(utt)))
     groups = {utt: i % data.folds for i, utt in enumerate(dealt)}
-    return Split(_rotate(groups, step=_STEPS[data.dev], what="utterances"), data.dev.replace("session", "fold"))
+    return Split(rotate(groups, step=dev_step(data), what="utterances"), name_dev(data))
 
 
 def _entropy_bits(counts: Counter) -> float:
@@ -150,32 +147,12 @@ PROTOCOLS: dict[str, Callable[[Sequence[Utterance], Data], Split]] = {
     "leave_one_session_out": leave_one_session_out,
     "leave_one_speaker_out": leave_one_speaker_out,
     "speaker_folds": speaker_folds,
+    "unseen_test_speaker": unseen_test_speaker,
+    "speaker_text_folds": speaker_text_folds,
     "as_released": as_released,
+    "across_corpora": across_corpora,
+    "recording_folds": recording_folds,
+    "text_folds": text_folds,
     "random": random_folds,
     "balanced_utterances": balanced_utterances,
 }
-
-
-def _rotate(group_of: Mapping[str, object], *, step: int, what: str) -> dict[int, Fold]:
-    """Tests every group once; the one `step` further (after the last comes the first) is dev, the others train."""
-    groups = sorted(set(group_of.values()))
-    _need_three(groups, what)
-    members: dict[object, list[str]] = {group: [] for group in groups}
-    for utt in _sorted(group_of):
-        members[group_of[utt]].append(utt)
-    folds = {}
-    for index, tested in enumerate(groups):
-        dev = groups[(index + step) % len(groups)]
-        train = _sorted(utt for group in groups if group not in (tested, dev) for utt in members[group])
-        folds[index + 1] = {"train": train, "dev": members[dev], "test": members[tested]}
-    return folds
-
-
-def _need_three(groups: Sequence[object], what: str) -> None:
-    if len(groups) < 3:
-        there = " ".join(map(str, groups))
-        raise DataError(f"train, dev and test need three {what}; there are {len(groups)}: {there}")
-
-
-def _sorted(utts: object) -> list[str]:
-    return sorted(utts, key=lambda utt: utt.encode("utf-8"))

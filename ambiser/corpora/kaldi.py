@@ -8,6 +8,7 @@ from ambiser.corpora.corpus import Corpus, Rating, Utterance, Vote, gender_code
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.own_tables import read_own_labels, read_pairs, read_ratings, read_votes_of_raters
 from ambiser.corpora.segment_tables import make_cuts, read_channels, read_segments
+from ambiser.corpora.text_files import read_text
 from ambiser.errors import DataError
 from ambiser.labels.vocabulary import OWN_LABELS
 
@@ -62,7 +63,8 @@ def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
     _check_genders(tables, findings)
     utterances = [utterance for utt in pairs["wav.scp"] if (utterance := _read_utterance(utt, tables, findings))]
     _list_strangers(tables, findings)
-    return Corpus("kaldi", utterances, findings, own_labels=own, cuts=cuts)
+    version = read_text(folder / "version", findings).strip() if (folder / "version").is_file() else ""
+    return Corpus("kaldi", utterances, findings, version=" ".join(version.split()), own_labels=own, cuts=cuts)
 
 
 def _read_utterance(utt: str, tables: _Tables, findings: Findings) -> Utterance | None:

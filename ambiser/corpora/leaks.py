@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ambiser.corpora.corpus import Utterance
-from ambiser.corpora.folds import PARTS, Fold
+from ambiser.corpora.rotation import PARTS, Fold
 from ambiser.errors import DataError
 
 _SHOWN = 5

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from ambiser.errors import ConfigError
 from ambiser.recipe.options import OPTIONS, PROGRAM_OPTIONS
 
 
@@ -57,6 +58,21 @@ class _Read(argparse.Action):
         if not option.splits:
             value = [*getattr(namespace, self.dest), *value]
         setattr(namespace, self.dest, value)
+
+
+def parse_pairs(words: list[str], option: str) -> dict[str, str]:
+    """Returns the values of NAME=VALUE words by name.
+
+    Raises:
+        ConfigError: a word has another form.
+    """
+    pairs = {}
+    for word in words:
+        name, equals, value = word.rpartition("=")
+        if not equals or not name or not value:
+            raise ConfigError(f"{option} {word}: must be NAME=VALUE")
+        pairs[name] = value
+    return pairs
 
 
 def _underscored(word: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ambiser.config.data_keys import LabelPolicy
-from ambiser.corpora.folds import PARTS
+from ambiser.corpora.rotation import PARTS
 from ambiser.io.corpus_record import CorpusRecord
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_list, read_table, read_tsv

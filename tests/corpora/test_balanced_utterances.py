@@ -8,8 +8,9 @@ import pytest
 
 from ambiser.config.data_keys import LEAKING, Data
 from ambiser.corpora.corpus import Utterance, Vote
-from ambiser.corpora.folds import PARTS, make_folds
+from ambiser.corpora.folds import make_folds
 from ambiser.corpora.leaks import guard_folds
+from ambiser.corpora.rotation import PARTS
 from ambiser.errors import DataError
 from ambiser.labels.entropy import entropy_bits
 
