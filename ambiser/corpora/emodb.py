@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ambiser.config.data_keys import Data
-from ambiser.corpora.corpus import Corpus, Utterance, Vote
+from ambiser.corpora.corpus import Corpus, Cut, Utterance, Vote
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.named_clips import acted_utterance, compare_counts, find_clips
 from ambiser.errors import DataError
@@ -33,7 +33,8 @@ CLIPS = {"03": 49, "08": 58, "09": 43, "10": 38, "11": 55, "12": 35, "13": 61, "
 LISTENERS = 20
 # Speaker, sentence, emotion, version; files of the set of 816 recordings end in xx.
 CLIP = re.compile(rf"({'|'.join(GENDERS)})({'|'.join(SENTENCES)})([{''.join(EMOTIONS)}])[a-z]?(?:xx)?")
-_STEREO = ("wav_laryng", "laryngo")
+_STEREO, _AUDIO = "wav_laryng", 0  # the folder of the larger set; channel 1 is the laryngogram
+_LARYNGOGRAMS = "laryngo"
 _TABLES = ("erkennung.txt", "listener_judgements.txt")
 _COLUMNS = ("Satz", "sample", "erkannt", "recognized")  # name and rate, in German or English
 
@@ -49,7 +50,7 @@ def read_emodb(corpus_dir: Path, data: Data) -> Corpus:
         DataError: the folder holds no clip, or a table without the columns.
     """
     findings, root = Findings(data.allow_incomplete), Path(corpus_dir)
-    wavs = _find_wavs(root, findings)
+    wavs, cuts = _find_wavs(root, findings)
     table = next((path for name in _TABLES for path in sorted([*root.glob(name), *root.glob(f"*/{name}")])), None)
     if table is None:
         findings.warn(f"no {_TABLES[0]}: the acted emotion is the only vote of a clip (hard labels)")
@@ -64,25 +65,21 @@ def read_emodb(corpus_dir: Path, data: Data) -> Corpus:
         findings.drop(clip, "has a recognition rate and no audio here")
     if table is None or table.name == _TABLES[0]:
         compare_counts(root, Counter(clip[:2] for clip in wavs), CLIPS, findings)
-    return Corpus("emodb", utterances, findings)
+    return Corpus("emodb", utterances, findings, cuts={u.utt: cuts[u.utt] for u in utterances if u.utt in cuts})
 
 
-def _find_wavs(root: Path, findings: Findings) -> dict[str, Path]:
-    """Returns the clips by name without xx; recordings with a laryngograph channel are not read.
-
-    Raises:
-        DataError: there are no others; the message shows how to extract the audio channel.
-    """
+def _find_wavs(root: Path, findings: Findings) -> tuple[dict[str, Path], dict[str, Cut]]:
+    """Returns the clips by name without xx, and the channel of those that exist with a laryngograph channel only."""
     wavs: dict[str, Path] = {}
-    for stem, path in find_clips(root, CLIP, findings, corpus="EmoDB", home=HOME).items():
-        if path.parent.name in _STEREO:
-            findings.warn("recordings with a laryngograph channel (ignored)")
-        elif wavs.setdefault(stem.removesuffix("xx"), path) != path:
+    stereo: dict[str, Path] = {}
+    for stem, path in find_clips(root, CLIP, findings, corpus="EmoDB", home=HOME, skip=(_LARYNGOGRAMS,)).items():
+        chosen = stereo if path.parent.name == _STEREO else wavs
+        if chosen.setdefault(stem.removesuffix("xx"), path) != path:
             findings.warn("copies of clips in a second folder (ignored)", where=path)
-    if not wavs:
-        command = 'mkdir wav; for f in wav_laryng/*.wav; do sox "$f" "wav/$(basename "$f")" remix 1; done'
-        raise DataError(f"{root} holds recordings with a laryngograph channel only; extract the audio: {command}")
-    return wavs
+    cuts = {clip: Cut(channel=_AUDIO) for clip in stereo.keys() - wavs.keys()}
+    if cuts:
+        findings.warn("recordings with a laryngograph channel (stage 1 takes the other channel)", len(cuts))
+    return dict(sorted((stereo | wavs).items())), cuts
 
 
 def _utterance(clip: str, wav: Path, rate: float | None, findings: Findings) -> Utterance:

@@ -16,7 +16,9 @@ _ENDINGS = (".wav", ".flac")
 _SHOWN = 3
 
 
-def find_clips(root: Path, name: re.Pattern[str], findings: Findings, *, corpus: str, home: str) -> dict[str, Path]:
+def find_clips(
+    root: Path, name: re.Pattern[str], findings: Findings, *, corpus: str, home: str, skip: tuple[str, ...] = ()
+) -> dict[str, Path]:
     """Finds the audio files whose stem matches `name`, in the folder and in all folders below.
 
     Args:
@@ -25,6 +27,7 @@ def find_clips(root: Path, name: re.Pattern[str], findings: Findings, *, corpus:
         findings: gets audio with other names, copies in a second folder, and files that differ under one name.
         corpus: its name, for messages.
         home: where to get it.
+        skip: names of folders to leave out.
 
     Returns:
         The path by stem, sorted; of copies the first by path.
@@ -35,7 +38,7 @@ def find_clips(root: Path, name: re.Pattern[str], findings: Findings, *, corpus:
     if not root.is_dir():
         raise DataError(f"{root} is not a folder; --corpus_dir must name a copy of {corpus}; get it from {home}")
     clips: dict[str, Path] = {}
-    for path in list_audio(root, findings):
+    for path in list_audio(root, findings, skip):
         if not name.fullmatch(path.stem):
             findings.warn("audio files that are not named like clips (ignored)", where=path)
         elif path.stem not in clips:
@@ -51,8 +54,8 @@ def find_clips(root: Path, name: re.Pattern[str], findings: Findings, *, corpus:
     return dict(sorted(clips.items()))
 
 
-def list_audio(root: Path, findings: Findings) -> list[Path]:
-    """Returns all wav and flac files in a folder and below, sorted; hidden files and folders are ignored.
+def list_audio(root: Path, findings: Findings, skip: tuple[str, ...] = ()) -> list[Path]:
+    """Returns all wav and flac files in a folder and below, sorted, but hidden ones and folders named in `skip`.
 
     Links to folders are followed, each folder once. A folder without permission is a fault.
     """
@@ -62,7 +65,7 @@ def list_audio(root: Path, findings: Findings) -> list[Path]:
 
     found, seen = [], set()
     for folder, folders, files in os.walk(root, onerror=report, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in ("__MACOSX", *skip))
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()

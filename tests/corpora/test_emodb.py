@@ -1,15 +1,17 @@
 from collections import Counter
 
 import pytest
+import soundfile
 from corpora.checked import checked
 from corpora.tiny_wavs import touch, write_wavs
 
 from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.corpora import emodb
+from ambiser.corpora.corpus import Cut
 from ambiser.corpora.data_folder import prepare_data
 from ambiser.corpora.emodb import read_emodb
 from ambiser.errors import DataError
-from ambiser.io.tables import read_list
+from ambiser.io.tables import read_list, read_table
 from ambiser.labels.label_view import AMBIGUOUS, PRECISE, view_labels
 from ambiser.labels.vote_table import read_votes
 
@@ -84,15 +86,19 @@ def test_rates_without_audio_are_listed_and_audio_without_rate_is_a_fault(root):
     assert len(corpus.utterances) == len(CLIPS) - 1
 
 
-def test_a_laryngograph_channel_is_never_averaged_into_the_audio(root):
+def test_a_laryngograph_channel_is_never_averaged_into_the_audio(root, layout):
     write_wavs([root / "wav_laryng/03a01Faxx.wav"], channels=2)
+    write_wavs([root / "laryngo/03a01Fa.wav"])
     corpus = checked(read_emodb(root, DATA))
-    assert corpus.utterances[0].wav == root / "wav/03a01Fa.wav"
-    assert corpus.findings.warnings["recordings with a laryngograph channel (ignored)"] == 1
-    for path in (root / "wav").iterdir():
-        path.unlink()
-    with pytest.raises(DataError, match=r"a laryngograph channel only; extract the audio: .*sox .* remix 1"):
-        read_emodb(root, DATA)
+    assert (corpus.utterances[0].wav, corpus.cuts) == (root / "wav/03a01Fa.wav", {})
+    (root / "wav/03a01Fa.wav").unlink()
+    corpus = checked(read_emodb(root, DATA))
+    assert (corpus.utterances[0].wav, corpus.cuts) == (root / "wav_laryng/03a01Faxx.wav", {"03a01Fa": Cut(channel=0)})
+    random = DATA.model_copy(update={"protocol": "random", "folds": 3})
+    prepare_data(root, random, layout)
+    audio, _ = soundfile.read(read_table(layout.table("wav.scp"))["03a01Fa"], dtype="int16")
+    stereo, _ = soundfile.read(root / "wav_laryng/03a01Faxx.wav", dtype="int16")
+    assert (audio == stereo[:, 0]).all() and len(audio)
 
 
 @pytest.mark.parametrize(
