@@ -14,12 +14,12 @@ COMMANDS = {
     "score": "stage 7 of a recipe: score experiments",
     "compare": "compare experiments: differences, intervals, p-values",
     "report": "stage 8 of a recipe: tables, figures, a page",
-    "check": "stage 0 of a recipe: check configuration, machine and corpus",
+    "check": "check the folder of a corpus; with --config stage 0 of a recipe",
 }
 """The sub-commands with their descriptions."""
-_MODULES = {"import": "import_corpus"}
-"""The modules of sub-commands that cannot have their name: it is a keyword of Python."""
-PROGRAMS = ("score", "compare", "report", "check")
+_MODULES = {"import": "import_corpus", "check": "check_corpus"}
+"""The modules of sub-commands with another name: `import` is a keyword, `check` a program of the recipes too."""
+PROGRAMS = ("score", "compare", "report")
 """Sub-commands that are programs of the recipes and run in a recipe's folder, such as egs/mini."""
 
 
@@ -38,8 +38,9 @@ def main() -> int | None:
         print(f"ambiser: error: no command {name!r}; there are {', '.join(COMMANDS)}; see --help", file=sys.stderr)
         return 2
     sys.argv = [f"ambiser {name}", *words]  # what help and errors of the sub-command show
-    package = "ambiser.bin" if name in PROGRAMS else "ambiser.bin.commands"
-    return importlib.import_module(f"{package}.{_MODULES.get(name, name)}").main()
+    if name in PROGRAMS or (name == "check" and any(word.startswith("--config") for word in words)):
+        return importlib.import_module(f"ambiser.bin.{name}").main()
+    return importlib.import_module(f"ambiser.bin.commands.{_MODULES.get(name, name)}").main()
 
 
 def start() -> None:
@@ -56,8 +57,8 @@ def _help() -> str:
             "",
             *lines,
             "",
-            "ambiser COMMAND --help shows the options of a command. score, compare, report and check run in the folder",
-            "of a recipe, such as egs/mini. ambiser --version shows the version.",
+            "ambiser COMMAND --help shows the options of a command. score, compare and report run in the folder of a",
+            "recipe, such as egs/mini. ambiser --version shows the version.",
         ]
     )
 
