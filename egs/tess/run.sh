@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# TESS (2,800 clips, 2 actresses, acted emotions without votes), random folds that leak speakers; open, see README.md.
+# TESS (2,800 clips, 2 actresses, acted emotions without votes), one fold per speaker; open, see README.md.
 #
-#   ./run.sh --corpus_dir /corpora/TESS                    three experiments on five folds
+#   ./run.sh --corpus_dir /corpora/TESS                    three experiments on two folds
 #   ./run.sh --ssl wavlm_base                              other features
 #   ./run.sh --help                                        all stages and options
 

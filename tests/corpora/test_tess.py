@@ -11,8 +11,9 @@ from ambiser.corpora.data_folder import prepare_data
 from ambiser.corpora.tess import read_tess
 from ambiser.errors import DataError
 from ambiser.io.layout import Layout
+from ambiser.io.tables import read_list
 
-DATA = Data(corpus="tess", protocol="random")
+DATA = Data(corpus="tess", protocol="unseen_test_speaker")
 PARTIAL = DATA.model_copy(update={"allow_incomplete": True})
 WORDS = ("bite", "back", "dog")
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "ps", "sad")
@@ -65,10 +66,11 @@ def test_a_missing_folder_is_one_fault(root, small):
         checked(read_tess(root, DATA))
 
 
-def test_stage_1_marks_that_folds_share_speakers(tmp_path, layout):
+def test_stage_1_tests_the_other_speaker(tmp_path, layout):
     write_wavs((tmp_path / "TESS" / name for name in files()), rate_hz=24414)
     record = prepare_data(tmp_path / "TESS", PARTIAL, layout)
-    assert (record.utterances, record.folds, record.leaks["speaker"]) == (42, [1, 2, 3, 4, 5], 10)
+    assert (record.utterances, record.folds, record.leaks) == (42, [1, 2], {})
+    assert {utt[0] for utt in read_list(layout.fold_list(1, "test"))} == {"O"}
     speakers = PARTIAL.model_copy(update={"protocol": "speaker_folds"})
-    with pytest.raises(DataError, match="5 sets need as many speakers; there are 2; .* can be random .leaks speakers."):
+    with pytest.raises(DataError, match="5 sets need as many speakers; there are 2; .* can be unseen_test_speaker,"):
         prepare_data(tmp_path / "TESS", speakers, Layout(tmp_path / "data2", tmp_path / "dump", tmp_path / "exp"))
