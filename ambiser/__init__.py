@@ -76,7 +76,7 @@ _PLACES = {
     "load_model": "ambiser.inference.model",
     "no_majority_chance": "ambiser.labels.expected_votes",
     "read_votes": "ambiser.labels.vote_table",
-    "utterance_scores": "ambiser.scoring.metrics",
+    "utterance_scores": "ambiser.scoring.utterance_scores",
     "view_labels": "ambiser.labels.label_view",
 }
 """The module of each public name."""

@@ -1,8 +1,8 @@
 """Defines all keys of a configuration, each with its type, range, default and a one-line description.
 
-The sections are in `data_keys`, `feature_keys`, `model_keys`, `ipr_keys`, `gaussian_keys` and `training_keys`. A
-default is written there and nowhere else. `python -m ambiser.bin.write_base_config` generates conf/base.yaml from them;
-a test compares the two.
+The sections are in `data_keys`, `feature_keys`, `model_keys`, `ipr_keys`, `gaussian_keys`, `training_keys` and
+`score_keys`. A default is written there and nowhere else. `python -m ambiser.bin.write_base_config` generates
+conf/base.yaml from them; a test compares the two.
 Origin of a choice: [P] stated in the paper, [S] stated in a third-party digest of it, [I] inferred, [D] decided here.
 """
 
@@ -15,6 +15,7 @@ from ambiser.config.feature_keys import SpeechFeatures, TextFeatures
 from ambiser.config.gaussian_keys import Gaussian
 from ambiser.config.ipr_keys import Ipr
 from ambiser.config.model_keys import Finetune, Model
+from ambiser.config.score_keys import Score
 from ambiser.config.section import Section
 from ambiser.config.training_keys import (
     Amber,
@@ -24,33 +25,6 @@ from ambiser.config.training_keys import (
     Train,
 )
 from ambiser.stages import TRAINING_STAGES
-
-
-class Score(Section):
-    """Scores of the predictions."""
-
-    ece_bins: Annotated[int, Field(ge=2, le=100)] = Field(
-        10, description="number of equal-width bins of the expected calibration error"
-    )
-    levels: Annotated[list[float], Field(min_length=1)] = Field(
-        [0.0, 0.95], description="upper entropy bounds (bits) of the ambiguity levels; the highest level has none"
-    )
-    calibration: Literal["none", "temperature", "vector"] = Field(
-        "temperature",
-        description="scale log-probabilities by one factor, or one factor and a bias per class; fit on dev [D]",
-    )
-    calibration_by: Literal["nll", "jsd"] = Field(
-        "jsd", description="score that the calibration minimizes on dev: cross-entropy with the votes, or JSD [D]"
-    )
-    resamples: Annotated[int, Field(ge=100, le=1000000)] = Field(
-        1000, description="bootstrap resamples of the speakers, for confidence intervals"
-    )
-    paired_resamples: Annotated[int, Field(ge=100, le=1000000)] = Field(
-        10000, description="bootstrap resamples for comparisons; the smallest p-value is 2 / resamples, uncorrected"
-    )
-    interval: Literal["percentile", "bca"] = Field(
-        "percentile", description="bootstrap interval: percentile, or bias-corrected and accelerated (BCa)"
-    )
 
 
 class Config(Section):
@@ -127,6 +101,15 @@ class Config(Section):
         if self.train.processes > 1 and not self.learns():
             raise ValueError(
                 "train.processes: heads on cached features train in one process; set 1, or model.encoder=finetune"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _positions_fit(self) -> "Config":
+        classes = [*self.labels.classes, *(["other"] if self.labels.other_votes == "extra_class" else [])]
+        if self.score.positions and sorted(self.score.positions) != sorted(classes):
+            raise ValueError(
+                f"score.positions: must have the classes {', '.join(classes)}; got {', '.join(self.score.positions)}"
             )
         return self
 

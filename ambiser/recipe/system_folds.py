@@ -35,6 +35,7 @@ def load_scored(system: System, fold: int, test: Path) -> tuple[object, object, 
         before it (None without calibration).
     """
     from ambiser.scoring.calibration import fit_calibration
+    from ambiser.scoring.ground_distance import ground_distance
     from ambiser.scoring.prediction_table import read_predictions
     from ambiser.scoring.scored_fold import load_fold
 
@@ -50,6 +51,7 @@ def load_scored(system: System, fold: int, test: Path) -> tuple[object, object, 
         speakers=speakers,
         genders=genders,
         human=_human(experiment.layout, policy, fold),
+        ground=ground_distance(experiment.config.score.positions, views["test"].classes),
         others=others,
     )
     if kind == "none" or system.imported is not None:

@@ -7,7 +7,7 @@ import numpy as np
 from ambiser.labels.entropy import entropy_bits
 from ambiser.report.system_details import HEADS, Detail
 from ambiser.scoring.group_masks import level_names
-from ambiser.scoring.metrics import bhattacharyya
+from ambiser.scoring.utterance_scores import bhattacharyya
 
 MOST_DISAGREEING = 20
 THIRDS = ("low", "medium", "high")

@@ -10,8 +10,8 @@ from ambiser.labels.label_view import PRECISE
 from ambiser.report.conflict import THIRDS, conflict_thirds
 from ambiser.report.figure_style import COLORS, INK, new_figure
 from ambiser.report.system_details import HEADS, Detail
-from ambiser.scoring.metrics import bhattacharyya
 from ambiser.scoring.score_names import METRICS
+from ambiser.scoring.utterance_scores import bhattacharyya
 
 MOST_POINTS = 1500
 _ENTROPIES = (1e-9, 0.5 + 1e-9, 1 + 1e-9)  # bits: borders of the bins in which weights are averaged

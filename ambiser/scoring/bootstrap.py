@@ -10,10 +10,13 @@ from scipy.sparse import csr_array
 from scipy.stats import norm
 
 from ambiser.labels.entropy import entropy_bits
-from ambiser.scoring.metrics import PROBABILITY_FLOOR, above_uniform, utterance_scores
+from ambiser.scoring.ground_distance import GroundDistance
+from ambiser.scoring.metrics import above_uniform
 from ambiser.scoring.rank_scores import macro_area, rank_scores
 from ambiser.scoring.reliability import bin_numbers
 from ambiser.scoring.score_names import HARD
+from ambiser.scoring.utterance_scores import PROBABILITY_FLOOR, utterance_scores
+from ambiser.scoring.vote_agreement import agreement_totals
 
 DEFINED_SHARE = 0.95
 """A score has an interval if it is defined in at least this share of the resamples."""
@@ -92,6 +95,7 @@ def resampled_scores(
     speaker: np.ndarray,
     drawn: np.ndarray,
     bins: int,
+    ground: GroundDistance | None = None,
 ) -> dict[str, np.ndarray]:
     """Returns every score of every resample, (R,) each, NaN where it is undefined.
 
@@ -100,6 +104,7 @@ def resampled_scores(
         speaker: (N,) which column of `drawn` an utterance belongs to.
         drawn: (R, S) from `draw_speakers`.
         bins: of the calibration error.
+        ground: distances between classes; None: 1 between any two.
     """
     places = (speaker, np.arange(len(probs)))
     by_speaker = csr_array((np.ones(len(probs)), places), shape=(drawn.shape[1], len(probs)))  # (S, N)
@@ -111,7 +116,7 @@ def resampled_scores(
 
     with np.errstate(divide="ignore", invalid="ignore"):
         size = total(np.ones((len(probs), 1)))[:, 0]
-        each = utterance_scores(probs, soft)
+        each = utterance_scores(probs, soft, ground)
         means = total(np.stack(list(each.values()), axis=1)) / size[:, None]
         scores = {name: means[:, i] for i, name in enumerate(each)}
         scores |= _hard_scores(total, probs.argmax(axis=1), hard, probs.shape[1])
@@ -120,6 +125,7 @@ def resampled_scores(
         scores["ece"] = _calibration_error(total, probs, hard, bins)
         scores["macro_auroc"] = macro_area(probs, hard, speaker=speaker, drawn=drawn)
         scores["multilabel_macro_f1"] = _multilabel(total, probs, soft)
+        scores |= agreement_totals(probs, counts, total)
         scores |= rank_scores(entropy_bits(soft), entropy_bits(probs), without=hard < 0, speaker=speaker, drawn=drawn)
     return scores
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax, softmax, xlogy
 
-from ambiser.scoring.metrics import PROBABILITY_FLOOR
+from ambiser.scoring.utterance_scores import PROBABILITY_FLOOR
 
 
 @dataclass(frozen=True)

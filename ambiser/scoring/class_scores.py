@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ambiser.scoring.metrics import bhattacharyya, jsd_bits
 from ambiser.scoring.rank_scores import area
+from ambiser.scoring.utterance_scores import bhattacharyya, jsd_bits
 
 
 def class_scores(

@@ -9,7 +9,7 @@ from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.calibration import Calibration
 from ambiser.scoring.group_masks import gender_masks, kind_masks, level_masks
 from ambiser.scoring.groups import INTERVAL_LEVEL, Fold, PooledFolds, Resampling
-from ambiser.scoring.metrics import above_uniform, class_aurocs, confusion_counts, utterance_scores
+from ambiser.scoring.metrics import above_uniform, class_aurocs, confusion_counts
 from ambiser.scoring.reliability import reliability_bins
 from ambiser.scoring.results import (
     AllScores,
@@ -26,6 +26,7 @@ from ambiser.scoring.results import (
     SpeakerScores,
 )
 from ambiser.scoring.score_names import METRICS, Scores
+from ambiser.scoring.utterance_scores import utterance_scores
 
 RESAMPLES = 1000
 DIGITS = 6

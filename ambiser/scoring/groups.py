@@ -19,6 +19,7 @@ from ambiser.scoring.bootstrap import (
     percentile_intervals,
     resampled_scores,
 )
+from ambiser.scoring.ground_distance import GroundDistance
 from ambiser.scoring.human import Answers
 from ambiser.scoring.metrics import detection_scores, distribution_scores, hard_scores, score_all
 from ambiser.scoring.results import Group, Human, Interval
@@ -35,7 +36,7 @@ class Fold:
     probs, soft, counts (N, C) and hard (N,) are as in `ambiser.scoring.metrics`; kind (N,) is 0 for precise and 1 for
     ambiguous utterances; speakers (N,) are names; prior (C,) is the mean soft label of the training part and majority
     its most frequent class. train_utterances is its size; utts (N,) are names, genders (N,) what the corpus says of the
-    speakers; human holds the raters' single answers.
+    speakers; human holds the raters' single answers; ground the distances between classes, the same in all folds.
     """
 
     probs: np.ndarray
@@ -50,6 +51,7 @@ class Fold:
     utts: np.ndarray | None = None
     genders: np.ndarray | None = None
     human: Answers | None = None
+    ground: GroundDistance | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class PooledFolds:
         self.prior = np.repeat(np.stack([fold.prior for fold in folds.values()]), sizes, axis=0)
         self.majority = np.repeat([fold.majority for fold in folds.values()], sizes)
         self.classes, self.bins = self.probs.shape[1], bins
+        self.ground = next(iter(folds.values())).ground
         names, self.speaker = np.unique(self.speakers, return_inverse=True)
         self.names, self.interval = names, resampling.interval
         resamples = resampling.resamples if len(names) > 1 else 0
@@ -82,11 +85,11 @@ class PooledFolds:
     def group(self, mask: np.ndarray, intervals: bool = True) -> Group:
         """Describes the utterances of a mask (N,); the numbers are not rounded."""
         probs, soft, hard, counts = self.probs[mask], self.soft[mask], self.hard[mask], self.counts[mask]
-        scores = score_all(probs=probs, soft=soft, hard=hard, counts=counts, bins=self.bins)
+        scores = score_all(probs=probs, soft=soft, hard=hard, counts=counts, bins=self.bins, ground=self.ground)
         human = None
         if self.human is not None:
             chosen = mask[self.human.row]  # (M,)
-            human = Human(answers=int(chosen.sum()), scores=self.human.scores(chosen, self.bins))
+            human = Human(answers=int(chosen.sum()), scores=self.human.scores(chosen, self.bins, self.ground))
         return Group(
             utterances=len(hard),
             with_reference=int((hard >= 0).sum()),
@@ -107,6 +110,7 @@ class PooledFolds:
             speaker=self.speaker[mask],
             drawn=drawn,
             bins=self.bins,
+            ground=self.ground,
         )
 
     def _intervals(self, mask: np.ndarray, scores: Scores) -> dict[str, Interval | None]:
@@ -130,9 +134,11 @@ class PooledFolds:
         none = dict.fromkeys(METRICS)
         return {
             "uniform": none
-            | distribution_scores(uniform, soft, counts)
+            | distribution_scores(uniform, soft, counts, self.ground)
             | detection_scores(entropy_bits(uniform), hard),
-            "prior": score_all(probs=self.prior[mask], soft=soft, hard=hard, counts=counts, bins=self.bins),
+            "prior": score_all(
+                probs=self.prior[mask], soft=soft, hard=hard, counts=counts, bins=self.bins, ground=self.ground
+            ),
             "majority": none | hard_scores(self.majority[mask], hard, self.classes),
         }
 

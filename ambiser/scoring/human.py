@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ambiser.scoring.ground_distance import GroundDistance
 from ambiser.scoring.metrics import score_all
 from ambiser.scoring.score_names import Scores
 
-WITHOUT = ("kl_nats", "nll_per_vote_nats")
-"""Scores that are None for a rater: a single vote gives the other classes probability 0, and log 0 dominates."""
+WITHOUT = ("kl_nats", "nll_per_vote_nats", "agreement_gap", "agreement_correlation")
+"""Scores that are None for a rater: a single vote gives the other classes probability 0, and log 0 dominates; as a
+distribution it expects all raters to agree."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,10 @@ class Answers:
     counts: np.ndarray
     row: np.ndarray
 
-    def scores(self, chosen: np.ndarray, bins: int) -> Scores:
+    def scores(self, chosen: np.ndarray, bins: int, ground: GroundDistance | None = None) -> Scores:
         """Scores the answers of a mask (M,)."""
         parts = {name: getattr(self, name)[chosen] for name in ("probs", "soft", "hard", "counts")}
-        return score_all(**parts, bins=bins) | dict.fromkeys(WITHOUT)
+        return score_all(**parts, bins=bins, ground=ground) | dict.fromkeys(WITHOUT)
 
 
 def leave_one_out_answers(votes: object, view: Callable[[object], object], utts: list[str]) -> Answers:

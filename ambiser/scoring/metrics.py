@@ -6,28 +6,45 @@ reference, a class that no reference names, no variation to explain) is None and
 """
 
 import numpy as np
-from scipy.special import rel_entr
 
 from ambiser.labels.entropy import entropy_bits
+from ambiser.scoring.ground_distance import GroundDistance
 from ambiser.scoring.reliability import expected_calibration_error
 from ambiser.scoring.score_names import HARD, METRICS, Scores
+from ambiser.scoring.utterance_scores import PROBABILITY_FLOOR, utterance_scores
+from ambiser.scoring.vote_agreement import agreement_scores
 
-PROBABILITY_FLOOR = 1e-8
-"""A predicted probability below this counts as this in logarithms: the tables of predictions hold eight digits."""
-R2_EPSILON = 1e-10
+SET_SCORES = (
+    "nll_per_vote_nats",
+    "r2_determination",
+    "multilabel_macro_f1",
+    "entropy_correlation",
+    "agreement_gap",
+    "agreement_correlation",
+)
+"""Scores of distributions that are no means over utterances."""
 THRESHOLD_TOLERANCE = 1e-9  # a share of exactly 1 / C is not above 1 / C, whatever its last bits say
 
 
-def score_all(*, probs: np.ndarray, soft: np.ndarray, hard: np.ndarray, counts: np.ndarray, bins: int) -> Scores:
+def score_all(
+    *,
+    probs: np.ndarray,
+    soft: np.ndarray,
+    hard: np.ndarray,
+    counts: np.ndarray,
+    bins: int,
+    ground: GroundDistance | None = None,
+) -> Scores:
     """Returns every score of METRICS.
 
     Args:
         probs, soft, hard, counts: as in the head of this module.
         bins: equal-width bins of the calibration error.
+        ground: distances between classes; None: 1 between any two.
     """
     scores = hard_scores(probs.argmax(axis=1), hard, probs.shape[1])
     scores["macro_auroc"] = macro_auroc(probs, hard)
-    scores |= distribution_scores(probs, soft, counts)
+    scores |= distribution_scores(probs, soft, counts, ground)
     scores["ece"] = expected_calibration_error(probs, hard, bins)
     scores |= detection_scores(entropy_bits(probs), hard)
     return {name: scores[name] for name in METRICS}
@@ -91,62 +108,20 @@ def macro_auroc(probs: np.ndarray, hard: np.ndarray) -> float | None:
     return float(mean) if np.isfinite(mean) else None
 
 
-def distribution_scores(probs: np.ndarray, soft: np.ndarray, counts: np.ndarray) -> Scores:
+def distribution_scores(
+    probs: np.ndarray, soft: np.ndarray, counts: np.ndarray, ground: GroundDistance | None = None
+) -> Scores:
     """Returns the scores that compare distributions: means over utterances, and those over the whole set."""
-    names = (*UTTERANCE_SCORES, "nll_per_vote_nats", "r2_determination", "multilabel_macro_f1", "entropy_correlation")
+    each = utterance_scores(probs, soft, ground)
     if len(probs) == 0:
-        return dict.fromkeys(names)
-    scores: Scores = {name: float(values.mean()) for name, values in utterance_scores(probs, soft).items()}
+        return dict.fromkeys((*each, *SET_SCORES))
+    scores: Scores = {name: float(values.mean()) for name, values in each.items()}
+    scores |= agreement_scores(probs, counts)
     scores["nll_per_vote_nats"] = nll_per_vote_nats(probs, counts)
     scores["r2_determination"] = r2_determination(probs, soft)
     scores["multilabel_macro_f1"] = multilabel_macro_f1(probs, soft)
     scores["entropy_correlation"] = entropy_correlation(probs, soft)
     return scores
-
-
-def utterance_scores(probs: np.ndarray, soft: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns the (N,) values of the scores that are means over utterances."""
-    return {name: function(probs, soft) for name, function in UTTERANCE_SCORES.items()}
-
-
-def bhattacharyya(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
-    """Returns (N,) sum over classes of sqrt(y p); 1 when the two agree, 0 when they share no class."""
-    return np.sqrt(soft * probs).sum(axis=1)
-
-
-def jsd_nats(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
-    """Returns (N,) Jensen-Shannon divergences in nats: (KL(y||m) + KL(p||m)) / 2 with m = (y + p) / 2."""
-    middle = (probs + soft) / 2
-    return np.maximum((rel_entr(soft, middle) + rel_entr(probs, middle)).sum(axis=1) / 2, 0.0)
-
-
-def jsd_bits(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
-    """Returns (N,) Jensen-Shannon divergences in bits, 0 to 1."""
-    return jsd_nats(probs, soft) / np.log(2)
-
-
-def kl_nats(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
-    """Returns (N,) KL(y||p) in nats, with p at least PROBABILITY_FLOOR so that one zero does not swallow the mean."""
-    return rel_entr(soft, np.maximum(probs, PROBABILITY_FLOOR)).sum(axis=1)
-
-
-def r2_pearson(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
-    """Returns (N,) cov(y, p)^2 / (var y var p + 1e-10) over the C classes, with divisor C; blind to the sign."""
-    y = soft - soft.mean(axis=1, keepdims=True)
-    p = probs - probs.mean(axis=1, keepdims=True)
-    return (y * p).mean(axis=1) ** 2 / ((y**2).mean(axis=1) * (p**2).mean(axis=1) + R2_EPSILON)
-
-
-UTTERANCE_SCORES = {
-    "bc": bhattacharyya,
-    "jsd_bits": jsd_bits,
-    "jsd_nats": jsd_nats,
-    "sqrt_jsd_bits": lambda probs, soft: np.sqrt(jsd_bits(probs, soft)),
-    "kl_nats": kl_nats,
-    "total_variation": lambda probs, soft: np.abs(soft - probs).sum(axis=1) / 2,
-    "brier": lambda probs, soft: ((soft - probs) ** 2).sum(axis=1),
-    "r2_pearson": r2_pearson,
-}
 
 
 def nll_per_vote_nats(probs: np.ndarray, counts: np.ndarray) -> float | None:

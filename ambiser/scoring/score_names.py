@@ -37,9 +37,37 @@ METRICS = {
         "√JSD (√bits)", "lower", "mean of the root of the divergence in bits, a distance from 0 to 1"
     ),
     "kl_nats": Metric("KL (nats)", "lower", "Kullback-Leibler divergence from the prediction to the votes"),
-    "total_variation": Metric("total variation", "lower", "half the summed absolute difference"),
+    "total_variation": Metric(
+        "total variation",
+        "lower",
+        "half the summed absolute difference; the Manhattan distance of LeWiDi is twice this",
+    ),
+    "wasserstein": Metric(
+        "Wasserstein",
+        "lower",
+        "least vote mass times distance between classes that turns one distribution into the other, 0 to 1; without "
+        "score.positions the total variation",
+    ),
+    "cosine": Metric("cosine", "higher", "cosine of the angle between votes and prediction, 0 to 1"),
     "brier": Metric("Brier", "lower", "summed squared difference of votes and prediction, 0 to 2"),
     "nll_per_vote_nats": Metric("NLL (nats/vote)", "lower", "mean negative log-probability of a single vote"),
+    "error_rate": Metric(
+        "error rate", "lower", "share of an utterance's votes that are not for the predicted class (LeWiDi 2025, AER)"
+    ),
+    "absolute_distance": Metric(
+        "absolute distance",
+        "lower",
+        "mean distance between the predicted class and the votes, 0 to 1 (LeWiDi 2025, ANAD); without score.positions "
+        "the error rate",
+    ),
+    "agreement_gap": Metric(
+        "agreement gap",
+        "lower",
+        "absolute difference between the mean chance that two raters agree, by the prediction and by the votes",
+    ),
+    "agreement_correlation": Metric(
+        "agreement r", "higher", "Pearson correlation of that chance over utterances with two or more votes"
+    ),
     "r2_pearson": Metric(
         "R² (Pearson)", "higher", "squared correlation over an utterance's classes, averaged; blind to sign"
     ),

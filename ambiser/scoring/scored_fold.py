@@ -7,6 +7,7 @@ import numpy as np
 
 from ambiser.errors import DataError
 from ambiser.labels.label_view import LabelView
+from ambiser.scoring.ground_distance import GroundDistance
 from ambiser.scoring.groups import Fold
 from ambiser.scoring.human import Answers
 from ambiser.scoring.prediction_table import read_predictions
@@ -20,6 +21,7 @@ def load_fold(
     speakers: Mapping[str, str],
     genders: Mapping[str, str] | None = None,
     human: Answers | None = None,
+    ground: GroundDistance | None = None,
     others: Container[str] = frozenset(),
 ) -> Fold:
     """Reads the predictions of a fold and adds votes and speakers.
@@ -31,6 +33,7 @@ def load_fold(
         speakers: the speaker of each utterance.
         genders: the gender of each speaker, where the corpus tells.
         human: the single answers of the raters to the test part.
+        ground: distances between classes; None: 1 between any two.
         others: utterances that the predictions may hold and that are not scored.
 
     Raises:
@@ -50,6 +53,7 @@ def load_fold(
         utts=np.array(test.utts),
         genders=None if genders is None else np.array([genders[speakers[utt]] for utt in test.utts]),
         human=human,
+        ground=ground,
     )
 
 

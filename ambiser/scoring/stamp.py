@@ -11,7 +11,7 @@ from ambiser.io.corpus_record import CorpusRecord
 from ambiser.io.files import digest
 from ambiser.io.provenance import git_state, versions
 
-FORMAT = 4
+FORMAT = 5
 HASH_DIGITS = 12
 IMPORTED = "imported"
 INPUTS = {"A": "speech", "T": "text", "AT": "speech + text"}
@@ -32,6 +32,7 @@ APART = (
     "software",
     "score.ece_bins",
     "score.levels",
+    "score.positions",
     "policies.other_votes",
     "policies.other_majority",
     "policies.no_majority",

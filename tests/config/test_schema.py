@@ -22,6 +22,13 @@ from ambiser.config.schema import Config
             {"labels": {"other_votes": "extra_class", "classes": {"a": ["neu"], "other": ["sad"]}}},
             "extra_class adds a class 'other'",
         ),
+        (
+            {"score": {"positions": {"happy": [1], "sad": [-1]}}},
+            "score.positions: must have the classes neutral, happy",
+        ),
+        ({"score": {"positions": {"happy": [1], "sad": [1, 2]}}}, "the same number of coordinates"),
+        ({"score": {"positions": {"happy": [1, 0], "sad": [1, 0]}}}, "two classes have the same position"),
+        ({"score": {"positions": {f"class{i}": [i] for i in range(11)}}}, "at most 10 classes; got 11"),
     ],
 )
 def test_keys_that_do_not_fit_each_other_are_refused(sections, fault):

@@ -11,7 +11,7 @@ from ambiser.report.detail_figures import draw_conflict, draw_embeddings
 from ambiser.report.system_details import Detail, Heads, read_heads
 from ambiser.report.utterance_list import MOST_ROWS, as_script, list_utterances
 from ambiser.scoring.groups import Fold
-from ambiser.scoring.metrics import bhattacharyya, jsd_bits
+from ambiser.scoring.utterance_scores import bhattacharyya, jsd_bits
 
 CLASSES = ("neutral", "happy", "angry", "sad")
 HEADS = """\

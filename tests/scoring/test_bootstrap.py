@@ -11,6 +11,7 @@ from ambiser.scoring.bootstrap import (
     percentile_intervals,
     resampled_scores,
 )
+from ambiser.scoring.ground_distance import ground_distance
 from ambiser.scoring.metrics import score_all
 from ambiser.scoring.score_names import METRICS
 
@@ -26,10 +27,11 @@ def test_a_resample_equals_scoring_the_repeated_utterances(votes_and_predictions
     arrays = votes_and_predictions(120, seed=3)
     speaker = np.arange(120) % 7
     drawn = draw_speakers(7, 8, seed=1)
-    resampled = resampled_scores(**arrays, speaker=speaker, drawn=drawn, bins=10)
+    ground = ground_distance({"a": [0, 0], "b": [1, 0.5], "c": [-1, 1], "d": [-1, -0.5]}, "abcd")
+    resampled = resampled_scores(**arrays, speaker=speaker, drawn=drawn, bins=10, ground=ground)
     assert set(resampled) == set(METRICS)
     for i, times in enumerate(drawn):
-        slow = score_all(**_repeat(arrays, speaker, times), bins=10)
+        slow = score_all(**_repeat(arrays, speaker, times), bins=10, ground=ground)
         for name in METRICS:
             assert resampled[name][i] == pytest.approx(slow[name], abs=1e-9), name
 

@@ -13,8 +13,9 @@ from ambiser.report.comparison_tables import render_comparison
 from ambiser.scoring.bootstrap import draw_speakers
 from ambiser.scoring.comparison import Contender, Difference, compare, correct
 from ambiser.scoring.groups import Fold
-from ambiser.scoring.metrics import bhattacharyya, jsd_bits, score_all
+from ambiser.scoring.metrics import score_all
 from ambiser.scoring.significance import holm, smallest_p
+from ambiser.scoring.utterance_scores import bhattacharyya, jsd_bits
 
 RESAMPLES = 10
 SPEAKERS = 9

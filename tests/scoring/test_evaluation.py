@@ -10,6 +10,7 @@ from ambiser.io.records import to_json
 from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.bootstrap import draw_speakers, percentile_intervals, resampled_scores
 from ambiser.scoring.evaluation import evaluate, rounded
+from ambiser.scoring.ground_distance import ground_distance
 from ambiser.scoring.group_masks import level_names
 from ambiser.scoring.groups import Fold
 from ambiser.scoring.metrics import score_all
@@ -188,3 +189,14 @@ def test_an_utterance_in_two_folds_is_refused(votes_and_predictions):
     other = replace(fold, utts=np.array(["d", "b", "e"]))
     with pytest.raises(DataError, match="fold 2: 'b' is scored in fold 1 too"):
         evaluate({1: fold, 2: other}, bins=10, levels=[0.5], resamples=0)
+
+
+def test_distances_between_classes_reach_scores_floors_and_intervals(folds):
+    ground = ground_distance({"a": [0, 0], "b": [1, 0.5], "c": [-1, 1], "d": [-1, -0.5]}, "abcd")
+    placed = {number: replace(fold, ground=ground) for number, fold in folds.items()}
+    with_ground, without = (evaluate(x, bins=10, levels=[0.5], resamples=50).pooled for x in (placed, folds))
+    for name in ("wasserstein", "absolute_distance"):
+        assert with_ground.scores[name] < without.scores[name], "the largest distance is 1"
+        assert with_ground.floors["prior"][name] < without.floors["prior"][name]
+        assert with_ground.intervals[name][0] < with_ground.scores[name] < with_ground.intervals[name][1]
+    assert with_ground.floors["uniform"]["wasserstein"] < without.floors["uniform"]["wasserstein"]

@@ -3,6 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cosine as cosine_distance
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy, spearmanr
 from sklearn import metrics as sk
@@ -207,3 +208,17 @@ def test_standard_metrics_against_torchmetrics(drawn):
     assert scores["no_majority_auroc"] == pytest.approx(tm.BinaryAUROC()(predicted / 2, without).item(), abs=1e-6)
     area = tm.BinaryAveragePrecision()(predicted / 2, without).item()
     assert scores["no_majority_aupr"] == pytest.approx(area, abs=1e-6)
+
+
+def test_cosine_and_lewidi_error_rate_against_scipy_and_single_votes(drawn):
+    probs, soft, counts = drawn["probs"], drawn["soft"], drawn["counts"]
+    scores = distribution_scores(probs, soft, counts)
+    assert scores["cosine"] == pytest.approx(
+        np.mean([1 - cosine_distance(y, p) for y, p in zip(soft, probs, strict=True)])
+    )
+    votes = [[c for c in range(4) for _ in range(int(row[c]))] for row in counts]
+    rates = [np.mean([vote != p.argmax() for vote in given]) for given, p in zip(votes, probs, strict=True)]
+    assert scores["error_rate"] == pytest.approx(np.mean(rates))
+    assert scores["absolute_distance"] == scores["error_rate"] and scores["wasserstein"] == scores["total_variation"]
+    tie = distribution_scores(np.full((1, 4), 0.25), np.array([[1.0, 0, 0, 0]]), np.array([[3.0, 0, 0, 0]]))
+    assert tie["error_rate"] == 0.75, "the order of the classes does not choose the winner"
