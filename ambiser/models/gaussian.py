@@ -15,6 +15,7 @@ class GaussianPrototypes(nn.Module):
 
     Attributes:
         dims: K.
+        share: (), the exponent of its posteriors in a geometric mean with another prediction.
     """
 
     def __init__(self, features: int, dims: int, classes: int) -> None:
@@ -25,6 +26,7 @@ class GaussianPrototypes(nn.Module):
         self.register_buffer("means", torch.zeros(classes, dims))
         self.register_buffer("precision", torch.eye(dims))
         self.register_buffer("log_prior", torch.zeros(classes))
+        self.register_buffer("share", torch.ones(()))
 
     @torch.no_grad()
     def fit_whitening(self, x: Tensor) -> None:

@@ -165,8 +165,7 @@ def _make_distill(config: Config, data: FoldData, before: StageBefore | None) ->
     if config.model.standardize:
         standardize_amber(network, data.train, speech="prototypes" not in config.stages)
     if before is not None:
-        share = {"gaussian": 1.0, "classifier_and_gaussian": config.gaussian.share}.get(config.ipr.predict_by, 0.0)
-        start_from_ipr(network, IprCheckpoint(before.tensors), share if settings.use_prototypes else 0.0)
+        start_from_ipr(network, IprCheckpoint(before.tensors), config.ipr.predict_by)
     network.to(data.train.soft.device)
     return DistillTask(
         network,
@@ -191,9 +190,7 @@ def _prepare_ipr(config: Config, data: FoldData) -> IprNetwork:
 
 
 def _predict_ipr(config: Config, tensors: dict[str, Tensor], part: Part, shapes: Shapes, seed: int) -> Prediction:
-    return predict_ipr(
-        build_ipr(config, shapes), IprCheckpoint(tensors), part, config.ipr, gaussian_share=config.gaussian.share
-    )
+    return predict_ipr(build_ipr(config, shapes), IprCheckpoint(tensors), part, config.ipr)
 
 
 def _predict_distill(config: Config, tensors: dict[str, Tensor], part: Part, shapes: Shapes, seed: int) -> Prediction:

@@ -22,29 +22,31 @@ _ANNEALING_EPOCHS = 10  # the weight of misleading evidence reaches its full val
 
 
 @torch.no_grad()
-def start_from_ipr(network: AmberNetwork, checkpoint: IprCheckpoint, gaussian_share: float = 0.0) -> None:
+def start_from_ipr(network: AmberNetwork, checkpoint: IprCheckpoint, predict_by: str = "classifier") -> None:
     """Fills the speech side from a checkpoint of IPR; head A starts as IPR's classifier.
 
     Args:
         network: its tower is an `IprTower`.
         checkpoint: the last IPR stage.
-        gaussian_share: where the tower has Gaussian prototypes, their exponent b: head A starts as the geometric mean
-            of classifier and prototypes, (1 - b) times the classifier's logits plus b times the log-posteriors.
+        predict_by: value of `ipr.predict_by`. Where the tower has Gaussian prototypes with exponent b, head A starts as
+            the geometric mean: (1 - b) times the classifier's logits plus b times the log-posteriors.
     """
     tower = network.tower
     tower.network.load_state_dict(checkpoint.network())
     tower.memory.prototypes.copy_(checkpoint.prototypes)
+    share = 0.0  # of Gaussian prototypes in head A
     if tower.gaussian is not None:
         tower.gaussian.load_state_dict(checkpoint.gaussian().state_dict())
+        share = 1.0 if predict_by == "gaussian" else tower.gaussian.share.item()
     if "A" in network.heads:
         head, classifier = network.heads["A"], tower.network.classifier
         # Similarities to prototypes follow the hidden vector and start without weight.
         head.weight.zero_()  # (C, H), (C, H + C) or (C, H + 2 C)
-        head.weight[:, : classifier.in_features].copy_((1 - gaussian_share) * classifier.weight)
-        head.bias.copy_((1 - gaussian_share) * classifier.bias)
+        head.weight[:, : classifier.in_features].copy_((1 - share) * classifier.weight)
+        head.bias.copy_((1 - share) * classifier.bias)
         if tower.gaussian is not None:
             classes = head.out_features
-            head.weight[:, -classes:].copy_(gaussian_share * torch.eye(classes))
+            head.weight[:, -classes:].copy_(share * torch.eye(classes))
 
 
 class DistillTask:

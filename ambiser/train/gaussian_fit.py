@@ -9,24 +9,35 @@ from torch.nn.functional import one_hot
 from ambiser.config.gaussian_keys import Gaussian
 from ambiser.models.gaussian import GaussianPrototypes, geometric_mean
 from ambiser.train.ambiguous_weight import limit_weight
+from ambiser.train.dev_scores import calibrated_jsd
 from ambiser.train.fold_data import Part
 
 USED_BY = ("gaussian", "classifier_and_gaussian")
 """The values of `ipr.predict_by` that use Gaussian prototypes."""
 
 
+_SHARES = [number / 20 for number in range(21)]
+
+
 @dataclass(frozen=True)
 class GaussianPredictor:
-    """Fitted prototypes, the value of `ipr.predict_by`, and their exponent in a geometric mean."""
+    """Fitted prototypes, and the value of `ipr.predict_by`."""
 
     prototypes: GaussianPrototypes
     predict_by: str
-    share: float
 
     def probs(self, part: Part, by_classifier: Tensor) -> Tensor:
         """Returns the class probabilities (N, C) of a part, given those of the classifier."""
         own = self.prototypes.posterior(_flat(part))  # (N, C)
-        return own if self.predict_by == "gaussian" else geometric_mean(by_classifier, own, self.share)
+        if self.predict_by == "gaussian":
+            return own
+        return geometric_mean(by_classifier, own, self.prototypes.share.item())
+
+    def choose_share(self, dev: Part, by_classifier: Tensor) -> None:
+        """Sets the exponent of the prototypes to the multiple of 0.05 with the lowest JSD on dev, calibrated alike."""
+        own = self.prototypes.posterior(_flat(dev))  # (N, C)
+        losses = [calibrated_jsd(geometric_mean(by_classifier, own, share), dev.soft) for share in _SHARES]
+        self.prototypes.share.fill_(_SHARES[losses.index(min(losses))])
 
 
 def fit_gaussian(
@@ -51,6 +62,7 @@ def fit_gaussian(
     log_prior = ((weights.sum(dim=0) + 1) / (weights.sum() + classes)).log()  # (C,)
     options = {"prior_count": settings.prior_count, "shrinkage": settings.shrinkage}
     gaussian = GaussianPrototypes(features.shape[1], min(settings.dims, features.shape[1]), classes).to(device)
+    gaussian.share.fill_(1.0 if settings.share == "dev" else settings.share)
     gaussian.fit_whitening(known)
     gaussian.fit_classes(known, weights, log_prior, **options)
     weight = limit_weight(

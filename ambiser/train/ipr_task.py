@@ -41,13 +41,15 @@ class IprTask:
         self.memory = PrototypeMemory(self.classes, network.embedding_size, len(train))
         self.modules = join_modules(network, self.memory)
         self.gaussian: GaussianPredictor | None = None
+        self.share_by_dev = False
 
     def add_gaussian(self, settings: Gaussian, *, refine: bool) -> None:
         """Fits Gaussian prototypes, which from now on predict and are part of the checkpoint."""
         ambiguous = self.ambiguous if refine else self.ambiguous[:0]
         fitted = fit_gaussian(self.train, self.labels, self.precise, ambiguous, settings)
         self.modules[GAUSSIAN] = fitted
-        self.gaussian = GaussianPredictor(fitted, self.settings.predict_by, settings.share)
+        self.gaussian = GaussianPredictor(fitted, self.settings.predict_by)
+        self.share_by_dev = settings.share == "dev" and self.settings.predict_by == "classifier_and_gaussian"
 
     def gather(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
         """Gathers the common input of both views of a batch: standardized features and their mask.
@@ -100,6 +102,8 @@ class IprTask:
         logits, embeddings = forward_ipr(self.network, self.dev)
         probs = probs_ipr(logits, embeddings, self.memory.prototypes, self.settings)
         if self.gaussian is not None:
+            if self.share_by_dev:
+                self.gaussian.choose_share(self.dev, probs)
             probs = self.gaussian.probs(self.dev, probs)
         scores = dev_scores(probs, self.dev)
         return {**scores, "prototype_cosine": prototype_cosines(self.memory.prototypes), **self._agreement()}

@@ -38,21 +38,14 @@ class Prediction:
     note: str = ""
 
 
-def predict_ipr(
-    network: IprNetwork, checkpoint: IprCheckpoint, part: Part, settings: Ipr, *, gaussian_share: float
-) -> Prediction:
-    """Predicts with the network and the prototypes of an IPR stage; loads the checkpoint into the network.
-
-    `gaussian_share` is the exponent of Gaussian prototypes, where the experiment has them.
-    """
+def predict_ipr(network: IprNetwork, checkpoint: IprCheckpoint, part: Part, settings: Ipr) -> Prediction:
+    """Predicts with the network and the prototypes of an IPR stage; loads the checkpoint into the network."""
     device = part.soft.device
     network.load_state_dict(checkpoint.network())
     logits, embeddings = forward_ipr(network.to(device), part)  # (N, C), (N, P)
     probs = probs_ipr(logits, embeddings, checkpoint.prototypes.to(device), settings)
     if settings.predict_by in USED_BY:
-        probs = GaussianPredictor(checkpoint.gaussian().to(device), settings.predict_by, gaussian_share).probs(
-            part, probs
-        )
+        probs = GaussianPredictor(checkpoint.gaussian().to(device), settings.predict_by).probs(part, probs)
     return Prediction(probs, {}, embeddings, checkpoint.prototypes)
 
 

@@ -16,7 +16,7 @@ from ambiser.losses.threshold import log_ambiguous, log_enough_votes
 from ambiser.models.gaussian import GaussianPrototypes, geometric_mean
 from ambiser.train.ambiguous_weight import limit_weight
 from ambiser.train.build import TASKS
-from ambiser.train.dev_scores import dev_scores, forward_ipr
+from ambiser.train.dev_scores import calibrated_jsd, dev_scores, forward_ipr
 from ambiser.train.gaussian_fit import fit_gaussian
 from ambiser.train.ipr_threshold import votes_and_needed
 from ambiser.train.precise_subset import keep_precise
@@ -198,6 +198,7 @@ def test_geometric_mean_lies_between_its_two_sides():
 def test_predictions_come_from_the_gaussian_prototypes_of_the_checkpoint(predict_by):
     train, test = make_part(), make_part(20, seed=5)
     config = _config(predict_by=predict_by)
+    config = config.model_copy(update={"gaussian": Gaussian(share=0.5)})
     task = make_task("update", config, train, test)
     tensors = {name: tensor.clone() for name, tensor in task.modules.state_dict().items()}
     made = TASKS["update"].predict(config, tensors, test, SHAPES, 0).probs
@@ -206,6 +207,18 @@ def test_predictions_come_from_the_gaussian_prototypes_of_the_checkpoint(predict
     by_classifier = forward_ipr(task.network, test)[0].softmax(1)
     assert torch.allclose(made, own if predict_by == "gaussian" else geometric_mean(by_classifier, own, 0.5), atol=1e-6)
     assert task.after_epoch()["dev_jsd"] == pytest.approx(dev_scores(made, test)["dev_jsd"], abs=1e-6)
+
+
+def test_dev_chooses_the_exponent_of_gaussian_prototypes():
+    train, dev = make_part(), make_part(20, seed=5)
+    task = make_task("update", _config(predict_by="classifier_and_gaussian"), train, dev)
+    scores = task.after_epoch()
+    own = task.gaussian.prototypes.posterior(dev.speech.flatten(1))
+    by_classifier = forward_ipr(task.network, dev)[0].softmax(1)
+    losses = {n / 20: calibrated_jsd(geometric_mean(by_classifier, own, n / 20), dev.soft) for n in range(21)}
+    best = min(losses, key=losses.get)
+    assert best > 0 and task.modules.state_dict()["gaussian.share"].item() == pytest.approx(best)
+    assert scores["dev_calibrated_jsd"] == pytest.approx(losses[best], rel=1e-5)
 
 
 def test_gaussian_prototypes_need_pooled_features():
