@@ -1,6 +1,6 @@
 """Defines the keys of the training stages: optimization, AmbER² and shared settings; see `schema`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -120,6 +120,8 @@ class Amber(Section):
 class Train(Section):
     """Settings that all training stages share."""
 
+    omitted_at_default: ClassVar = ("save_every_s",)
+
     threads: Count = Field(
         1, description="CPU threads per training; fixed, so that the machine's load does not change results"
     )
@@ -130,3 +132,8 @@ class Train(Section):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto uses a GPU if there is one")
     tensorboard: bool = Field(True, description="write TensorBoard curves beside metrics.jsonl")
+    save_every_s: Annotated[float, Field(ge=0)] = Field(
+        30.0,
+        description="shortest time in seconds between two writings of last.pt, from which a killed training resumes; "
+        "Ctrl-C and SIGTERM always write it",
+    )

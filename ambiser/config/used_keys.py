@@ -33,6 +33,16 @@ def differing_used_keys(base: Config, other: Config) -> list[str]:
     return lines
 
 
+def stage_config(config: Config, stage: str) -> Config:
+    """Returns the configuration that a training stage works with: the experiment without the stages that follow.
+
+    Update and contrastive share a schedule, so each of them knows of the other. Experiments that differ only in what
+    follows a stage thus have the same stage.
+    """
+    apart = {"prototypes": {"update", "contrastive", "distill"}, "distill": set()}.get(stage, {"distill"})
+    return config.model_copy(update={"stages": [name for name in config.stages if name not in apart]})
+
+
 def _is_in(key: str, keys: set[str]) -> bool:
     """Whether a key, or the section that holds it, is one of the keys."""
     return key in keys or key.partition(".")[0] in keys

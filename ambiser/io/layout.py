@@ -44,6 +44,10 @@ class Layout:
         """The folder of one training stage on one fold."""
         return self.exp_dir / tag / f"fold{fold}" / stage
 
+    def shared_stages(self, stage: str) -> Path:
+        """The folder of the records of finished trainings of a stage, by which equal ones are found."""
+        return self.exp_dir / "shared" / stage
+
     def best(self, tag: str, fold: int, stage: str) -> Path:
         """The last file of a training stage."""
         return self.training(tag, fold, stage) / "best.safetensors"

@@ -15,6 +15,8 @@ class Job:
         log: the output of the command, between a header and a footer.
         done: the last file that the command writes.
         divisible: can run as several processes that Slurm starts together.
+        alike: a name that jobs share whose trainings may be equal; the launcher on this machine runs one of them at a
+            time, so that the others find its result.
     """
 
     name: str
@@ -22,6 +24,7 @@ class Job:
     log: Path
     done: Path
     divisible: bool = False
+    alike: str = ""
 
 
 def split_done(jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:

@@ -107,8 +107,9 @@ def _run_pool(
     """Yields each process after its end; keeps `running` and `failed` up to date for the caller."""
     waiting = deque(jobs)
     while running or (waiting and not failed):
-        while waiting and slots and not failed and _fits(running, memory_bytes):
-            running.append(_start(waiting.popleft(), slots.popleft(), workers))
+        while slots and not failed and (job := _next(waiting, running)) and _fits(running, memory_bytes):
+            waiting.remove(job)
+            running.append(_start(job, slots.popleft(), workers))
         ended = [one for one in running if one.process.poll() is not None]
         for one in ended:
             running.remove(one)
@@ -122,6 +123,12 @@ def _run_pool(
             yield one
         if not ended:
             time.sleep(POLL_S)
+
+
+def _next(waiting: Sequence[Job], running: Sequence[_Process]) -> Job | None:
+    """Returns the first job that is not like a running one."""
+    busy = {one.job.alike for one in running} - {""}
+    return next((job for job in waiting if job.alike not in busy), None)
 
 
 def _fits(running: Sequence[_Process], memory_bytes: int) -> bool:

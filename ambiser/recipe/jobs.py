@@ -5,9 +5,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ambiser.config.resolved import flatten
+from ambiser.config.used_keys import stage_config, unused_keys
 from ambiser.features.extraction.speech import part_file
 from ambiser.features.upstreams.upstream_names import BASELINES
 from ambiser.io.console import log
+from ambiser.io.files import digest
 from ambiser.launch.job import Job, split_done
 from ambiser.recipe.experiments import Experiment, claim_experiment
 from ambiser.recipe.inputs import speech_dir, unfinished_speech, unfinished_text
@@ -77,7 +80,18 @@ def training(args: argparse.Namespace, experiment: Experiment, fold: int) -> Job
     own += ["--point", experiment.point] if experiment.point else []
     argv = _command(args, program, own, config=[experiment.config_path], seeds=[experiment.seed], folds=[fold])
     done = layout.best(tag, fold, args.stage)
-    return Job(f"{tag} fold {fold}", argv, log_path, done, divisible=experiment.config.learns())
+    learns = experiment.config.learns()
+    alike = "" if learns else _training_key(experiment, args.stage, fold)
+    return Job(f"{tag} fold {fold}", argv, log_path, done, divisible=learns, alike=alike)
+
+
+def _training_key(experiment: Experiment, stage: str, fold: int) -> str:
+    """Returns a hash that trainings share if the keys that they can read are equal."""
+    config = stage_config(experiment.config, stage)
+    apart = unused_keys(config) | {"data", "score", "tune"}
+    keys = {key: value for key, value in flatten(config.model_dump(mode="json")).items() if key not in apart}
+    read = {key: value for key, value in keys.items() if key.partition(".")[0] not in apart}
+    return digest(stage, str(experiment.seed), str(fold), repr(sorted(read.items())))
 
 
 def features(args: argparse.Namespace, experiments: list[Experiment], parts: int, nj: int) -> tuple[list, list]:

@@ -119,6 +119,16 @@ def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
     )
 
 
+def check_later_stages(config: Config, data: FoldData) -> None:
+    """Checks in the first stage of IPR already what a later one needs, not after an hour of it.
+
+    Raises:
+        DataError: there are no ambiguous training utterances to learn from.
+    """
+    if config.ipr.ambiguous_share > 0 and {"update", "contrastive"} & set(config.stages):
+        check_ambiguous(data, config.labels.precise)
+
+
 def _make_learn(config: Config, data: FoldData, before: StageBefore | None) -> LearnTask:
     network = _prepare_ipr(config, data)
     task = LearnTask(network, data.train, data.dev, config.ipr, batch=config.prototypes.batch)
@@ -181,8 +191,7 @@ def _make_distill(config: Config, data: FoldData, before: StageBefore | None) ->
 def _prepare_ipr(config: Config, data: FoldData) -> IprNetwork:
     """Checks the fold and returns a new network with standardized features."""
     check_precise(data, config.labels.precise)
-    if config.ipr.ambiguous_share > 0 and {"update", "contrastive"} & set(config.stages):
-        check_ambiguous(data, config.labels.precise)  # in stage 3 already, not after an hour of it
+    check_later_stages(config, data)
     network = build_ipr(config, data.shapes)
     if config.model.standardize:
         standardize_ipr(network, data.train)

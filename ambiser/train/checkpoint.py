@@ -1,7 +1,9 @@
 """Writes and reads checkpoints: last.pt to resume a stage, best.safetensors as its result."""
 
+import copy
 import io
 import json
+import time
 from pathlib import Path
 
 import safetensors.torch
@@ -11,6 +13,34 @@ from torch import Tensor
 
 from ambiser.errors import DataError
 from ambiser.io.files import atomic_open
+
+
+class Progress:
+    """Writes last.pt at most once per interval, and its latest state when an exception (Ctrl-C) leaves the block.
+
+    A killed training loses at most the interval.
+    """
+
+    def __init__(self, path: Path, every_s: float) -> None:
+        self._path, self._every_s = path, every_s
+        self._written = time.monotonic()
+        self._unwritten: dict | None = None
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if kind is not None and self._unwritten is not None:
+            save_progress(self._path, self._unwritten)
+
+    def add(self, progress: dict) -> None:
+        """Writes the state of a training, or keeps a copy: the next step changes weights in place."""
+        self._unwritten = progress
+        if time.monotonic() - self._written < self._every_s:
+            self._unwritten = copy.deepcopy(progress)
+            return
+        save_progress(self._path, progress)
+        self._written, self._unwritten = time.monotonic(), None
 
 
 def save_progress(path: Path, progress: dict) -> None:

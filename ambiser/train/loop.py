@@ -18,7 +18,7 @@ from ambiser.config.training_keys import Optimization
 from ambiser.errors import DataError
 from ambiser.io.console import log, progress
 from ambiser.io.files import digest
-from ambiser.train.checkpoint import load_progress, save_best, save_progress
+from ambiser.train.checkpoint import Progress, load_progress, save_best
 from ambiser.train.encoders import log_parameters, parameter_groups
 from ambiser.train.metrics_log import Curves
 from ambiser.train.processes import check_same, is_first, sum_gradients
@@ -50,7 +50,15 @@ class TrainingTask(Protocol):
 
 
 def fit(
-    task: TrainingTask, optim: Optimization, folder: Path, *, stage: str, seed: int, facts: dict, tensorboard: bool
+    task: TrainingTask,
+    optim: Optimization,
+    folder: Path,
+    *,
+    stage: str,
+    seed: int,
+    facts: dict,
+    tensorboard: bool,
+    save_every_s: float = 0.0,
 ) -> None:
     """Trains until the last epoch or until patience runs out, then writes best.safetensors as the last file.
 
@@ -64,6 +72,7 @@ def fit(
         seed: seed of the experiment.
         facts: header of best.safetensors, besides epoch and dev score.
         tensorboard: also write curves for TensorBoard.
+        save_every_s: the shortest time between two writings of last.pt; 0 writes it after every epoch.
 
     Raises:
         DataError: the loss is not finite.
@@ -74,17 +83,18 @@ def fit(
     state = _resume(task, optimizer, folder / "last.pt")
     check_same(state["epoch"], "the resume epoch")
     curves = Curves(folder, state["history"], tensorboard, facts.get("classes", ())) if is_first() else None
-    for epoch in range(state["epoch"] + 1, optim.epochs + 1):
-        if _out_of_patience(state["history"], optim.patience):
-            break
-        line = _train_epoch(task, optim, optimizer, stage, seed, epoch) | task.after_epoch()
-        _keep_best(state, line, task, optim.select, stage)
-        state |= {"epoch": epoch, "history": [*state["history"], line]}
-        if curves is not None:
-            curves.add(line)
-            modules = {"model": task.modules.state_dict(), "optimizer": optimizer.state_dict()}
-            save_progress(folder / "last.pt", {**state, **modules})
-        log.info(_describe(line, optim.epochs))
+    with Progress(folder / "last.pt", save_every_s) as progress_file:
+        for epoch in range(state["epoch"] + 1, optim.epochs + 1):
+            if _out_of_patience(state["history"], optim.patience):
+                break
+            line = _train_epoch(task, optim, optimizer, stage, seed, epoch) | task.after_epoch()
+            _keep_best(state, line, task, optim.select, stage)
+            state |= {"epoch": epoch, "history": [*state["history"], line]}
+            if curves is not None:
+                curves.add(line)
+                modules = {"model": task.modules.state_dict(), "optimizer": optimizer.state_dict()}
+                progress_file.add({**state, **modules})
+            log.info(_describe(line, optim.epochs))
     if curves is not None:
         curves.close()
         _finish(state, optim, folder, facts)

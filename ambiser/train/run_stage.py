@@ -6,20 +6,23 @@ from pathlib import Path
 import torch
 
 from ambiser.config import Config
+from ambiser.config.reads import watch
+from ambiser.config.used_keys import stage_config
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
-from ambiser.train.build import TASKS, StageBefore, part_sources
+from ambiser.train.build import TASKS, StageBefore, check_later_stages, part_sources
 from ambiser.train.checkpoint import load_best
 from ambiser.train.device import prepare_torch
 from ambiser.train.fold_data import FoldData, Part, PartSources, load_part
 from ambiser.train.loop import epoch_seed, fit
 from ambiser.train.processes import is_first, size
+from ambiser.train.shared_stages import SharedStages
 
 _TINY = 1e-6  # soft labels are float32, and masses sums of 1/k
 
 
 def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: int, fold: int) -> None:
-    """Trains a stage on a fold; skips a finished stage and resumes a killed one.
+    """Trains a stage on a fold; skips a finished stage, links an equal one, and resumes a killed one.
 
     Args:
         stage: one of `ambiser.stages.TRAINING_STAGES`.
@@ -38,13 +41,48 @@ def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: i
             (folder / "last.pt").unlink(missing_ok=True)
         log.info(f"{best} already exists; nothing to do")
         return
-    name = previous_stage(config.stages, stage)
-    before = StageBefore(name, load_best(require(layout.best(tag, fold, name), name))[0]) if name else None
+    name, own = previous_stage(config.stages, stage), stage_config(config, stage)
+    before = require(layout.best(tag, fold, name), name) if name else None
     device = prepare_torch(config.train.device, config.train.threads)
+    where = {"stage": stage, "seed": seed, "fold": fold, "before": before}
+    if config.learns():
+        _train(own, layout, folder, device, whole=config, **where)
+        return
+    shared = SharedStages(own, layout, folder, **where)
+    if not shared.reuse():
+        watched, read = watch(own)
+        _train(watched, layout, folder, device, whole=config, **where)
+        shared.record(read)
+
+
+def _train(
+    config: Config,
+    layout: Layout,
+    folder: Path,
+    device: torch.device,
+    *,
+    whole: Config,
+    stage: str,
+    seed: int,
+    fold: int,
+    before: Path | None,
+) -> None:
+    """Trains a stage.
+
+    Args:
+        config: what the stage works with; everything that shapes the result is read from it.
+        layout, stage, seed, fold: as in `train_stage`.
+        folder: of the stage.
+        device: where to train.
+        whole: the experiment with all stages.
+        before: the file of the stage before, if there is one.
+    """
     data = _load_fold(part_sources(config, layout), layout, fold, device)
+    check_later_stages(whole, data)
     own_seed = epoch_seed(seed, f"fold{fold}", 0)
     torch.manual_seed(epoch_seed(own_seed, stage, 0))  # for the first weights; `fit` seeds every epoch
-    task = TASKS[stage].make(config, data, before)
+    start = None if before is None else StageBefore(before.parent.name, load_best(before)[0])
+    task = TASKS[stage].make(config, data, start)
     _announce(stage, data, device)
     _prepare_folder(folder)
     shapes = data.shapes
@@ -55,8 +93,9 @@ def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: i
         "text_dim": shapes.text_dim,
         "classes": list(shapes.classes),
     }
-    optim = getattr(config, stage)  # the section has the name of the stage
-    fit(task, optim, folder, stage=stage, seed=own_seed, facts=facts, tensorboard=config.train.tensorboard)
+    settings = {"tensorboard": config.train.tensorboard, "save_every_s": whole.train.save_every_s}
+    # The section has the name of the stage.
+    fit(task, getattr(config, stage), folder, stage=stage, seed=own_seed, facts=facts, **settings)
 
 
 def previous_stage(stages: Sequence[str], stage: str) -> str | None:

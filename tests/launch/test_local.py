@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -44,6 +45,14 @@ def test_jobs_run_one_at_a_time_if_memory_holds_one(tmp_path, monkeypatch):
     tasks = [python(f"t{i}", tmp_path) for i in range(3)]
     assert run(tasks, slots=(None,) * 3, memory_bytes=GIB) == 0
     assert most_at_a_time(tasks) == 1
+
+
+def test_jobs_that_may_be_equal_run_one_after_another_beside_the_others(tmp_path):
+    tasks = [python(f"t{i}", tmp_path) for i in range(3)]
+    tasks = [replace(tasks[0], alike="a"), replace(tasks[1], alike="a"), replace(tasks[2], alike="b")]
+    assert run(tasks, slots=(None,) * 3) == 0
+    assert most_at_a_time(tasks) == 2
+    assert most_at_a_time(tasks[:2]) == 1
 
 
 def test_memory_that_running_jobs_still_need_is_reserved(tmp_path, monkeypatch):

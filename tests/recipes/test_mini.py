@@ -23,6 +23,7 @@ from ambiser.scoring.results_file import read_results
 STAGES = {3: "prototypes", 4: "update", 5: "contrastive", 6: "distill"}
 SMALL = [
     "data.mini_utterances=120",
+    "train.save_every_s=0",
     *(f"{stage}.epochs=10" for stage in ("prototypes", "update", "contrastive", "distill")),
 ]
 TAG = "ipr_amber2-fbank-s1"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ambiser.errors import DataError
-from ambiser.train.checkpoint import load_best, load_progress, save_best, save_progress
+from ambiser.train.checkpoint import Progress, load_best, load_progress, save_best, save_progress
 
 
 def test_best_safetensors_is_read_back_and_written_with_equal_bytes(tmp_path):
@@ -46,3 +46,28 @@ def test_a_pickle_with_code_is_not_run(tmp_path):
     with pytest.raises(DataError):
         load_progress(tmp_path / "last.pt")
     assert not (tmp_path / "harm").exists()
+
+
+def test_progress_is_written_once_per_interval_and_after_an_exception(tmp_path):
+    path, weight = tmp_path / "last.pt", torch.zeros(2)
+    with pytest.raises(KeyboardInterrupt), Progress(path, 1000.0) as progress:
+        for epoch in (1, 2):
+            weight += 1
+            progress.add({"epoch": epoch, "model": {"w": weight}})
+            assert not path.exists()
+        weight += 1  # the epoch that is interrupted
+        raise KeyboardInterrupt
+    state = load_progress(path)
+    assert state["epoch"] == 2 and state["model"]["w"].tolist() == [2, 2]
+
+
+def test_progress_without_an_interval_is_written_at_once(tmp_path):
+    with Progress(tmp_path / "last.pt", 0.0) as progress:
+        progress.add({"epoch": 1})
+        assert load_progress(tmp_path / "last.pt") == {"epoch": 1}
+
+
+def test_a_finished_training_writes_no_progress(tmp_path):
+    with Progress(tmp_path / "last.pt", 1000.0) as progress:
+        progress.add({"epoch": 1})
+    assert not (tmp_path / "last.pt").exists()
