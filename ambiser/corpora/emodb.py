@@ -1,6 +1,7 @@
 """Reads EmoDB: ten German actors, ten sentences, seven emotions, and how many listeners recognized each clip."""
 
 import codecs
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ def read_emodb(corpus_dir: Path, data: Data) -> Corpus:
     for clip, wav in wavs.items():
         if table and clip not in rates:
             findings.leave_out(clip, f"has no line in {table.name}", wav)
-        else:
+        elif not math.isnan(rates.get(clip, 0)):
             utterances.append(_utterance(clip, wav, rates.get(clip), findings))
     for clip in sorted(rates.keys() - wavs.keys()):
         findings.drop(clip, "has a recognition rate and no audio here")
@@ -97,18 +98,19 @@ def _utterance(clip: str, wav: Path, rate: float | None, findings: Findings) -> 
 
 
 def _read_rates(path: Path, findings: Findings) -> dict[str, float]:
-    """Returns the share of listeners who recognized the acted emotion, in percent, by clip."""
+    """Returns the share of listeners who recognized the acted emotion, in percent, by clip; nan for a faulty one."""
     rates: dict[str, float] = {}
     for where, name, text in _lines(path, findings):
         clip = Path(name).stem.removesuffix("xx")
         try:
             rate = float(text.removesuffix("%").replace(",", "."))
         except ValueError:
-            rate = -1.0
+            rate = math.nan
         if not CLIP.fullmatch(clip):
             findings.warn(f"lines of {path.name} that name no clip (ignored)", where=f"{where}: {name}")
         elif not 0 <= rate <= 100:
-            findings.error("the recognition rate must be a percentage", where, text)
+            findings.leave_out(clip, "the recognition rate must be a percentage", where, text)
+            rates[clip] = math.nan
         elif rates.setdefault(clip, rate) != rate:
             findings.error(f"{clip} has two rates; remove one line", where, text)
     return rates
@@ -138,4 +140,4 @@ def _lines(path: Path, findings: Findings) -> Iterator[tuple[str, str, str]]:
         elif len(fields) > max(columns):
             yield f"{path}:{number}", fields[columns[0]], fields[columns[1]]
         else:
-            findings.error("the line has too few fields; the file is cut off", f"{path}:{number}")
+            findings.miss("the line has too few fields; the file is cut off", f"{path}:{number}")

@@ -64,9 +64,9 @@ def read_evaluation(path: Path, findings: Findings) -> dict[str, Turn]:
         elif line.startswith("%"):
             findings.warn("comment lines (ignored)")
         elif turn is None:
-            findings.error("is no line of a turn, or a rater without a turn", where, line[:60])
+            findings.miss("is no line of a turn, or a rater without a turn", where)
         else:
-            _add_rater(turn, _RATER.fullmatch(line), where, line, findings)
+            _add_rater(turn, _RATER.fullmatch(line), where, findings)
     if not turns:
         raise DataError(f"{path}: holds no turn; the file is empty, or no table of labels of MSP-IMPROV")
     return turns
@@ -81,9 +81,9 @@ def _add_turn(turns: dict[str, Turn], header: re.Match[str], where: str, finding
     return turns.setdefault(name, Turn(LETTERS.get(letter, "xxx")))
 
 
-def _add_rater(turn: Turn, match: re.Match[str] | None, where: str, line: str, findings: Findings) -> None:
+def _add_rater(turn: Turn, match: re.Match[str] | None, where: str, findings: Findings) -> None:
     if match is None:
-        findings.error("is not a line of a rater; the file is cut off or damaged", where, line[:60])
+        findings.miss("is not a line of a rater; the file is cut off or damaged", where)
         return
     rater, labels, act, val, dom = match.groups()
     if rater in turn.raters:
@@ -92,12 +92,11 @@ def _add_rater(turn: Turn, match: re.Match[str] | None, where: str, line: str, f
     turn.raters.add(rater)
     primary, _, others = labels.partition(";")
     word = primary.strip().casefold()
-    if word.startswith("other"):
-        word = "other"  # free text may follow
-    if word in PRIMARY:
-        turn.votes += (Vote(rater, "outside", PRIMARY[word]),)
-    else:
-        findings.error(f"the primary emotion must be one of {', '.join(PRIMARY)}", where, primary.strip() or "nothing")
+    if word not in PRIMARY and not word.startswith("other"):
+        what = "primary emotions outside the vocabulary (counted as other)" if word else "raters without an emotion"
+        findings.warn(what, where=f"{where}: {primary.strip()}")
+    if word:
+        turn.votes += (Vote(rater, "outside", PRIMARY.get(word, "oth")),)
     turn.votes += tuple(Vote(rater, "outside", code, "secondary") for code in _secondary(others))
     valence, arousal, dominance = (_number(text, where, findings) for text in (val, act, dom))
     turn.ratings += (Rating(rater, "outside", valence, sum(SCALE) - arousal, dominance),)

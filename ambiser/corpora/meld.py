@@ -131,7 +131,7 @@ def _read_table(part: str, path: Path, findings: Findings) -> dict[str, Row]:
         elif row["Emotion"].strip().lower() not in EMOTIONS:
             findings.error(f"Emotion must be one of {', '.join(EMOTIONS)}", where, row["Emotion"] or "nothing")
         elif not row["Speaker"]:
-            findings.error("the utterance has no speaker", where, utt)
+            findings.leave_out(utt, "has no speaker", where)
         elif utt in rows:
             findings.warn("lines that repeat an utterance (the first counts)", where=where)
         else:

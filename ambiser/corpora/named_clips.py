@@ -96,7 +96,7 @@ def acted_utterance(clip: str, wav: Path, code: str, *, speaker: str, gender: st
 
 
 def compare_counts(root: Path, found: Mapping[str, int], released: Mapping[str, int], findings: Findings) -> None:
-    """Reports in one line if speakers have more or fewer clips than in the release.
+    """Reports in one line if there are more or fewer clips than in the release, with the speakers concerned.
 
     Args:
         root: the folder of the corpus.
@@ -104,10 +104,10 @@ def compare_counts(root: Path, found: Mapping[str, int], released: Mapping[str, 
         released: the same in the complete release.
         findings: gets a fault, or a warning if incomplete corpora are allowed.
     """
-    different = [
-        f"{key} {found.get(key, 0)} of {released[key]}" for key in released if found.get(key, 0) != released[key]
-    ]
-    if different:
-        more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
-        total = f"{sum(found.values())} clips instead of {sum(released.values())}"
-        findings.miss(f"holds {total} ({', '.join(different[:_SHOWN])}{more})", root)
+    if sum(found.values()) == sum(released.values()):
+        return
+    numbers = {key: (found.get(key, 0), number) for key, number in released.items()}
+    different = [f"{key} {here} of {number}" for key, (here, number) in numbers.items() if here != number]
+    more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
+    total = f"{sum(found.values())} clips instead of {sum(released.values())}"
+    findings.miss(f"holds {total} ({', '.join(different[:_SHOWN])}{more})", root)

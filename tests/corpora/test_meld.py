@@ -92,14 +92,14 @@ def test_videos_alone_name_the_readme(root):
         ("dev", "Emotion", "Emotions", "dev_sent_emo.csv:1: the header lacks Emotion; get the file again from https:"),
         ("dev", "fear", "panic", "dev_sent_emo.csv:2: Emotion must be one of neutral, joy, .*; got 'panic'"),
         ("train", ",1,0,8,21", ",one,0,8,21", "csv:5: Dialogue_ID and Utterance_ID must be whole numbers; .*diaone"),
-        ("test", "Mrs. Green", " ", "test_sent_emo.csv:3: the utterance has no speaker; got 'test_dia0_utt1'"),
+        ("test", "Mrs. Green", " ", "test_sent_emo.csv:3: test_dia0_utt1: has no speaker"),
         ("dev", ",8,21", ",8", "dev_sent_emo.csv:2: the header has 11 fields, the line has 10"),
     ],
 )
 def test_a_damaged_table_is_named_with_its_line(root, part, old, new, message):
     edit(root, part, old, new)
     with pytest.raises(DataError, match=message):
-        checked(read_meld(root, PARTIAL))
+        checked(read_meld(root, DATA))
 
 
 def test_a_table_cut_between_lines(root):
