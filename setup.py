@@ -39,6 +39,10 @@ EXCHANGE = [
     "pyarrow",  # votes and labels as Parquet and as data sets of Hugging Face
     "lhotse>=1.20",  # reads its cuts, with all kinds of audio that they name
 ]
+ONNX = [
+    "onnx",  # torch writes the heads of a packed model with it
+    "onnxruntime",  # compares them with the networks
+]
 
 setup(
     name="ambiser",
@@ -51,5 +55,5 @@ setup(
     package_data={"ambiser": ["**/*.j2", "py.typed", "models_shipped/**"]},
     entry_points={"console_scripts": ["ambiser=ambiser.bin.ambiser:start"]},
     install_requires=REQUIRES,
-    extras_require={"test": TEST, "vad": VAD, "exchange": EXCHANGE},
+    extras_require={"test": TEST, "vad": VAD, "exchange": EXCHANGE, "onnx": ONNX},
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import yaml
 
 from ambiser.config import Config
-from ambiser.inference.model_folder import ModelRecord
+from ambiser.inference.model_folder import ONNX, ModelRecord
 from ambiser.io.provenance import versions
 from ambiser.scoring.results import Results
 from ambiser.scoring.score_names import METRICS
@@ -162,11 +162,18 @@ def _limits(record: ModelRecord, first: Results) -> str:
 
 
 def _files(record: ModelRecord) -> str:
+    onnx = (
+        " `heads.onnx` maps the features of stage 2 (`speech`, pooled (n, L, D)"
+        + (", and `text` (n, Dt)" if record.text else "")
+        + ") to `probs` (n, C), the mean of all members."
+        if ONNX in record.files
+        else ""
+    )
     return (
         "## Files\n\n"
         "`model.json` lists all files with their SHA-256, which are checked on loading. `config.yaml` is the resolved "
         f"configuration, `results_*.json` holds all scores with the stamp of what they depend on, `members/` the "
-        f"weights (safetensors). Packed by {record.software} with Python {versions()['python']}.\n"
+        f"weights (safetensors).{onnx} Packed by {record.software} with Python {versions()['python']}.\n"
     )
 
 

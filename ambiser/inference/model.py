@@ -127,9 +127,10 @@ class PackedModel:
 
     @functools.cached_property
     def _networks(self) -> list[Network]:
+        record = self._record
         return [
-            load_network(self._folder, member, self._configs[member.config], self._record)
-            for member in self._record.members
+            load_network(self._folder, member, self._configs[member.config], classes=record.classes, stage=record.stage)
+            for member in record.members
         ]
 
 

@@ -5,6 +5,7 @@ README.md               the model card
 config.yaml             the resolved configuration; config_2.yaml, ... where members differ
 results_1.json          the scores of each packed experiment
 members/s1_fold1.safetensors   the weights of one seed and fold
+heads.onnx              the same networks for other runtimes; only with `ambiser pack --onnx`
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from ambiser.io.records import from_json, to_json
 from ambiser.scoring.results import ScaleAndBias
 
 FORMAT = 1
-RECORD, CARD = "model.json", "README.md"
+RECORD, CARD, ONNX = "model.json", "README.md", "heads.onnx"
 
 
 @dataclass(frozen=True)

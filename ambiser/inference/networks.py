@@ -8,7 +8,7 @@ import numpy as np
 
 from ambiser.config import Config
 from ambiser.errors import ConfigError, DataError
-from ambiser.inference.model_folder import Member, ModelRecord
+from ambiser.inference.model_folder import Member
 from ambiser.scoring.calibration import Calibration
 
 _HEADS = ("A", "T", "AT")
@@ -35,8 +35,8 @@ class Output:
     cosines: np.ndarray | None
 
 
-def load_network(folder: Path, member: Member, config: Config, record: ModelRecord) -> Network:
-    """Loads a member.
+def load_network(folder: Path, member: Member, config: Config, *, classes: Sequence[str], stage: str) -> Network:
+    """Loads a member of a model with these classes, whose networks come from this training stage.
 
     Raises:
         DataError: the file is damaged, or has other classes than the model.
@@ -46,11 +46,11 @@ def load_network(folder: Path, member: Member, config: Config, record: ModelReco
 
     path = folder / member.file
     tensors, facts = load_best(path)
-    if facts["classes"] != record.classes:
-        found, wanted = ", ".join(facts["classes"]), ", ".join(record.classes)
+    if facts["classes"] != list(classes):
+        found, wanted = ", ".join(facts["classes"]), ", ".join(classes)
         raise DataError(f"{path}: has the classes {found}, the model {wanted}; pack the model again")
-    shapes = Shapes(facts["layers"], facts["dim"], facts["text_dim"], tuple(record.classes))
-    return Network(config, tensors, shapes, record.stage, member, path)
+    shapes = Shapes(facts["layers"], facts["dim"], facts["text_dim"], tuple(classes))
+    return Network(config, tensors, shapes, stage, member, path)
 
 
 def run_network(network: Network, speech: Sequence[np.ndarray], texts: Sequence[np.ndarray | None]) -> Output:

@@ -14,6 +14,7 @@ from ambiser.inference.card import render_card
 from ambiser.inference.features import describe_speech_encoder, describe_text_encoder, speech_weights, text_weights
 from ambiser.inference.model import read_config
 from ambiser.inference.model_folder import CARD, Encoder, Member, ModelRecord, write_record
+from ambiser.inference.onnx_heads import check_onnx, export_heads
 from ambiser.io.choice_file import model_tag
 from ambiser.io.files import write_text
 from ambiser.io.layout import Layout, require
@@ -36,6 +37,7 @@ class PackOptions:
         text_upstream: the same for the text encoder.
         license: identifier of the license of the weights.
         notes: remarks on licenses and limits.
+        onnx: also export the heads to heads.onnx.
     """
 
     name: str
@@ -43,6 +45,7 @@ class PackOptions:
     text_upstream: Path | None = None
     license: str = "other"
     notes: tuple[str, ...] = ()
+    onnx: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ def pack(experiments: Sequence[Path], out: Path, options: PackOptions) -> None:
         DataError: a file of an earlier stage is missing, results are of another configuration, or classes differ.
         ConfigError: the folder exists, encoders are fine-tuned, or experiments differ in their features.
     """
+    if options.onnx:
+        check_onnx()
     if out.exists():
         raise ConfigError(f"{out}: exists; name a new folder, or remove it")
     results = [read_results(require(folder / "results.json", "score")) for folder in experiments]
@@ -134,11 +139,15 @@ def _write(folder: Path, sources: Sequence[_Source], results: Sequence[Results],
     names = [f"results_{number}.json" for number in range(1, len(results) + 1)]
     for name, of in zip(names, results, strict=True):
         write_results(folder / name, of)
-    read = [*(member.file for member in members), *configs.values(), *names]
+    classes, onnx_files = list(results[0].stamp.class_names), []
+    if options.onnx:
+        by_name = {name: config for config, name in configs.items()}
+        onnx_files.append(export_heads(folder, members, by_name, classes).name)
+    read = [*onnx_files, *(member.file for member in members), *configs.values(), *names]
     speech, text = _encoders(sources[0].config, options)
     record = ModelRecord(
         name=options.name,
-        classes=list(results[0].stamp.class_names),
+        classes=classes,
         stage=sources[0].config.stages[-1],
         members=members,
         speech=speech,

@@ -74,7 +74,7 @@ class LayerMix(nn.Module):
             return torch.einsum("l,btld->btd", self.logits.softmax(0), states)
         if len(self.logits) == 1:
             return states  # (B, 1, D) pooled, or (B, T, D) frames of one layer
-        weights = self.logits.softmax(0).expand(len(states), 1, -1)  # (B, 1, L)
+        weights = self.logits.softmax(0).expand(states.shape[0], 1, -1)  # (B, 1, L)
         return torch.bmm(weights, states)[:, 0]  # (B, D); a product is several times as fast as einsum
 
 

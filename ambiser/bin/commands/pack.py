@@ -21,6 +21,8 @@ def main() -> None:
     parser.add_argument("--text_upstream", type=Path, metavar="PATH", help="weights of the text encoder")
     parser.add_argument("--license", default="other", metavar="ID", help="license of the packed weights")
     parser.add_argument("--note", action="append", default=[], help="a remark for the card; may be repeated")
+    parser.add_argument("--onnx", action="store_true", help="also export the heads to heads.onnx; needs ambiser[onnx]")
+    parser.add_argument("--push", metavar="NAME", help="upload to Hugging Face as USER/NAME (private, if it is new)")
     args = parser.parse_args()
     for option in ("upstream", "text_upstream"):
         path = getattr(args, option)
@@ -28,14 +30,20 @@ def main() -> None:
             parser.error(f"--{option} {path}: does not exist")
     set_up_logging()
     from ambiser.inference.packing import PackOptions, pack
+    from ambiser.inference.push import check_push, push
 
+    if args.push:
+        check_push(args.push)
     options = PackOptions(
         name=args.name or args.out.resolve().name,
         upstream=args.upstream,
         text_upstream=args.text_upstream,
         license=args.license,
         notes=tuple(args.note),
+        onnx=args.onnx,
     )
     pack(args.experiments, args.out, options)
     size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
     log.info("packed %s, %.2f MB", args.out, size / 1e6)
+    if args.push:
+        log.info("pushed to %s", push(args.out, args.push))
