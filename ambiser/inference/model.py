@@ -16,7 +16,7 @@ from ambiser.inference.networks import Network, Output, load_network, run_networ
 from ambiser.inference.recordings import to_mono_16k
 from ambiser.inference.utterance_prediction import UtterancePrediction
 from ambiser.labels.entropy import entropy_bits
-from ambiser.scoring.metrics import jsd_bits
+from ambiser.scoring.utterance_scores import jsd_bits
 
 
 def load_model(

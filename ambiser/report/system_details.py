@@ -9,7 +9,7 @@ import numpy as np
 from ambiser.errors import DataError
 from ambiser.io.tables import read_tsv
 from ambiser.scoring.groups import Fold
-from ambiser.scoring.metrics import jsd_bits
+from ambiser.scoring.utterance_scores import jsd_bits
 
 HEADS = {"A": "speech", "T": "text", "AT": "speech + text"}
 """The input of each head."""

@@ -9,7 +9,7 @@ from ambiser.labels.entropy import entropy_bits
 from ambiser.labels.label_view import AMBIGUOUS, PRECISE
 from ambiser.scoring.group_masks import level_names
 from ambiser.scoring.groups import Fold
-from ambiser.scoring.metrics import jsd_bits
+from ambiser.scoring.utterance_scores import jsd_bits
 
 MOST_ROWS = 2000
 KINDS = {PRECISE: "precise", AMBIGUOUS: "ambiguous"}

@@ -6,7 +6,7 @@ import pytest
 from ambiser.report.conflict import MOST_DISAGREEING, ambiguity_block, conflict_thirds, disagreements
 from ambiser.report.system_details import Detail, Heads
 from ambiser.scoring.groups import Fold
-from ambiser.scoring.metrics import jsd_bits
+from ambiser.scoring.utterance_scores import jsd_bits
 
 CLASSES = ("neutral", "happy", "angry", "sad")
 
