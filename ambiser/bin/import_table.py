@@ -12,7 +12,7 @@ def main() -> None:
     parser.add_argument("table", type=Path, help="one vote per row, a column per rater, votes per class, or one label")
     parser.add_argument("--audio_dir", type=Path, required=True, help="folder of the audio, searched by file name")
     parser.add_argument("--out_dir", type=Path, required=True, help="the new data directory")
-    meanings = "utt, rater, label, speaker, gender, session, text"
+    meanings = "utt, rater, label, speaker, gender, session, text, start, end, channel"
     parser.add_argument(
         "--columns", nargs="*", default=[], metavar="MEANING=NAME", help=f"own names of columns: {meanings}"
     )

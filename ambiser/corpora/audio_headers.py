@@ -28,18 +28,26 @@ _TOLERANCE_S = 0.25
 
 @dataclass(frozen=True)
 class Measured:
-    """The utterances with readable audio, their durations in seconds, and a content key for byte-identical wavs."""
+    """The utterances with readable audio, and what their headers say.
+
+    Attributes:
+        twins: a content key for wavs that are byte-identical to another one.
+        probes: sizes and checksums.
+        formats: by kind (sample rate, channels, format), the number of utterances per value.
+    """
 
     kept: list[Utterance]
     durations_s: dict[str, float]
     twins: dict[str, str]
     probes: dict[str, Probe]
+    formats: dict[str, dict[str, int]]
 
 
 def measure_audio(corpus: Corpus) -> Measured:
     """Reads the header of every wav; unreadable ones are faults, other rates and channels are counted."""
     findings = corpus.findings
     kept, durations_s, probes = [], {}, {}
+    kinds: Counter[tuple[int, int, str]] = Counter()
     results = in_threads(_look, [u.wav for u in corpus.utterances])
     rows = zip(corpus.utterances, results, strict=True)
     for u, (info, probe, fault) in progress(rows, "reading audio headers", total=len(corpus.utterances)):
@@ -56,11 +64,21 @@ def measure_audio(corpus: Corpus) -> Measured:
         kept.append(u)
         durations_s[u.utt] = info.duration_s
         probes[u.utt] = probe
+        kinds[info.sample_rate_hz, info.channels, os.path.splitext(u.wav)[1].lower()] += 1
     twins = _find_twins({u.utt: u.wav for u in kept}, probes)
     extra = len(twins) - len(set(twins.values()))
     if extra:
         findings.warn("wavs that are byte-identical to another one", extra)
-    return Measured(kept, durations_s, twins, probes)
+    return Measured(kept, durations_s, twins, probes, _count_formats(kinds))
+
+
+def _count_formats(kinds: Mapping[tuple[int, int, str], int]) -> dict[str, dict[str, int]]:
+    formats: dict[str, dict[str, int]] = {"sample rate (Hz)": {}, "channels": {}, "format": {}}
+    for values, n in sorted(kinds.items()):
+        for counts, value in zip(formats.values(), values, strict=True):
+            name = str(value).removeprefix(".")
+            counts[name] = counts.get(name, 0) + n
+    return formats
 
 
 def _add_fault(u: Utterance, fault: str, findings: Findings) -> None:

@@ -144,6 +144,7 @@ def make_record(
         warnings=dict(corpus.findings.warnings),
         made_up=corpus.made_up,
         leaks=leaks,
+        audio=measured.formats,
     )
 
 

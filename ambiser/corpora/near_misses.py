@@ -1,6 +1,7 @@
 """Explains why a file is missing or unreadable: another case or extension, a copy, an archive, a placeholder."""
 
 import contextlib
+import os
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -8,6 +9,7 @@ from pathlib import Path
 
 AUDIO_ENDINGS = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif", ".au", ".m4a", ".mp4", ".sph")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".7z", ".rar")
+_MOST_SUBFOLDERS = 20
 _COPY = re.compile(r" ?\((\d+)\)$|(?: - Copy| copy)$")
 _SIGNS = (
     (b"version https://git-lfs", "a git-lfs placeholder; get the file with: git lfs pull"),
@@ -24,7 +26,7 @@ def find_near_miss(path: Path) -> tuple[str, str]:
     """Returns how a missing file is present under another name, and that name; both empty if it is not.
 
     Looked for in the same folder: the name in another case, with another audio extension, or as a copy "(1)"; the
-    folder as a packed archive; and the file one level up.
+    folder as a packed archive; and the file one level up or down.
     """
     path = Path(path)
     try:
@@ -44,7 +46,13 @@ def find_near_miss(path: Path) -> tuple[str, str]:
         if not path.parent.exists() and path.parent.with_name(path.parent.name + ending).is_file():
             return "its folder is still packed", path.parent.name + ending
     above = path.parent.parent / path.name
-    return ("it exists one level up", str(above)) if above.is_file() else ("", "")
+    if above.is_file():
+        return "it exists one level up", str(above)
+    below = (
+        folder / path.name for folder in (_subfolders(path.parent, path.parent.stat().st_mtime_ns) if names else ())
+    )
+    found = next((place for place in below if place.is_file()), None)
+    return ("it exists one level down", str(found)) if found else ("", "")
 
 
 def find_root_near(folder: Path, is_root: Callable[[Path], bool], levels_up: int) -> Path | None:
@@ -64,6 +72,13 @@ def explain_content(path: Path) -> str:
     except OSError:
         return ""
     return next((what for sign, what in _SIGNS if head.startswith(sign)), "")
+
+
+@lru_cache(maxsize=256)
+def _subfolders(folder: Path, changed_ns: int) -> tuple[Path, ...]:
+    """Returns the first folders in a folder; `changed_ns` is part of the key of the cache."""
+    with os.scandir(folder) as entries:
+        return tuple(sorted(Path(entry.path) for entry in entries if entry.is_dir())[:_MOST_SUBFOLDERS])
 
 
 @lru_cache(maxsize=256)

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import Path
@@ -36,7 +37,7 @@ def set_up_logging(path: Path | None = None) -> None:
 def progress(
     items: Iterable[T], description: str, total: int | None = None, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterable[T]:
-    """Yields the items and shows progress: a bar on a terminal, else a log line at most once per minute.
+    """Yields the items and shows progress: a bar on a terminal, else a log line once per minute.
 
     Args:
         items: the items to work on.
@@ -53,19 +54,37 @@ def progress(
 
 def _log_progress(items: Iterable[T], description: str, total: int | None, clock: Callable[[], float]) -> Iterator[T]:
     started = last = clock()
-    for done, item in enumerate(items, start=1):
-        yield item
-        # After the yield, so that the caller has finished this item.
-        now = clock()
-        if now - last >= PROGRESS_EVERY_S and done != total:
-            last = now
-            log.info("%s", describe_progress(description, done, total, now - started))
+    done, ended, writing = 0, threading.Event(), threading.Lock()
+
+    def speak() -> None:
+        nonlocal last
+        with writing:
+            now = clock()
+            if now - last >= PROGRESS_EVERY_S and done != total:
+                last = now
+                log.info("%s", describe_progress(description, done, total, now - started))
+
+    def speak_meanwhile() -> None:
+        while not ended.wait(PROGRESS_EVERY_S):
+            speak()
+
+    # A thread, because one item can take an hour: the first fold that trains, the first batch of a large model.
+    threading.Thread(target=speak_meanwhile, daemon=True).start()
+    try:
+        for item in items:
+            yield item
+            done += 1  # after the yield, so that the caller has finished this item
+            speak()
+    finally:
+        ended.set()
 
 
 def describe_progress(description: str, done: int, total: int | None, seconds: float) -> str:
     """Returns a progress line: items done, rate, and time left at this rate if the total is known."""
-    rate = done / seconds
     of = "" if total is None else f"/{total}"
+    if not done:
+        return f"{description}: 0{of} after {format_duration(seconds)}"
+    rate = done / seconds
     unit, size = next(pair for pair in (("s", 1), ("min", 60), ("h", 3600)) if rate * pair[1] >= 1 or pair[0] == "h")
     left = "" if total is None else f", about {format_duration((total - done) / rate)} left"
     return f"{description}: {done}{of}, {rate * size:.1f} per {unit}{left}"

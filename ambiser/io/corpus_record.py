@@ -30,6 +30,7 @@ class CorpusRecord:
         warnings: how often each kind of oddity was found.
         made_up: whether the corpus is synthetic.
         leaks: by kind (speaker, recording, wav): how many are in more than one part; empty if none.
+        audio: by kind (sample rate, channels, format): number of utterances per value; None in older records.
     """
 
     corpus_dir: str
@@ -50,6 +51,7 @@ class CorpusRecord:
     warnings: dict[str, int]
     made_up: bool
     leaks: dict[str, int]
+    audio: dict[str, dict[str, int]] | None = None
 
     def settings(self) -> dict[str, object]:
         """Returns what a second run must agree with: the folder of the corpus and the `data` section."""

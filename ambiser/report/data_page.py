@@ -10,6 +10,7 @@ from ambiser.io.corpus_record import CorpusRecord
 from ambiser.report.data_statistics import CountTable, DataStatistics
 from ambiser.report.data_summary import heading
 from ambiser.report.figure_style import take_picture
+from ambiser.report.sound_overview import SoundOverview, draw_durations, draw_levels
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 _SIZE = (4.2, 2.6)
@@ -17,29 +18,42 @@ _BINS = 24
 _MANY = 40
 
 
-def render_page(record: CorpusRecord, statistics: DataStatistics, figures_dir: Path) -> str:
+def render_page(
+    record: CorpusRecord, statistics: DataStatistics, figures_dir: Path, sound: SoundOverview | None = None
+) -> str:
     """Draws the figures and returns the HTML of the data report.
 
     Args:
         record: of stage 1 (corpus.json).
         statistics: from `ambiser.report.data_statistics.collect_statistics`.
         figures_dir: where the figures are written as PNG and PDF.
+        sound: the overview of the audio; None shows none.
     """
     drawn = (
         ("data_classes", _CLASSES, lambda: _draw_classes(statistics.tables[0])),
         ("data_entropy", _ENTROPY, lambda: _draw_entropies(statistics.entropies)),
         ("data_votes", _VOTES, lambda: _draw_votes(statistics.raters_per_utterance)),
     )
-    pictures = [take_picture(draw, name=name, caption=caption, folder=figures_dir) for name, caption, draw in drawn]
+    heard = () if sound is None else (("data_durations", _DURATIONS, lambda: draw_durations(sound.durations_s)),)
+    if sound is not None and len(sound.levels_db):
+        heard = (*heard, ("data_levels", _LEVELS, lambda: draw_levels(sound.levels_db)))
+    pictures, sounds = (
+        [take_picture(draw, name=name, caption=caption, folder=figures_dir) for name, caption, draw in group]
+        for group in (drawn, heard)
+    )
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.get_template("data_page.html.j2")
-    return template.render(heading=heading(record), record=record, statistics=statistics, pictures=pictures)
+    return template.render(
+        heading=heading(record), record=record, statistics=statistics, pictures=pictures, sound=sound, sounds=sounds
+    )
 
 
 _CLASSES = "Utterances per hard label, whole corpus."
 _ENTROPY = "Entropy of the votes in bits: 0 is unanimous, log2(number of classes) is maximal disagreement."
 _VOTES = "Raters per utterance."
+_DURATIONS = "Durations of all utterances."
+_LEVELS = "Level (root mean square) of a sample of the utterances."
 
 
 def _draw_classes(table: CountTable) -> Figure:

@@ -1,7 +1,9 @@
 """Progress without a terminal, and the end of a program that gets a signal."""
 
+import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -48,6 +50,17 @@ def _work(items, seconds, **options):
     for item in console.progress(items, "work", clock=clock, **options):
         yield item
         clock.now += seconds
+
+
+def test_an_item_that_takes_long_does_not_silence_progress(lines, monkeypatch):
+    monkeypatch.setattr(console, "PROGRESS_EVERY_S", 0.02)
+    for _ in console.progress(range(2), "train"):
+        time.sleep(0.1)
+    assert re.fullmatch(r"train: 0/2 after 0 s", lines()[0])
+    assert any(re.fullmatch(r"train: 1/2, .* left", line) for line in lines())
+    told = len(lines())
+    time.sleep(0.06)
+    assert len(lines()) == told, "the thread has ended"
 
 
 def test_progress_without_a_terminal_is_at_most_a_line_per_minute(lines):

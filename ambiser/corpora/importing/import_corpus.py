@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ambiser.corpora.corpus import gender_code
 from ambiser.corpora.findings import Findings
+from ambiser.corpora.importing.converted import CONVERTED, convert_audio
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.importing.table_forms import ImportedTable, read_label_table
+from ambiser.corpora.importing.written_folder import write_folder
 from ambiser.errors import ConfigError, DataError
-from ambiser.io.tables import write_list, write_table, write_tsv
-from ambiser.labels.vocabulary import OWN_LABELS
-from ambiser.labels.vote_table import COLUMNS as VOTE_COLUMNS
 
 READABLE = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au")
 _EXAMPLES = 3
@@ -74,14 +72,15 @@ def import_table(
     for name, line in table.lines.items():
         _match(name, f"{table_path}:{line}", table, audio, matched, findings)
     speakers = _find_speakers(matched, table, speaker_pattern, table_path, findings)
+    if findings.faults:  # before conversions, which take long
+        findings.refuse(listing=out_dir / "faults.tsv")
+    wavs = convert_audio((matched[utt][1] for utt in speakers), out_dir / "audio", findings)
     findings.refuse(listing=out_dir / "faults.tsv")
-    kept = {utt: matched[utt] for utt in sorted(speakers)}
-    if not kept:
+    files = {utt: matched[utt][1] for utt in sorted(speakers) if matched[utt][1].stem not in findings.left_out}
+    if not files:
         raise DataError(f"{table_path}: no row has audio, votes and a speaker; see {audio_dir}")
-    if words.new_labels:
-        write_list(out_dir / OWN_LABELS, words.new_labels)
-    votes = _write(out_dir, table, kept, speakers, findings)
-    files = {utt: path for utt, (_, path) in kept.items()}
+    kept = {utt: (matched[utt][0], wavs.get(path, path)) for utt, path in files.items()}
+    votes = write_folder(out_dir, table, kept, speakers, new_labels=words.new_labels, findings=findings)
     left_over = sorted({str(path) for paths in audio.values() for path in paths} - set(map(str, files.values())))
     return ImportedCorpus(table.form, files, votes, words.mapped, left_over, findings.left_out)
 
@@ -99,14 +98,20 @@ def find_audio(folder: Path) -> dict[str, list[Path]]:
     def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
+    endings = (*READABLE, *CONVERTED)
     for place, _, names in os.walk(folder, onerror=refuse):
+        base = Path(place).resolve()
         for name in sorted(names):
-            if name.lower().endswith(READABLE) and not name.startswith("."):
-                path = Path(place).resolve() / name
-                found.setdefault(path.stem.casefold(), []).append(path)
+            if name.lower().endswith(endings) and not name.startswith("."):
+                found.setdefault(os.path.splitext(name)[0].casefold(), []).append(base / name)
     if not found:
-        raise DataError(f"{folder} contains no audio; supported formats: {', '.join(READABLE)}")
-    return found
+        raise DataError(f"{folder} contains no audio; supported formats: {', '.join((*READABLE, *CONVERTED))}")
+    return {stem: _prefer_readable(paths) for stem, paths in found.items()}
+
+
+def _prefer_readable(paths: list[Path]) -> list[Path]:
+    """Drops a video or m4a beside a file of the same name that needs no conversion."""
+    return [path for path in paths if path.suffix.lower() in READABLE] or paths
 
 
 def describe_import(done: ImportedCorpus, out_dir: Path) -> str:
@@ -139,10 +144,11 @@ def _match(
     findings: Findings,
 ) -> None:
     """Finds the audio of a row by name: with or without ending, in any case, in any folder."""
-    plain = name.replace("\\", "/").rsplit("/", 1)[-1]
-    stem = os.path.splitext(plain)[0] if plain.lower().endswith(READABLE) else plain
+    plain = table.files[name].replace("\\", "/").rsplit("/", 1)[-1]
+    stem = os.path.splitext(plain)[0] if plain.lower().endswith((*READABLE, *CONVERTED)) else plain
     paths = audio.get(stem.casefold(), [])
-    utt = "_".join(stem.split())
+    span = "".join(f"_{round(1000 * time_s):07d}" for time_s in table.spans.get(name, ()))
+    utt = "_".join(stem.split()) + span
     if not paths:
         findings.leave_out(name, "has no audio", where)
     elif len(paths) > 1:
@@ -183,29 +189,3 @@ def _find_speakers(
         else:
             findings.leave_out(utt, "has no speaker", f"{path}:{table.lines[name]}")
     return speakers
-
-
-def _write(
-    out_dir: Path,
-    table: ImportedTable,
-    kept: dict[str, tuple[str, Path]],
-    speakers: dict[str, str],
-    findings: Findings,
-) -> int:
-    """Writes the tables and returns the number of votes; wav.scp comes last and completes the folder."""
-    about = {utt: table.about[name] for utt, (name, _) in kept.items()}
-    votes = [(utt, r, "outside", "primary", c) for utt, (name, _) in kept.items() for r, c in table.votes[name]]
-    write_tsv(out_dir / "votes.tsv", list(VOTE_COLUMNS), votes)
-    write_table(out_dir / "utt2spk", {utt: speakers[utt] for utt in kept})
-    genders = {speakers[utt]: gender_code(known["gender"]) or "u" for utt, known in about.items() if "gender" in known}
-    if genders:
-        write_table(out_dir / "spk2gender", genders)
-    for file, meaning in (("text", "text"), ("utt2session", "session")):
-        values = {utt: " ".join(known[meaning].split()) for utt, known in about.items() if meaning in known}
-        if values:
-            write_table(out_dir / file, {utt: values.get(utt, "") for utt in kept} if file == "text" else values)
-    rows = [(utt, name, path, speakers[utt], len(table.votes[name])) for utt, (name, path) in kept.items()]
-    rows += [("-", name, f"left out: {reason}", "-", 0) for name, reason in sorted(findings.left_out.items())]
-    write_tsv(out_dir / "import.tsv", ["utt", "row", "audio", "speaker", "votes"], rows)
-    write_table(out_dir / "wav.scp", {utt: path for utt, (_, path) in kept.items()})
-    return len(votes)

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ambiser.corpora.corpus import gender_code
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.importing.spreadsheet import read_rows
 from ambiser.errors import DataError
+from ambiser.io.console import progress
 from ambiser.labels.vote_table import ANONYMOUS
 
 COLUMN_NAMES = {
@@ -17,9 +19,12 @@ COLUMN_NAMES = {
     "speaker": ("speaker", "spk", "actor", "speaker id", "actor id"),
     "gender": ("gender", "sex"),
     "session": ("session", "dialog", "dialogue"),
+    "start": ("start", "begin", "onset", "start s", "start time"),
+    "end": ("end", "stop", "end s", "end time"),
+    "channel": ("channel",),
     "text": ("text", "transcript", "transcription", "words", "sentence"),
 }
-ABOUT_UTTERANCE = ("speaker", "gender", "session", "text")
+ABOUT_UTTERANCE = ("speaker", "gender", "session", "text", "channel")
 _CHECKED = 200  # rows that decide which columns are raters
 _MOST_VOTES = 1000
 
@@ -31,14 +36,18 @@ class ImportedTable:
     Attributes:
         form: long, raters, counts or single.
         votes: rater and code of every vote.
-        about: speaker, gender, session and text, if the table has them.
+        about: speaker, gender, session, text and channel, if the table has them.
         lines: the first line of every utterance.
+        files: the file of every utterance, as the table names it.
+        spans: start and end in seconds of utterances that are parts of a file.
     """
 
     form: str
     votes: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     about: dict[str, dict[str, str]] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    spans: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def read_label_table(
@@ -61,20 +70,29 @@ def read_label_table(
     named = find_columns(path, header, columns or {})
     form, marks = find_form(path, header, content, named, words)
     table = ImportedTable(form)
-    read_row = FORMS[form]
-    for line, cells in content:
-        if len(cells) > len(header):
-            findings.error(f"the header has {len(header)} cells, the row has more", f"{path}:{line}")
+    read_row, has_spans = FORMS[form], "start" in named
+    if has_spans != ("end" in named):
+        there, missing = ("start", "end") if has_spans else ("end", "start")
+        raise DataError(f"{path}:1: there is a column for the {there} of an utterance and none for its {missing}")
+    width, file_column, place = len(header), named["utt"], str(path)
+    about = [(meaning, named[meaning]) for meaning in ABOUT_UTTERANCE if meaning in named]
+    for line, cells in progress(content, f"reading {path.name}"):
+        where = f"{place}:{line}"
+        if len(cells) > width:
+            findings.error(f"the header has {width} cells, the row has more", where)
             continue
-        row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
-        utt = row[named["utt"]]
-        if not utt:
-            findings.error("the row names no file", f"{path}:{line}")
+        row = dict(zip(header, cells if len(cells) == width else [*cells, *[""] * (width - len(cells))], strict=True))
+        utt = file = row[file_column]
+        if not file:
+            findings.error("the row names no file", where)
             continue
-        table.lines.setdefault(utt, line)
-        _add_about(table, utt, row, named, f"{path}:{line}", findings)
-        given = table.votes.setdefault(utt, [])
-        given.extend(read_row(row, named, marks, words, f"{path}:{line}", findings, len(given)))
+        if has_spans:
+            utt = _add_span(table, file, row, named, where, findings)
+        if utt not in table.lines:
+            table.lines[utt], table.files[utt], table.votes[utt], table.about[utt] = line, file, [], {}
+        _add_about(table.about[utt], row, about, where, findings)
+        given = table.votes[utt]
+        given.extend(read_row(row, named, marks, words, where, findings, len(given)))
     return table
 
 
@@ -124,18 +142,38 @@ def find_form(
 
 
 def _add_about(
-    table: ImportedTable, utt: str, row: Mapping[str, str], named: Mapping[str, str], where: str, findings: Findings
+    known: dict[str, str], row: Mapping[str, str], columns: list[tuple[str, str]], where: str, findings: Findings
 ) -> None:
-    """Keeps speaker, gender, session and text; rows of one utterance must agree."""
-    known = table.about.setdefault(utt, {})
-    for meaning in ABOUT_UTTERANCE:
-        if meaning not in named:
+    """Keeps speaker, gender, session, text and channel; rows of one utterance must agree."""
+    for meaning, column in columns:
+        value = row[column]
+        if not value or known.get(meaning) == value:
             continue
-        value = row[named[meaning]]
-        if value and known.setdefault(meaning, value) != value:
+        if meaning == "gender" and not gender_code(value):
+            findings.error("gender must be a word such as female, male, f or m", where, value)
+        if known.setdefault(meaning, value) != value:
             findings.error(
                 f"{meaning} differs from an earlier row of the utterance", where, f"{value}, {known[meaning]}"
             )
+
+
+def _add_span(
+    table: ImportedTable, file: str, row: Mapping[str, str], named: Mapping[str, str], where: str, findings: Findings
+) -> str:
+    """Notes start and end of a row, and returns the name of its utterance, which holds them; without times the file."""
+    texts = [row[named[meaning]] for meaning in ("start", "end")]
+    if not any(texts):
+        return file
+    try:
+        start_s, end_s = (float(text.replace(",", ".")) for text in texts)
+    except ValueError:
+        start_s = end_s = -1.0
+    if not 0 <= start_s < end_s:
+        findings.error("start and end must be seconds, and end after start", where, " ".join(texts))
+        return file
+    utt = f"{file} [{start_s:g}-{end_s:g}]"
+    table.spans[utt] = (start_s, end_s)
+    return utt
 
 
 def _read_code(word: str, words: LabelWords, where: str, findings: Findings) -> str:

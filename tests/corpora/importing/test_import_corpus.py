@@ -1,5 +1,7 @@
 """Tables as people keep them, with a folder of audio, become a Kaldi data directory that stage 1 reads."""
 
+import shutil
+import subprocess
 import sys
 import time
 import zipfile
@@ -201,6 +203,74 @@ def test_labels_of_ones_own(tmp_path, audio):
 def test_labels_that_cannot_be_declared(code, message):
     with pytest.raises(ConfigError, match=message):
         LabelWords({}, [code])
+
+
+def test_rows_that_are_parts_of_a_file_or_one_of_its_channels(tmp_path, audio):
+    samples = np.stack([np.linspace(-0.5, 0.5, 16000), np.zeros(16000)], axis=1)
+    soundfile.write(audio / "talk.wav", samples, 16000)
+    text = 'file,begin,end,channel,label,speaker\ntalk,0,0.5,A,sad,s1\ntalk.wav,"0,25",1,B,neutral,s2\ns1_a,,,,joy,s1\n'
+    done = import_text(tmp_path, audio, text)
+    assert list(done.audio) == ["s1_a", "talk_0000000_0000500", "talk_0000250_0001000"]
+    out = tmp_path / "out"
+    assert (out / "segments").read_text().splitlines() == [
+        "s1_a s1_a 0 -1",
+        "talk_0000000_0000500 talk-A 0 0.5",
+        "talk_0000250_0001000 talk-B 0.25 1",
+    ]
+    assert (out / "reco2channel").read_text() == "talk-A A\ntalk-B B\n"
+    layout = Layout(tmp_path / "data", tmp_path, tmp_path)
+    prepare_data(out, Data(corpus="kaldi", protocol="random", folds=3), layout)
+    wavs = read_table(layout.table("wav.scp"))
+    first, second = (soundfile.read(wavs[utt])[0] for utt in list(done.audio)[1:])
+    assert (len(first), len(second)) == (8000, 12000) and first[0] < -0.49 and not second.any()
+    assert set(read_table(layout.table("utt2rec")).values()) == {"s1_a", "talk"}, "both channels are one recording"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,start,label,speaker\ns1_a,0,sad,s1\n", "a column for the start of an utterance and none for its end"),
+        (
+            "file,start,end,label,speaker\ns1_a,1,0,sad,s1\n",
+            "start and end must be seconds, and end after start; got '1 0'",
+        ),
+        (
+            "file,label,speaker,sex\ns1_a,sad,s1,girl\n",
+            "gender must be a word such as female, male, f or m; got 'girl'",
+        ),
+    ],
+)
+def test_times_and_genders_that_cannot_be_used(tmp_path, audio, text, message):
+    with pytest.raises(DataError, match=message):
+        import_text(tmp_path, audio, text)
+
+
+def test_tables_of_an_earlier_import_are_removed(tmp_path, audio):
+    import_text(tmp_path, audio, LONG)
+    import_text(tmp_path, audio, SINGLE)
+    assert not (tmp_path / "out/text").exists() and not (tmp_path / "out/spk2gender").exists()
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg: the conversion was not tested")
+def test_m4a_and_video_are_converted_by_ffmpeg(tmp_path, audio):
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-i", audio / "s2/s2_a.flac"]
+    subprocess.run([*command, "-c:a", "aac", audio / "s3_a.m4a"], check=True)
+    (audio / "s1/s1_b.mp4").write_bytes(b"a video beside the flac is not needed")
+    done = import_text(tmp_path, audio, SINGLE + "s3_a,sad,s3\n")
+    wav = tmp_path / "out/audio/s3_a.wav"
+    assert read_table(tmp_path / "out/wav.scp")["s3_a"] == str(wav)
+    assert soundfile.info(wav).subtype == "PCM_16" and abs(soundfile.read(wav)[0].mean() - 0.1) < 0.02
+    assert done.audio["s3_a"] == audio / "s3_a.m4a"
+    (audio / "s4_a.mp4").write_bytes(b"no video")
+    with pytest.raises(DataError, match=r"s4_a.mp4: s4_a: cannot be converted by ffmpeg \(.*s4_a.mp4: Invalid data"):
+        import_text(tmp_path, audio, SINGLE + "s4_a,sad,s4\n")
+
+
+def test_without_ffmpeg_the_line_says_so(tmp_path, audio, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    (audio / "s3_a.m4a").write_bytes(b"")
+    with pytest.raises(DataError, match="s3_a.m4a: needs ffmpeg, which is not installed; install it, or convert"):
+        import_text(tmp_path, audio, SINGLE + "s3_a,sad,s3\n")
 
 
 def test_the_speaker_comes_from_the_file_name(tmp_path, audio):
