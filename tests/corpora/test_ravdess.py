@@ -10,6 +10,7 @@ from ambiser.corpora import ravdess
 from ambiser.corpora.corpus import Vote
 from ambiser.corpora.data_folder import prepare_data
 from ambiser.corpora.ravdess import read_ravdess
+from ambiser.corpora.recognize import recognize
 from ambiser.errors import DataError
 from ambiser.io.tables import read_list
 
@@ -96,6 +97,10 @@ def test_a_wrong_folder_says_what_is_missing_and_where_to_get_it(tmp_path):
     touch([tmp_path / "Audio_Speech_Actors_01-24.zip"])
     with pytest.raises(DataError, match="no audio named like its clips; Audio_Speech_Actors_01-24.zip is still packed"):
         read_ravdess(tmp_path, DATA)
+
+
+def test_ambiser_check_recognizes_the_corpus(root):
+    assert recognize(root, allow_incomplete=True).name == "ravdess"
 
 
 def test_stage_1_makes_actor_disjoint_folds(tmp_path, layout):
