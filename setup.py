@@ -43,6 +43,9 @@ ONNX = [
     "onnx",  # torch writes the heads of a packed model with it
     "onnxruntime",  # compares them with the networks
 ]
+DEMO = [
+    "gradio>=5,<6",  # the local page; 6 needs a newer huggingface_hub than transformers 4
+]
 
 setup(
     name="ambiser",
@@ -55,5 +58,5 @@ setup(
     package_data={"ambiser": ["**/*.j2", "py.typed", "models_shipped/**"]},
     entry_points={"console_scripts": ["ambiser=ambiser.bin.ambiser:start"]},
     install_requires=REQUIRES,
-    extras_require={"test": TEST, "vad": VAD, "exchange": EXCHANGE, "onnx": ONNX},
+    extras_require={"test": TEST, "vad": VAD, "exchange": EXCHANGE, "onnx": ONNX, "demo": DEMO},
 )

@@ -11,11 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ambiser.io.files import atomic_open
+from ambiser.report.palette import COLORS
 
 INK = "#1f2328"
 """Color of text and axes."""
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's palette, made for color-blind readers; lines also differ in dashes."""
 PAGE_COLORS = {INK: "currentColor", COLORS[0]: "var(--blue)", COLORS[1]: "var(--orange)"}
 """Colors of a figure and their CSS variables on the page, which suit light and dark mode."""
 DASHES = ("-", "--", ":", "-.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ambiser.report.figure_style import COLORS
+from ambiser.report.palette import COLORS
 
 _WIDTH, _HEIGHT = 1000, 240
 """Units of the drawing area of the curves; the page scales it."""
@@ -46,7 +46,7 @@ class Curve:
 
 
 def render_predictions(
-    recordings: Sequence[PageRecording], *, model: str, total: int, faults: Sequence[str] = ()
+    recordings: Sequence[PageRecording], *, model: str, total: int, faults: Sequence[str] = (), is_bare: bool = False
 ) -> str:
     """Returns the HTML page; it loads nothing but linked sounds.
 
@@ -55,12 +55,21 @@ def render_predictions(
         model: id of the model.
         total: number of predicted recordings; more than are shown add a remark.
         faults: one line per recording that could not be used.
+        is_bare: leave out heading and introduction.
     """
     page = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     ).get_template("predictions_page.html.j2")
     shown = [_describe(one) for one in recordings]
-    text = page.render(model=model, total=total, faults=faults, recordings=shown, width=_WIDTH, height=_HEIGHT)
+    text = page.render(
+        model=model,
+        total=total,
+        faults=faults,
+        recordings=shown,
+        is_bare=is_bare,
+        width=_WIDTH,
+        height=_HEIGHT,
+    )
     return "\n".join(line.rstrip() for line in text.split("\n") if line.strip()) + "\n"
 
 

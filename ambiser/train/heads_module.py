@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ambiser.config import Config
 from ambiser.errors import ConfigError
 from ambiser.losses.evidential import concentrations
-from ambiser.scoring.metrics import PROBABILITY_FLOOR
+from ambiser.scoring.utterance_scores import PROBABILITY_FLOOR
 from ambiser.train.build import build_amber, build_ipr
 from ambiser.train.dev_scores import probs_ipr, replaced_without_words
 from ambiser.train.fold_data import Shapes

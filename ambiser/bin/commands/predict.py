@@ -5,10 +5,14 @@ For example: ambiser predict crema_d_whisper_tiny my.wav other.mp3 folder/
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ambiser.bin.commands.predict_options import parse_options
 from ambiser.errors import UserError
 from ambiser.io.console import log, set_up_logging
+
+if TYPE_CHECKING:
+    from ambiser.inference.page import PageCollector
 
 
 def main() -> None:
@@ -21,7 +25,6 @@ def main() -> None:
     set_up_logging()
     from ambiser.inference.model import load_model
     from ambiser.inference.output import Writer
-    from ambiser.inference.page import PageCollector
     from ambiser.inference.predict_files import predict_files
     from ambiser.inference.recordings import Cutting
     from ambiser.inference.sources import list_sources
@@ -32,7 +35,7 @@ def main() -> None:
     words = choose_words(model, table=args.text, recognizer=args.recognizer, language=args.language)
     detector = SpeechDetector() if args.vad else None
     sources, faults = list_sources(args.audio, sys.stdin)
-    cutting, page = Cutting(args.window, args.hop, args.channel, args.vad), PageCollector() if args.html else None
+    cutting, page = Cutting(args.window, args.hop, args.channel, args.vad), _make_page(args.html)
     form, collect = args.format or _format_of(args.output), page.add if page else lambda record: None
     made_by = ", ".join(filter(None, (str(cutting), words.name)))
     writer = Writer(args.output, form, (made_by, model.id), resume=args.resume, collect=collect)
@@ -56,6 +59,14 @@ def main() -> None:
         page.write(args.html, sources, model=model.id, embed_mb=args.embed, faults=list(faults.values()))
     if faults:
         raise UserError("\n  ".join([f"{len(faults)} inputs cannot be used; all others are done:", *faults.values()]))
+
+
+def _make_page(path: Path | None) -> "PageCollector | None":
+    if path is None:
+        return None
+    from ambiser.inference.page import PageCollector
+
+    return PageCollector()
 
 
 def _format_of(output: Path | None) -> str:
