@@ -128,6 +128,26 @@ def test_votes_for_ambiguous_utterances_are_withheld_from_heads_that_learn_from_
         make_task("distill", _config(utterances="precise"), nobody, train)
 
 
+def test_withheld_votes_change_no_head_that_learns_from_precise_utterances(tmp_path):
+    train, dev = make_part(), make_part(20, seed=5)
+    hidden = (train.kind != 0)[:, None]
+    other = dataclasses.replace(
+        train,
+        soft=torch.where(hidden, train.soft.roll(1, dims=1), train.soft),
+        counts=torch.where(hidden, 2 * train.counts.roll(1, dims=1), train.counts),
+        hard=torch.where(hidden[:, 0], (train.hard + 1) % 4, train.hard),
+    )
+    config = _config(utterances="precise", class_weights="effective_number")
+    states = []
+    for name, part in (("1", train), ("2", other)):
+        torch.manual_seed(0)
+        task = make_task("distill", config, part, dev)
+        optimization = config.distill.model_copy(update={"epochs": 2})
+        fit(task, optimization, tmp_path / name, stage="distill", seed=1, facts={}, tensorboard=False)
+        states.append(load_best(tmp_path / name / "best.safetensors")[0])
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
 def test_frozen_speech_keeps_the_weights_of_ipr(tmp_path):
     config, train = _config(("prototypes", "distill"), freeze_speech=True), make_part()
     torch.manual_seed(0)
