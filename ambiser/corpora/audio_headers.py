@@ -17,7 +17,7 @@ from ambiser.corpora.input_digests import Probe, probe_audio
 from ambiser.corpora.near_misses import explain_content, find_near_miss
 from ambiser.corpora.threads import in_threads
 from ambiser.errors import DataError
-from ambiser.io.audio import SAMPLE_RATE_HZ, AudioInfo, read_audio, read_info
+from ambiser.io.audio import RATES_HZ, SAMPLE_RATE_HZ, AudioInfo, read_audio, read_info
 from ambiser.io.console import progress
 
 _CHUNK_BYTES = 2**20
@@ -96,13 +96,14 @@ def _add_fault(u: Utterance, fault: str, findings: Findings) -> None:
 def _look(path: Path) -> tuple[AudioInfo | None, Probe, str]:
     """Returns the header (None if unreadable), a probe of the content, and the fault if there is one."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)  # open() takes as long again, and there may be hundreds of thousands
+        # Not open(), which takes as long again, for hundreds of thousands of files; a pipe would block.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             head, probe = probe_audio(descriptor)
             info = _read_plain_header(head, probe.size)
         finally:
             os.close(descriptor)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name with a zero byte
         info, probe = None, Probe(0, 0)
     try:
         return info or _inspect(path), probe, ""
@@ -116,7 +117,11 @@ def _read_plain_header(head: bytes, size: int) -> AudioInfo | None:
         return None
     riff, _, wave, fmt_size, coding, channels, rate, _, block, bits, data, length = _PLAIN_HEADER.unpack(head)
     plain = riff == b"RIFF" and wave == b"WAVEfmt " and data == b"data" and (fmt_size, coding) == (16, 1)
-    whole = 0 < length <= size - _PLAIN_HEADER.size and rate > 0 and block == channels * bits // 8 > 0
+    whole = (
+        0 < length <= size - _PLAIN_HEADER.size
+        and RATES_HZ[0] <= rate <= RATES_HZ[1]
+        and block == channels * bits // 8 > 0
+    )
     return AudioInfo(rate, channels, length // block) if plain and whole and length >= block else None
 
 

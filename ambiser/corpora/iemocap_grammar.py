@@ -9,6 +9,7 @@ from pathlib import Path
 from ambiser.corpora.corpus import Rating, Vote, is_utf8
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.near_misses import explain_content
+from ambiser.io.files import read_file
 
 TURN = re.compile(r"(Ses0[1-5])([FM])_(impro\d\d[ab]?|script\d\d_\d[ab]?)_([FM])(\d{3})")
 CODES = {
@@ -101,7 +102,7 @@ def consensus(votes: tuple[Vote, ...]) -> str:
 
 def _read_lines(path: Path, findings: Findings) -> list[str]:
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         findings.error(f"cannot be read: {error.strerror}", path)
         return []

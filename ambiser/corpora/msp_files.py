@@ -15,6 +15,7 @@ from ambiser.corpora.text_files import parse_json, read_csv, read_text
 from ambiser.corpora.threads import in_threads
 from ambiser.errors import DataError
 from ambiser.io.console import progress
+from ambiser.io.files import read_file
 
 PARTS = {name.casefold(): name for name in ("Train", "Development", "Test1", "Test2", "Test3")}
 PARTS["validation"] = "Development"
@@ -165,7 +166,7 @@ def read_transcripts(root: Path, files: Iterable[str], findings: Findings) -> di
 
 def _read_transcript(path: Path) -> tuple[str, Probe]:
     """Returns the first line, and a probe of the content."""
-    content = path.read_bytes()
+    content = read_file(path)
     return " ".join(content.partition(b"\n")[0].decode("utf-8", errors="ignore").split()), probe_content(content)
 
 

@@ -67,6 +67,8 @@ def find_root_near(folder: Path, is_root: Callable[[Path], bool], levels_up: int
 def explain_content(path: Path) -> str:
     """Returns what a file really is, from its first bytes; empty if they are no known sign."""
     try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return ""
         with open(path, "rb") as stream:
             head = stream.read(64)
     except OSError:

@@ -8,6 +8,7 @@ from ambiser.config.data_keys import LABELS
 from ambiser.corpora.corpus import Rating, Vote
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.near_misses import explain_content
+from ambiser.io.files import read_file
 from ambiser.labels.vocabulary import is_code
 from ambiser.labels.vote_table import SLOTS, SOURCES
 
@@ -135,7 +136,7 @@ def _rows(path: Path, findings: Findings, columns: Iterable[str]) -> Iterator[tu
 def _numbered_lines(path: Path, findings: Findings) -> Iterator[tuple[int, str]]:
     """Yields the lines with their numbers; a byte order mark and Windows' line ends are taken off and counted."""
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         findings.error(f"cannot be read: {error.strerror}", path)
         return

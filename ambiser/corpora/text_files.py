@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.near_misses import explain_content
 from ambiser.errors import DataError
+from ambiser.io import files
 
 
 def read_text(path: Path, findings: Findings) -> str:
@@ -18,7 +18,7 @@ def read_text(path: Path, findings: Findings) -> str:
         DataError: the file cannot be read, or is no text at all (a git-lfs placeholder, an archive, UTF-16).
     """
     try:
-        content = path.read_bytes()
+        content = files.read_file(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     findings.note_input(path, content)
@@ -67,7 +67,7 @@ def parse_json(path: Path, text: str) -> dict:
         DataError: the text is no JSON object.
     """
     try:
-        tree = json.loads(text)
+        tree = files.parse_json(text)
     except ValueError as error:
         raise DataError(f"{path}: is not valid JSON: {error}; the file is cut off or damaged") from error
     if not isinstance(tree, dict):

@@ -17,6 +17,7 @@ from ambiser.inference.shipped import find_shipped, shipped_names
 from ambiser.io.files import digest, read_json, write_json
 from ambiser.io.records import from_json, to_json
 from ambiser.scoring.results import ScaleAndBias
+from ambiser.stages import TRAINING_STAGES
 
 FORMAT = 1
 RECORD, CARD, ONNX = "model.json", "README.md", "heads.onnx"
@@ -133,6 +134,14 @@ def read_record(folder: Path) -> ModelRecord:
     except DataError as error:
         message = str(error)
         raise DataError(message.split("; remove")[0] + f"; {again}" if "; remove" in message else message) from error
+    for word in (record.name, *record.classes):
+        # They are columns and fields of the output, and words of pages and terminals.
+        if not word.strip() or not word.isprintable():
+            raise DataError(f"{path}: {word!r:.60} must be printable text on one line; {again}")
+    if len(set(record.classes)) < max(len(record.classes), 2):
+        raise DataError(f"{path}: must name at least two classes, each once; {again}")
+    if record.stage not in TRAINING_STAGES:
+        raise DataError(f"{path}: {record.stage!r:.60} is no training stage; {again}")
     _check_files(folder, record, again)
     return record
 

@@ -46,6 +46,9 @@ def load_network(folder: Path, member: Member, config: Config, *, classes: Seque
 
     path = folder / member.file
     tensors, facts = load_best(path)
+    lacks = [name for name in ("classes", "layers", "dim", "text_dim") if name not in facts]
+    if lacks or not isinstance(facts["classes"], list):
+        raise DataError(f"{path}: its facts lack {', '.join(lacks) or 'a list of classes'}; pack the model again")
     if facts["classes"] != list(classes):
         found, wanted = ", ".join(facts["classes"]), ", ".join(classes)
         raise DataError(f"{path}: has the classes {found}, the model {wanted}; pack the model again")

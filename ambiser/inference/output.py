@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import IO
 
 from ambiser.errors import UserError
-from ambiser.inference.output_rows import OutputRow, Shape, columns_of, fields_of, record_of, record_of_fields
-from ambiser.io.files import write_text
+from ambiser.inference.output_rows import (
+    OutputRow,
+    Shape,
+    check_record,
+    columns_of,
+    fields_of,
+    keys_of,
+    record_of,
+    record_of_fields,
+)
+from ambiser.io.files import parse_json, read_file, write_text
 
 FORMATS = ("tsv", "jsonl")
 
@@ -106,15 +115,19 @@ class Writer:
         old = self.partial if self.partial.is_file() else path
         if not old.is_file():
             return
-        lines = old.read_text(encoding="utf-8").split("\n")[:-1]  # a line without its end is dropped
-        if self.form == "tsv":
-            self._header, lines = (lines[0], lines[1:]) if lines else ("", [])
         try:
+            lines = read_file(old).decode("utf-8").split("\n")[:-1]  # a line without its end is dropped
+            if self.form == "tsv":
+                self._header, lines = (lines[0], lines[1:]) if lines else ("", [])
             records = [self._read(line) for line in lines]
+            if len({keys_of(record) for record in records}) > 1:
+                raise ValueError("rows of other classes")
             made_by = {(record["cutting"], record["model"]) for record in records} - {self.made_by}
             redo = {records[-1]["file"]} if records and old == self.partial else set()
             kept = [(record, line) for record, line in zip(records, lines, strict=True) if record["file"] not in redo]
             self._kept, self.done = [line for _, line in kept], {record["file"] for record, _ in kept}
+        except OSError as error:
+            raise UserError(f"{old}: cannot be read: {error.strerror}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{old}: is no {self.form} output of ambiser predict; remove it") from error
         if made_by:
@@ -126,5 +139,5 @@ class Writer:
     def _read(self, line: str) -> dict[str, object]:
         """Returns a line as an object."""
         if self.form == "jsonl":
-            return json.loads(line)
-        return record_of_fields(dict(zip(self._header.split("\t"), line.split("\t"), strict=True)))
+            return check_record(parse_json(line))
+        return check_record(record_of_fields(dict(zip(self._header.split("\t"), line.split("\t"), strict=True))))

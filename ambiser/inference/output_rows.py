@@ -1,11 +1,15 @@
 """Rows of the output: the same prediction as a line of TSV, as a JSON object, and read again."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ambiser.inference.utterance_prediction import UtterancePrediction
 
 _DIGITS = 6
+_WORDS = ("file", "label", "cutting", "model")
+_NUMBERS = ("start_s", "end_s", "entropy_bits", "expected_agreement", "member_information_bits")
+_NUMBERS_BY_NAME = ("distribution", "no_majority", "head_jsd_bits", "prototype_similarity")
 
 
 @dataclass(frozen=True)
@@ -129,3 +133,29 @@ def record_of_fields(fields: Mapping[str, str]) -> dict[str, object]:
         "cutting": fields["cutting"],
         "model": fields["model"],
     }
+
+
+def check_record(record: object) -> dict[str, object]:
+    """Returns an object that was read from an output, after checking all that resuming and the page rely on.
+
+    Raises:
+        KeyError: a key is missing.
+        ValueError: a value has another type, or a number is not finite.
+    """
+    if not isinstance(record, dict):
+        raise ValueError("no object")
+    words = [record[name] for name in _WORDS] + [record["text"] or ""] + list(record["notes"])
+    tables = [record[name] for name in _NUMBERS_BY_NAME]
+    if not all(isinstance(word, str) for word in words) or not all(isinstance(table, dict) for table in tables):
+        raise ValueError("a value of another type")
+    numbers = [record[name] for name in _NUMBERS] + [number for table in tables for number in table.values()]
+    if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+        raise ValueError("a number that is not finite")
+    if not record["distribution"] or not 0 <= record["start_s"] < record["end_s"]:
+        raise ValueError("no classes, or no time")
+    return record
+
+
+def keys_of(record: Mapping[str, object]) -> tuple[frozenset[str], ...]:
+    """Returns the names of classes, raters, pairs of heads and prototypes of a row, which all rows share."""
+    return tuple(frozenset(record[name]) for name in _NUMBERS_BY_NAME)

@@ -15,11 +15,12 @@ import soxr
 
 from ambiser.errors import DataError, first_line
 from ambiser.inference.speech_detector import SpeechDetector
-from ambiser.io.audio import SAMPLE_RATE_HZ, AudioInfo, load_audio, read_info
+from ambiser.io.audio import MOST_SAMPLES, SAMPLE_RATE_HZ, AudioInfo, check_length, load_audio, read_info
 
 _LONGEST_SEGMENT_S = 30
 _BLOCK_S = 10  # read at a time when speech is searched
 _NOT_AUDIO = "is not readable audio"  # in the message of `read_info` for a format that soundfile does not know
+_MOST_DECODED_BYTES = 16 * MOST_SAMPLES  # 4 channels of 4 bytes; a file of a few MB can stand for terabytes
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def _read_spans(
     rate = info.sample_rate_hz
     with soundfile.SoundFile(str(readable)) as stream:
         for start, end in spans:
+            check_length(path, info, (end - start) * info.channels)
             try:
                 stream.seek(start)
                 samples = stream.read(end - start, dtype="float32", always_2d=True)
@@ -148,6 +150,7 @@ def _read_spans(
 
 def _stream_16k(path: Path, readable: Path, info: AudioInfo, channel: int) -> Iterator[np.ndarray]:
     """Yields consecutive parts (samples,) of a recording at 16 kHz."""
+    check_length(path, info, _BLOCK_S * info.sample_rate_hz * info.channels)
     resampler = soxr.ResampleStream(info.sample_rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
     try:
         for block in soundfile.blocks(str(readable), _BLOCK_S * info.sample_rate_hz, dtype="float32", always_2d=True):
@@ -184,14 +187,16 @@ def _decoded(path: Path) -> Iterator[Path]:
             raise DataError(f"{path}: {_NOT_AUDIO} for soundfile; convert it to wav, or install ffmpeg") from error
         with tempfile.TemporaryDirectory(prefix="ambiser-") as folder:
             wav = Path(folder) / "decoded.wav"
-            # "file:" keeps a name with a colon or a leading dash from being read as a protocol or an option.
-            words = ["-nostdin", "-v", "error", "-i", f"file:{path}", "-map", "0:a:0", "-c:a", "pcm_f32le"]
-            done = subprocess.run(
-                [program, *words, "-rf64", "auto", str(wav)], capture_output=True, text=True, check=False
-            )
+            # "file:" keeps a name with a colon or a leading dash from being read as a protocol or an option; the list
+            # of protocols keeps a playlist from loading addresses of a network.
+            words = ["-nostdin", "-v", "error", "-protocol_whitelist", "file", "-i", f"file:{path}", "-map", "0:a:0"]
+            words += ["-c:a", "pcm_f32le", "-rf64", "auto", "-fs", str(_MOST_DECODED_BYTES)]
+            done = subprocess.run([program, *words, str(wav)], capture_output=True, text=True, check=False)
             if done.returncode != 0 or not wav.is_file():
                 reason = first_line(ValueError(done.stderr))
                 raise DataError(f"{path}: {_NOT_AUDIO}, for ffmpeg neither ({reason})") from error
+            if wav.stat().st_size > 0.99 * _MOST_DECODED_BYTES:
+                raise DataError(f"{path}: holds more audio than can be decoded at once; cut the recording") from error
             yield wav
         return
     yield path

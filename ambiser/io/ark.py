@@ -7,6 +7,7 @@ compressed matrices (CM, CM3) are decoded by kaldiio after a check of the header
 
 import contextlib
 import math
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ _DTYPES = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8"), b"FV ": np.dtype("<
 _OTHERS = (b"CM ", b"CM3")
 _HALF = b"CM2"
 _LONGEST_HEADER = max(15, HEADER_BYTES)
+_OFFSET = re.compile(r"[0-9]{1,18}")
 
 
 class ArkWriter:
@@ -152,7 +154,7 @@ def map_matrices(entries: Mapping[str, str], keys: Iterable[str]) -> list[np.nda
         head = ark[offset : offset + _LONGEST_HEADER].tobytes()  # shorter at the end of the ark; checked below
         where = f"{path}:{offset}" + (f" ({key})" if key else "")
         if head[:2] == b"\0B" and head[2:5] in _OTHERS:
-            matrices.append(_decode_other(path, offset, where))
+            matrices.append(_decode_other(path, offset, head, len(ark), where))
         else:
             matrices.append(_map_matrix(ark, offset, head, where))
     return matrices
@@ -192,7 +194,15 @@ def _map_half(ark: np.ndarray, offset: int, head: bytes, where: str) -> Compress
     return Compressed(_view(ark, offset + HEADER_BYTES, tuple(shape), np.dtype("<u2"), where), minimum, span)
 
 
-def _decode_other(path: str, offset: int, where: str) -> np.ndarray:
+def _decode_other(path: str, offset: int, head: bytes, ark_bytes: int, where: str) -> np.ndarray:
+    is_cm3 = head[2:5] == b"CM3"
+    header = HEADER_BYTES if is_cm3 else HEADER_BYTES - 1
+    if len(head) < header:
+        raise DataError(f"{where}: the ark ends inside a header; extract the features again (stage 2)")
+    # kaldiio would reserve memory for any size that the header claims.
+    rows, columns = struct.unpack("<ii", head[header - 8 : header])
+    size = rows * columns + (0 if is_cm3 else 8 * columns)  # CM: 8 bytes per column, then a byte per value
+    _check_size(offset + header, (rows, columns), size, ark_bytes, where)
     try:
         with open(path, "rb") as stream:
             stream.seek(offset)
@@ -202,15 +212,20 @@ def _decode_other(path: str, offset: int, where: str) -> np.ndarray:
 
 
 def _view(ark: np.ndarray, start: int, shape: tuple[int, ...], dtype: np.dtype, where: str) -> np.ndarray:
-    if min(shape) < 0:
+    size = math.prod(shape) * dtype.itemsize
+    _check_size(start, shape, size, len(ark), where)
+    return ark[start : start + size].view(dtype).reshape(shape)
+
+
+def _check_size(start: int, shape: tuple[int, ...], size: int, ark_bytes: int, where: str) -> None:
+    """Refuses sizes below 1, and a matrix that ends after the ark."""
+    if min(shape) < 1:
         raise DataError(f"{where}: the sizes in the header are invalid; extract the features again (stage 2)")
-    end = start + math.prod(shape) * dtype.itemsize
-    if end > len(ark):
+    if start + size > ark_bytes:
         raise DataError(
-            f"{where}: the ark is truncated: it has {len(ark)} bytes, the matrix ends at {end}; "
+            f"{where}: the ark is truncated: it has {ark_bytes} bytes, the matrix ends at {start + size}; "
             "extract the features again (stage 2)"
         )
-    return ark[start:end].view(dtype).reshape(shape)
 
 
 def read_scp(path: Path) -> dict[str, str]:
@@ -231,7 +246,7 @@ def read_scp(path: Path) -> dict[str, str]:
 
 def _split_entry(entry: str, key: str, scp: Path | None = None) -> tuple[str, int]:
     path, colon, offset = entry.rpartition(":")
-    if not colon or not offset.isdecimal() or path.lstrip().startswith("|"):
+    if not colon or not _OFFSET.fullmatch(offset) or path.lstrip().startswith("|"):
         where = f"{scp}: {key}" if scp else key
         raise DataError(f"{where}: {entry!r} must have the form path:offset; commands and ranges are not supported")
     return path, int(offset)

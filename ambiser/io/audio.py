@@ -10,7 +10,10 @@ import soxr
 from ambiser.errors import DataError
 
 SAMPLE_RATE_HZ = 16000
-_BLOCK = 2**20  # samples
+_BLOCK = 2**20  # samples of all channels together
+RATES_HZ = (1000, 1_000_000)
+MOST_SAMPLES = 2**29
+"""Most samples of one channel, 3 hours at 48 kHz: a compressed file of a few MB can stand for terabytes."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ def read_info(path: Path) -> AudioInfo:
     """Reads the header of an audio file.
 
     Raises:
-        DataError: the file is missing, empty, unreadable or holds no samples.
+        DataError: the file is missing, empty, unreadable, holds no samples, or has a sample rate that audio never has.
     """
     path = Path(path)
     try:
@@ -45,8 +48,10 @@ def read_info(path: Path) -> AudioInfo:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise DataError(f"{path}: is not readable audio: {error}") from error
-    if info.frames == 0:
+    if info.frames <= 0:
         raise DataError(f"{path}: holds no samples")
+    if not RATES_HZ[0] <= info.samplerate <= RATES_HZ[1]:
+        raise DataError(f"{path}: has a sample rate of {info.samplerate} Hz; it must be from 1 kHz to 1 MHz")
     if info.format in ("WAV", "WAVEX"):
         _check_wav_length(path)
     return AudioInfo(info.samplerate, info.channels, info.frames)
@@ -61,7 +66,7 @@ def read_audio(path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
         (samples,) in [-1, 1].
 
     Raises:
-        DataError: as `read_info`, or a sample is not finite.
+        DataError: as `read_info`, a sample is not finite, or there are more than MOST_SAMPLES.
     """
     return load_audio(path, sample_rate_hz)[0]
 
@@ -69,19 +74,40 @@ def read_audio(path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
 def load_audio(path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[np.ndarray, AudioInfo]:
     """Reads audio as `read_audio` does, and returns it with its header."""
     info = read_info(path)
+    check_length(path, info, info.samples)
+    blocks, left = [], info.samples
     try:
         # In blocks, so that a long recording is in memory with one channel only.
-        blocks = [_mix(block) for block in soundfile.blocks(str(path), _BLOCK, dtype="float32", always_2d=True)]
+        size = max(_BLOCK // info.channels, 1)
+        for block in soundfile.blocks(str(path), size, dtype="float32", always_2d=True):
+            blocks.append(_mix(block))
+            left -= len(block)
+            if left < 0:
+                break
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise DataError(f"{path}: cannot be decoded: {error}") from error
     mono = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
-    if len(mono) != info.samples:
-        raise DataError(f"{path}: {len(mono)} samples are readable, but the header promises {info.samples}")
+    if left != 0:
+        more = " or more" if left < 0 else ""
+        raise DataError(f"{path}: {len(mono)}{more} samples are readable, but the header promises {info.samples}")
     if not np.isfinite(mono).all():
         raise DataError(f"{path}: holds samples that are not finite (NaN or infinite)")
     if info.sample_rate_hz != sample_rate_hz:
         mono = soxr.resample(mono, info.sample_rate_hz, sample_rate_hz)
     return mono, info
+
+
+def check_length(path: Path, info: AudioInfo, samples: int) -> None:
+    """Refuses to hold more than MOST_SAMPLES in memory, as they are or at SAMPLE_RATE_HZ.
+
+    Raises:
+        DataError: there are more.
+    """
+    samples = max(samples, samples * SAMPLE_RATE_HZ // info.sample_rate_hz)
+    if samples > MOST_SAMPLES:
+        raise DataError(
+            f"{path}: {samples} samples at once are more than {MOST_SAMPLES}; cut the recording (predict: --window)"
+        )
 
 
 def _mix(samples: np.ndarray) -> np.ndarray:

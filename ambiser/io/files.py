@@ -1,14 +1,18 @@
-"""Writes files atomically: a file appears under its name only when it is complete."""
+"""Writes files atomically, so that a file appears only when it is complete, and reads files of others with bounds."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from ambiser.errors import DataError
+
+_MOST_BYTES = 2**31  # of a table; the largest that a corpus has is a thousandth of it
 
 
 @contextlib.contextmanager
@@ -57,11 +61,40 @@ def read_json(path: Path) -> object:
         DataError: it is missing or is not JSON, with line and column.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return parse_json(read_file(path).decode("utf-8"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise DataError(f"{path}: is not valid JSON: {error}; remove it and run its stage again") from error
+
+
+def parse_json(text: str) -> object:
+    """Parses JSON.
+
+    Raises:
+        ValueError: the text is not JSON, or has more levels than Python can follow.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("too many levels") from None
+
+
+def read_file(path: Path, most_bytes: int = _MOST_BYTES) -> bytes:
+    """Returns the content of a regular file: a pipe or a device named in its place would never end.
+
+    Raises:
+        OSError: the file cannot be read, is not a regular file, or has more than `most_bytes` bytes.
+    """
+    if stat.S_ISDIR(mode := os.stat(path).st_mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "Not a regular file")
+    with open(path, "rb") as stream:
+        content = stream.read(most_bytes + 1) if os.fstat(stream.fileno()).st_size > most_bytes else stream.read()
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"Larger than {most_bytes} bytes")
+    return content
 
 
 def digest(*parts: bytes | str) -> str:

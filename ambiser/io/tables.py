@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ambiser.errors import DataError
-from ambiser.io.files import atomic_open, write_text
+from ambiser.io.files import atomic_open, read_file, write_text
 
 
 def read_table(path: Path, allow_empty_value: bool = False) -> dict[str, str]:
@@ -109,7 +109,7 @@ def write_tsv(path: Path, columns: list[str], rows: Iterable[Iterable[object]]) 
 
 def _lines(path: Path) -> Iterable[str]:
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_file(path).decode("utf-8")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

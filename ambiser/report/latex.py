@@ -3,24 +3,24 @@
 import re
 from collections.abc import Sequence
 
+_SIGNS = {
+    "\\": r"\textbackslash{}",
+    **{sign: f"\\{sign}" for sign in "_%&#${}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<=": r"$\le$",
+    "<": "$<$",
+    ">": "$>$",
+    "²": "$^2$",
+    "√": r"$\surd$",
+    "ρ": r"$\rho$",
+}
+_SIGN = re.compile("<=|" + "|".join(re.escape(sign) for sign in _SIGNS if len(sign) == 1))
+
 
 def tex(text: str) -> str:
     """Returns a text in which LaTeX's own characters stand for themselves."""
-    for old, new in (
-        ("\\", r"\textbackslash{}"),
-        ("_", r"\_"),
-        ("%", r"\%"),
-        ("&", r"\&"),
-        ("#", r"\#"),
-        ("<=", r"$\le$"),
-        ("<", "$<$"),
-        (">", "$>$"),
-        ("²", "$^2$"),
-        ("√", r"$\surd$"),
-        ("ρ", r"$\rho$"),
-    ):
-        text = text.replace(old, new)
-    return text
+    return _SIGN.sub(lambda match: _SIGNS[match[0]], text)
 
 
 def with_signs(cell: str) -> str:

@@ -1,6 +1,5 @@
 """Reads the learning curves of an experiment, and joins its stages on one axis of epochs."""
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from ambiser.errors import DataError
 from ambiser.io.choice_file import model_tag
+from ambiser.io.files import parse_json
 from ambiser.io.layout import Layout
 
 Value = Callable[[dict], float | None]
@@ -101,7 +101,7 @@ def _read_lines(path: Path) -> list[dict]:
     lines = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
-            line = json.loads(text)
+            line = parse_json(text)
         except ValueError:
             line = None
         if not isinstance(line, dict):

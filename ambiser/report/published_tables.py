@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ambiser.errors import DataError
-from ambiser.io.files import digest
+from ambiser.io.files import digest, parse_json
 from ambiser.io.records import from_json, to_json
 from ambiser.io.tables import read_tsv, write_tsv
 from ambiser.report.shown_scores import CALIBRATED, CLASS_SCORES, DISTRIBUTION_SCORES, FOLD_SCORES, LEVEL_SCORES
@@ -185,6 +185,6 @@ def _dump(value: object) -> str:
 
 def _load(text: str, where: str) -> object:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError as error:
         raise DataError(f"{where}: {text!r:.60} is not JSON; restore the table") from error

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ambiser.errors import DataError
-from ambiser.io.files import atomic_open
+from ambiser.io.files import atomic_open, parse_json
 
 
 class Progress:
@@ -85,7 +85,7 @@ def load_facts(path: Path) -> dict[str, object]:
     """
     try:
         with safetensors.safe_open(str(path), framework="pt") as stream:
-            return json.loads((stream.metadata() or {})["facts"])
+            return _facts(stream)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise _not_a_checkpoint(path, error) from error
 
@@ -98,10 +98,17 @@ def load_best(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     """
     try:
         with safetensors.safe_open(str(path), framework="pt") as stream:
-            facts = json.loads((stream.metadata() or {})["facts"])
+            facts = _facts(stream)
             return {name: stream.get_tensor(name) for name in stream.keys()}, facts  # noqa: SIM118 - no dict
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise _not_a_checkpoint(path, error) from error
+
+
+def _facts(stream: object) -> dict[str, object]:
+    facts = parse_json((stream.metadata() or {})["facts"])
+    if not isinstance(facts, dict):
+        raise ValueError("its facts are no JSON object")
+    return facts
 
 
 def _not_a_checkpoint(path: Path, error: Exception) -> DataError:

@@ -12,7 +12,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from ambiser.errors import DataError
-from ambiser.io.files import atomic_open
+from ambiser.io.files import atomic_open, parse_json
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def read_embeddings(path: Path) -> Embeddings:
     """
     try:
         with safetensors.safe_open(str(path), framework="numpy") as stream:
-            facts = json.loads((stream.metadata() or {})["facts"])
+            facts = parse_json((stream.metadata() or {})["facts"])
             arrays = stream.get_tensor("embeddings"), stream.get_tensor("prototypes")
             return Embeddings(tuple(facts["utts"]), tuple(facts["classes"]), *arrays)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
