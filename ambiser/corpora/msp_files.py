@@ -176,7 +176,14 @@ def _consensus_rows(path: Path, text: str, findings: Findings) -> dict[str, dict
         return {match[1]: {"emoclass": match[2]} for match in matches if match}
     if path.suffix == ".json":
         items = parse_json(path, text).items()
-        return {file: {key.casefold(): str(value) for key, value in said.items()} for file, said in items}
+        for file, said in items:
+            if not isinstance(said, dict):
+                findings.error("an entry of a file must be an object", path, file)
+        return {
+            file: {key.casefold(): str(value) for key, value in said.items()}
+            for file, said in items
+            if isinstance(said, dict)
+        }
     rows = read_csv(path, text)
     header = [name.strip().casefold() for name in next(rows, (1, []))[1]]
     if not {"filename", "emoclass"} <= set(header):

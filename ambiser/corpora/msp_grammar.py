@@ -201,8 +201,14 @@ def _json_rows(path: Path, text: str, findings: Findings) -> Iterator[Row]:
     names = ("EmoClass_Major", "EmoClass_Second", "EmoAct", "EmoVal", "EmoDom")
     for file, raters in parse_json(path, text).items():
         listed = raters.get("Workers") if isinstance(raters, dict) else None
-        pairs = [(str(w.get("Name")), w) for w in listed] if isinstance(listed, list) else list(raters.items())
+        if isinstance(listed, list):
+            pairs = [(str(w.get("Name")) if isinstance(w, dict) else "", w) for w in listed]
+        else:
+            pairs = list(raters.items()) if isinstance(raters, dict) else [("", raters)]
         for rater, said in pairs:
+            if not isinstance(said, dict):
+                findings.error("an entry of a rater must be an object", path, f"{file}: {rater}")
+                continue
             missing = [name for name in names if name not in said]
             if missing:
                 findings.error(f"an entry of a rater lacks {', '.join(missing)}", path, f"{file}: {rater}")

@@ -5,7 +5,7 @@ import shutil
 import struct
 
 import pytest
-from inference.conftest import make_config
+from inference.conftest import CLASSES, make_config
 from inference.conftest import packed as packed  # a fixture
 
 from ambiser.errors import DataError, UserError
@@ -105,8 +105,8 @@ def test_an_output_that_is_no_text_is_not_resumed(tmp_path):
 
 
 @pytest.mark.parametrize("facts", ["[]", "3", '{"classes": 1}', "{}", '{"classes": [], "layers": 1, "dim": 1}'])
-def test_facts_of_another_shape_are_refused(packed, tmp_path, facts):
+def test_facts_of_another_shape_are_refused(tmp_path, facts):
     header = json.dumps({"__metadata__": {"facts": facts}}).encode()
     (tmp_path / "m.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
     with pytest.raises(DataError, match="m.safetensors: (not a checkpoint|its facts lack)"):
-        load_network(tmp_path, Member("m.safetensors", "c", 1, 1), make_config(), read_record(packed))
+        load_network(tmp_path, Member("m.safetensors", "c", 1, 1), make_config(), classes=CLASSES, stage="distill")

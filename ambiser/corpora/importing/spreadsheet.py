@@ -49,7 +49,7 @@ def find_separator(lines: list[str]) -> str:
     """Returns the separator that splits the first lines into the same, largest number of cells."""
 
     def cells(separator: str) -> tuple[int, int]:
-        counts = [len(row) for row in csv.reader(lines, delimiter=separator)]
+        counts = [len(row) for row in csv.reader(lines, delimiter=separator)] or [0]
         return sum(count == counts[0] > 1 for count in counts), counts[0]
 
     return max(SEPARATORS, key=cells)

@@ -65,7 +65,7 @@ def read_label_table(
         DataError: the file is no table, or its form is not recognized.
     """
     rows = read_rows(path)
-    _, header = next(rows, (1, []))
+    header = [" ".join(name.split()) for name in next(rows, (1, []))[1]]  # a cell may hold line breaks
     content = list(rows)
     named = find_columns(path, header, columns or {})
     form, marks = find_form(path, header, content, named, words)
