@@ -101,7 +101,8 @@ class _FixedScores:
 
     def after_epoch(self):
         score = next(self.scores)
-        return {"dev_ua": score, "dev_accuracy": score, "dev_jsd": 1 - (score or 0)}
+        jsd = 1 - (score or 0)
+        return {"dev_ua": score, "dev_accuracy": score, "dev_jsd": jsd, "dev_calibrated_jsd": jsd}
 
 
 @pytest.mark.parametrize(("select", "best"), [("ua", 2), ("jsd", 2)])
