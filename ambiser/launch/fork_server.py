@@ -1,9 +1,9 @@
-"""Runs Python programs as forks of a process that has imported their modules: `fork_server NAME OWNER MODULE...`.
+"""Runs Python programs as forks of a process that has imported their modules: `fork_server NAME OWNER STAYS MODULE...`.
 
 Importing PyTorch takes longer than many a small training. The server imports the modules once; each job is a fresh fork
-of it, so no state passes from job to job. The server starts no thread, so forking is safe; it ends with the process
-OWNER and the last client. It listens on an abstract Unix socket of Linux, for clients of the same user only; `warm.py`
-is the client.
+of it, so no state passes from job to job. The server starts no thread, so forking is safe. With STAYS 1 it ends with
+the process OWNER and the last client, with STAYS 0 when its first clients have ended. It listens on an abstract Unix
+socket of Linux, for clients of the same user only; `warm.py` is the client.
 
 A request is one packet: the module, its arguments, folder and environment, with the file for its output. The answers
 are packets too: `{"pid": N}` at the start (or `{"error": TEXT}`), `{"ended": N, "status": S}` at the end. When a client
@@ -36,12 +36,14 @@ class _Server:
 
     Attributes:
         selector: waits for the owner's end, new clients, requests and ends of jobs.
-        owned: whether the owner still runs.
+        stays: whether it waits for more clients as long as the owner runs.
+        owned: whether it waits for clients.
         clients: the open connections.
         jobs: the client of each running job, by process id.
     """
 
     selector: selectors.BaseSelector
+    stays: bool
     owned: bool = True
     clients: set[socket.socket] = field(default_factory=set)
     jobs: dict[int, socket.socket] = field(default_factory=dict)
@@ -49,8 +51,8 @@ class _Server:
 
 def main() -> None:
     """Serves until the owner ends; in a fork, runs the requested program."""
-    name, owner, modules = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-    server = _Server(selectors.DefaultSelector())
+    name, owner, stays, modules = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "1", sys.argv[4:]
+    server = _Server(selectors.DefaultSelector(), stays)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         server.selector.register(os.pidfd_open(owner), selectors.EVENT_READ, ("owner", 0))
@@ -101,6 +103,7 @@ def _welcome(server: _Server, listener: socket.socket) -> None:
     connection, _ = listener.accept()
     if is_own(connection):
         server.clients.add(connection)
+        server.owned = server.owned and server.stays
         server.selector.register(connection, selectors.EVENT_READ, ("request", 0))
     else:
         connection.close()

@@ -137,14 +137,15 @@ def connect(modules: Sequence[str], environment: Mapping[str, str], jobs: int) -
     Returns:
         None if there is no server, so that jobs start cold.
     """
-    owner = environment.get(OWNER) or (f"{os.getpid()}-{os.urandom(8).hex()}" if jobs > 1 else "")
+    shared = environment.get(OWNER, "")
+    owner = shared or (f"{os.getpid()}-{os.urandom(8).hex()}" if jobs > 1 else "")
     number = owner.partition("-")[0]
     if sys.platform != "linux" or not hasattr(os, "pidfd_open") or not modules or not number.isdigit():
         return None
     name = _name(owner, environment)
     connection = _try(name)
     if connection is None:
-        program = [sys.executable, "-m", "ambiser.launch.fork_server", name, number, *modules]
+        program = [sys.executable, "-m", "ambiser.launch.fork_server", name, number, str(int(bool(shared))), *modules]
         silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         server = subprocess.Popen(program, env=environment, start_new_session=True, **silent)
         deadline = time.monotonic() + CONNECT_S

@@ -208,6 +208,15 @@ def test_one_job_alone_starts_no_server(folder, monkeypatch):
     assert seen(job)["parent"] == os.getpid()
 
 
+def test_a_server_without_an_owner_ends_with_its_jobs(folder, monkeypatch):
+    monkeypatch.delenv(warm.OWNER)
+    jobs = [probe(folder, name) for name in "ab"]
+    assert run(jobs) == 0
+    (server,) = {seen(job)["parent"] for job in jobs}
+    assert server != os.getpid()
+    wait_until(lambda: is_gone(server))
+
+
 def test_a_server_with_threads_of_blas_forks_safely(folder, monkeypatch):
     """OpenBLAS starts its threads on import; a fork starts them anew."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
