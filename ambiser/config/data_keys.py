@@ -45,7 +45,7 @@ LEAKING = ("recording_folds", "text_folds", "random", "balanced_utterances")
 class Data(Section):
     """The corpus and its split."""
 
-    omitted_at_default: ClassVar = ("mini_conflict", "sound_sample")
+    omitted_at_default: ClassVar = ("mini_conflict", "sound_sample", "unlabelled")
 
     corpus: Literal[CORPUS_NAMES] = Field("mini", description="corpus parser, in ambiser/corpora")
     version: str = Field("", description="release of the corpus, recorded in the stamp of every result")
@@ -72,6 +72,10 @@ class Data(Section):
     mini_conflict: Share = Field(
         MINI_CONFLICT,
         description="share of utterances whose words are drawn independently of the voice, for corpus mini",
+    )
+    unlabelled: Literal["refuse", "pool"] = Field(
+        "refuse",
+        description="utterances without votes, for corpus kaldi: a fault, or the part 'pool' of a fold, for ipr.pool",
     )
     sound_sample: Annotated[int, Field(ge=0)] = Field(
         500, description="number of utterances whose level, clipping, offset and silence data/report.html shows"

@@ -1,6 +1,6 @@
 """Defines the keys of iterative prototype refinement (section `ipr`); see `schema`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,8 @@ from ambiser.config.section import Positive, Section, Share
 
 class Ipr(Section):
     """Iterative prototype refinement (arXiv 2408.00325)."""
+
+    omitted_at_default: ClassVar = ("pool",)
 
     update: Literal["hard", "soft"] = Field(
         "hard", description="eq. 5: move the prototype of each pseudo label, or all by soft labels, per batch [I]"
@@ -93,6 +95,11 @@ class Ipr(Section):
         "result: as pseudo labels and targets, with votes as targets, to drop wrong pseudo labels, to move the "
         "prototypes, or for the class shares of the alignment [D]",
     )
+    pool: bool = Field(
+        False,
+        description="phases 2 and 3 also train on the part 'pool' of a fold: utterances without votes, as ambiguous "
+        "ones; needs data.unlabelled: pool [D]",
+    )
     class_balanced: bool = Field(False, description="sample precise utterances of all classes equally often [D]")
     time_mask: Share = Field(
         0.2,
@@ -116,6 +123,11 @@ class Ipr(Section):
     def _objectives_fit(self) -> "Ipr":
         if self.oracle != "none" and self.ambiguous_loss != "pseudo_labels":
             raise ValueError(f"oracle: {self.oracle} needs ambiguous_loss: pseudo_labels")
+        if self.pool and (self.oracle != "none" or self.ambiguous_loss != "pseudo_labels" or not self.ambiguous_share):
+            raise ValueError(
+                "pool: needs ambiguous_loss: pseudo_labels, oracle: none and an ambiguous_share above 0, because the "
+                "utterances have no votes"
+            )
         if self.oracle == "shares" and self.alignment != "precise":
             raise ValueError("oracle: shares replaces the class shares of precise utterances; set alignment: precise")
         if self.class_shares != "none" and (self.ambiguous_loss != "threshold" or self.ambiguous_share == 0):

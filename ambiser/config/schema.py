@@ -66,6 +66,14 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _pool_is_there(self) -> "Config":
+        if self.ipr.pool and self.data.unlabelled != "pool":
+            raise ValueError("ipr.pool: needs data.unlabelled: pool")
+        if self.data.unlabelled == "pool" and self.data.corpus != "kaldi":
+            raise ValueError(f"data.unlabelled: pool is for corpus kaldi; {self.data.corpus} lists what has no votes")
+        return self
+
+    @model_validator(mode="after")
     def _stages_fit(self) -> "Config":
         order = [TRAINING_STAGES.index(stage) for stage in self.stages]
         if order != sorted(set(order)):

@@ -9,7 +9,7 @@ import numpy as np
 from ambiser.config.data_keys import LEAKING, Data
 from ambiser.corpora.corpus import Utterance
 from ambiser.corpora.disjoint_folds import recording_folds, speaker_text_folds, text_folds, unseen_test_speaker
-from ambiser.corpora.rotation import PARTS, Fold, Split, dev_step, name_dev, need_three, rotate, sort_bytewise
+from ambiser.corpora.rotation import PARTS, Fold, Split, add_pool, dev_step, name_dev, need_three, rotate, sort_bytewise
 from ambiser.errors import DataError
 from ambiser.io.files import digest
 from ambiser.labels.entropy import entropy_bits
@@ -22,13 +22,20 @@ def make_folds(utterances: Sequence[Utterance], data: Data) -> Split:
     """Makes the folds of the configured protocol.
 
     Every part is sorted bytewise. A fold need not hold every utterance: see `leave_one_speaker_out` and
-    `as_released`.
+    `as_released`. With `data.unlabelled: pool`, utterances without votes are in the part pool.
 
     Raises:
         DataError: the corpus cannot be split that way; the message names the protocols that can be made.
     """
+    pool = [u for u in utterances if not u.votes and not u.part] if data.unlabelled == "pool" else []
+    if data.unlabelled == "pool":
+        if not pool:
+            raise DataError("data.unlabelled: every utterance has votes, so there is no pool; remove the key")
+        without = {u.utt for u in pool}
+        utterances = [u for u in utterances if u.utt not in without]
     try:
-        return PROTOCOLS[data.protocol](utterances, data)
+        split = PROTOCOLS[data.protocol](utterances, data)
+        return add_pool(split, utterances, pool, with_speakers=data.protocol in LEAKING) if pool else split
     except DataError as error:
         possible = _possible_protocols(utterances, data)
         raise DataError(f"{error}; with this corpus data.protocol can be {', '.join(possible) or 'none'}") from error

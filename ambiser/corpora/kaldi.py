@@ -61,14 +61,16 @@ def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
     tables = _Tables(folder, pairs, recordings, votes, read_ratings(folder / "attributes.tsv", findings))
     _check_keys(tables, findings)
     _check_genders(tables, findings)
-    utterances = [utterance for utt in pairs["wav.scp"] if (utterance := _read_utterance(utt, tables, findings))]
+    pool = data.unlabelled == "pool"
+    found = (_read_utterance(utt, tables, findings, pool=pool) for utt in pairs["wav.scp"])
+    utterances = [utterance for utterance in found if utterance]
     _list_strangers(tables, findings)
     version = read_text(folder / "version", findings).strip() if (folder / "version").is_file() else ""
     return Corpus("kaldi", utterances, findings, version=" ".join(version.split()), own_labels=own, cuts=cuts)
 
 
-def _read_utterance(utt: str, tables: _Tables, findings: Findings) -> Utterance | None:
-    """Joins the tables for an utterance; None if it is left out."""
+def _read_utterance(utt: str, tables: _Tables, findings: Findings, *, pool: bool) -> Utterance | None:
+    """Joins the tables for an utterance; None if it is left out. With a pool, it needs no votes."""
     entry, speaker = tables.pairs["wav.scp"][utt], tables.entry("utt2spk", utt)
     if entry.endswith("|") or entry.startswith("|"):
         findings.error(
@@ -78,7 +80,7 @@ def _read_utterance(utt: str, tables: _Tables, findings: Findings) -> Utterance 
     if not speaker:
         findings.leave_out(utt, "has no speaker in utt2spk", tables.folder / "utt2spk")
         return None
-    if utt not in tables.votes and not tables.entry("utt2part", utt):
+    if utt not in tables.votes and not tables.entry("utt2part", utt) and not pool:
         findings.leave_out(utt, "has no votes", tables.folder / "votes.tsv")
         return None
     if "utt2session" in tables.pairs and not tables.entry("utt2session", utt):
@@ -86,7 +88,8 @@ def _read_utterance(utt: str, tables: _Tables, findings: Findings) -> Utterance 
         return None
     part = tables.entry("utt2part", utt)
     if utt not in tables.votes:
-        findings.warn("utterances of utt2part without votes (predicted, never scored)", where=utt)
+        use = "of utt2part without votes (predicted, never scored)" if part else "without votes (in the pool)"
+        findings.warn(f"utterances {use}", where=utt)
     return Utterance(
         utt=utt,
         wav=tables.folder / entry,

@@ -1,9 +1,10 @@
 """Makes folds out of groups of utterances: each group is tested once, a neighbor is dev, the others train."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ambiser.config.data_keys import Data
+from ambiser.corpora.corpus import Utterance
 from ambiser.errors import DataError
 
 PARTS = ("train", "dev", "test")
@@ -32,6 +33,31 @@ class Split:
         return {
             k: {"train": fold["train"] + fold["dev"], "dev": [], "test": fold["test"]} for k, fold in self.folds.items()
         }
+
+
+def add_pool(split: Split, utterances: Sequence[Utterance], pool: Sequence[Utterance], *, with_speakers: bool) -> Split:
+    """Adds the part pool to each fold: utterances without votes that share nothing with its dev and test part.
+
+    Args:
+        split: of the utterances with votes.
+        utterances: with votes.
+        pool: without votes.
+        with_speakers: the pool may have speakers of dev and test, as the training part of a leaking protocol does.
+
+    Raises:
+        DataError: a fold would have no pool.
+    """
+    by_name = {u.utt: u for u in utterances}
+    folds: dict[int, Fold] = {}
+    for number, fold in split.folds.items():
+        held_out = [by_name[utt] for part in ("test", *([] if split.shared_dev else ["dev"])) for utt in fold[part]]
+        speakers = set() if with_speakers else {u.speaker for u in held_out}
+        recordings = {u.recording for u in held_out if u.recording}
+        chosen = [u.utt for u in pool if u.speaker not in speakers and u.recording not in recordings]
+        if not chosen:
+            raise DataError(f"data.unlabelled: fold {number} has no utterance without votes of its training speakers")
+        folds[number] = fold | {"pool": sort_bytewise(chosen)}
+    return replace(split, folds=folds)
 
 
 def dev_step(data: Data) -> int:

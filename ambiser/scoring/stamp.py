@@ -15,7 +15,7 @@ FORMAT = 5
 HASH_DIGITS = 12
 IMPORTED = "imported"
 INPUTS = {"A": "speech", "T": "text", "AT": "speech + text"}
-IPR_POLICIES = ("oracle", "precise_kept", "class_shares")
+IPR_POLICIES = ("oracle", "precise_kept", "class_shares", "pool")
 """Keys of section `ipr` that the stamp holds as policies, because they change which labels training sees."""
 APART = (
     "corpus",
@@ -49,6 +49,7 @@ NOTED = (
     "policies.ambiguous",
     "policies.smoothing",
     "policies.oracle",
+    "policies.pool",
     "policies.precise_kept",
     "policies.class_shares",
     "score.calibration",

@@ -73,6 +73,7 @@ def part_sources(config: Config, layout: Layout) -> PartSources:
         text=text_scp if reads_text else None,
         tokenizer=text if trains_text else None,
         tokens=text_scp if config.reads_tokens() else None,
+        pool=config.ipr.pool,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from ambiser.features.upstreams.text_encoders import tokenize
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table
-from ambiser.labels.label_view import LabelView, view_labels, view_unlabelled
+from ambiser.labels.label_view import AMBIGUOUS, LabelView, view_labels, view_unlabelled
 from ambiser.labels.vote_table import read_votes
 from ambiser.train.waveforms import Change, WaveBatch, Waveforms
 
@@ -146,6 +146,7 @@ class PartSources:
         text: feats.scp of cached text features, or None for token numbers or without text.
         tokenizer: encoder whose token numbers are read, or None for cached features or without text.
         tokens: feats.scp of the token vectors that the fusion attends to, or None.
+        pool: whether the training part has the pool of the fold, utterances without votes, as ambiguous ones.
     """
 
     labels: LabelPolicy
@@ -157,6 +158,7 @@ class PartSources:
     text: Path | None
     tokenizer: TextFeatures | None
     tokens: Path | None
+    pool: bool = False
 
 
 def load_part(sources: PartSources, layout: Layout, fold: int, part: str, device: torch.device) -> tuple[Part, Shapes]:
@@ -166,6 +168,8 @@ def load_part(sources: PartSources, layout: Layout, fold: int, part: str, device
         DataError: a file of an earlier stage is missing, or no utterance is left.
     """
     view = _view_part(sources.labels, layout, fold, part)
+    if sources.pool and part == "train":
+        view = _add_pool(view, sources.labels, layout, fold)
     speech, layers, dim = _load_speech(sources, layout, view, device)
     text, text_dim = _load_text(sources, layout, view, device)
     loaded = Part(
@@ -195,6 +199,22 @@ def _view_part(labels: LabelPolicy, layout: Layout, fold: int, part: str) -> Lab
     if not view.utts:
         raise DataError(f"fold {fold} has no {part} utterance with a vote for {', '.join(view.classes)}")
     return view
+
+
+def _add_pool(view: LabelView, labels: LabelPolicy, layout: Layout, fold: int) -> LabelView:
+    """Adds the pool of a fold to the labels of its training part, as ambiguous utterances without a majority."""
+    path = layout.fold_list(fold, "pool")
+    if not path.is_file():
+        raise DataError(f"{path} is missing; run stage 1 with data.unlabelled=pool, or set ipr.pool=false")
+    pool = view_unlabelled(labels, read_list(path))
+    log.info(f"fold {fold}: {len(pool.utts)} utterances without votes are added to the training part")
+    utts = [*view.utts, *pool.utts]
+    order = sorted(range(len(utts)), key=lambda i: utts[i].encode("utf-8"))
+    rows = {
+        name: np.concatenate([getattr(view, name), getattr(pool, name)])[order] for name in ("counts", "soft", "hard")
+    }
+    kind = np.concatenate([view.kind, np.full_like(pool.kind, AMBIGUOUS)])[order]
+    return replace(view, utts=[utts[i] for i in order], kind=kind, **rows)
 
 
 def _load_speech(

@@ -1,6 +1,7 @@
 """Runs one training stage on one fold: loads the data, builds the task, trains, writes best.safetensors."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -77,7 +78,10 @@ def _train(
         whole: the experiment with all stages.
         before: the file of the stage before, if there is one.
     """
-    data = _load_fold(part_sources(config, layout), layout, fold, device)
+    sources = part_sources(config, layout)
+    if stage == "distill":  # its targets are votes
+        sources = replace(sources, pool=False)
+    data = _load_fold(sources, layout, fold, device)
     check_later_stages(whole, data)
     own_seed = epoch_seed(seed, f"fold{fold}", 0)
     torch.manual_seed(epoch_seed(own_seed, stage, 0))  # for the first weights; `fit` seeds every epoch

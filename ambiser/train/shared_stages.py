@@ -44,7 +44,8 @@ class SharedStages:
             stage, seed, fold: which stage it is.
             before: the file of the stage before, if the experiment has one.
         """
-        lists = [layout.fold_list(fold, part) for part in ("train", "dev")]
+        parts = ("train", "dev", "pool") if config.ipr.pool else ("train", "dev")
+        lists = [layout.fold_list(fold, part) for part in parts]
         files = [require(path, "prepare") for path in (*lists, layout.table("votes.tsv"))]
         contents = [path.read_bytes() for path in (*files, *([] if before is None else [before]))]
         machine = (config.train.device, torch.cuda.is_available(), torch.backends.cpu.get_cpu_capability())

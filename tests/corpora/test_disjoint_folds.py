@@ -1,11 +1,12 @@
 """Folds for one and two speakers, and folds whose parts share no text."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ambiser.config.data_keys import LEAKING, Data
-from ambiser.corpora.corpus import Utterance
+from ambiser.corpora.corpus import Utterance, Vote
 from ambiser.corpora.folds import make_folds
 from ambiser.corpora.leaks import find_leaks, guard_folds
 from ambiser.corpora.rotation import PARTS
@@ -120,6 +121,38 @@ def test_speaker_text_folds_share_neither():
 def test_a_protocol_that_cannot_be_made_names_those_that_can(utterances, protocol, message):
     with pytest.raises(DataError, match=message):
         folds_of(utterances, protocol)
+
+
+def voted(utterances, number):
+    """Gives votes to the first utterances of each speaker."""
+    vote = (Vote("r1", "outside", "neu"),)
+    return [replace(u, votes=vote if int(u.utt[2:]) < number else ()) for u in utterances]
+
+
+@pytest.mark.parametrize("protocol", ["speaker_folds", "unseen_test_speaker", "recording_folds"])
+def test_utterances_without_votes_are_the_pool_of_the_training_speakers(protocol):
+    utterances = voted(make("abcdef", 20), 15)
+    by_name = {u.utt: u for u in utterances}
+    split = folds_of(utterances, protocol, unlabelled="pool")
+    for fold in split.folds.values():
+        assert fold["pool"] == sorted(fold["pool"]) and all(not by_name[utt].votes for utt in fold["pool"])
+        assert all(by_name[utt].votes for part in PARTS for utt in fold[part])
+        parts = ("test",) if split.shared_dev else ("test", "dev")
+        for attribute in ("speaker", "recording"):
+            held_out = {getattr(by_name[utt], attribute) for part in parts for utt in fold[part]}
+            if not (attribute == "speaker" and protocol in LEAKING):
+                assert not held_out & {getattr(by_name[utt], attribute) for utt in fold["pool"]}
+    expected = {"speaker_folds": [15, 15, 20, 20, 20], "unseen_test_speaker": [25] * 6}.get(protocol)
+    sizes = sorted(len(fold["pool"]) for fold in split.folds.values())
+    assert expected is None or sizes == expected
+
+
+def test_a_pool_that_cannot_be_made():
+    with pytest.raises(DataError, match="every utterance has votes, so there is no pool; remove the key"):
+        folds_of(voted(make("abcdef", 6), 6), "speaker_folds", unlabelled="pool")
+    only_a = [u for u in voted(make("abcdef", 6), 4) if u.votes or u.speaker == "a"]
+    with pytest.raises(DataError, match="fold . has no utterance without votes of its training speakers"):
+        folds_of(only_a, "speaker_folds", unlabelled="pool")
 
 
 def test_texts_are_needed():
