@@ -60,6 +60,20 @@ A loss, and the operations on prototypes, on torch tensors:
 """
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for type checkers; at run time each name is imported on first use
+    from ambiser.config.data_keys import LabelPolicy
+    from ambiser.inference.model import PackedModel, load_model
+    from ambiser.inference.utterance_prediction import UtterancePrediction
+    from ambiser.labels.agreement import krippendorff_alpha
+    from ambiser.labels.entropy import entropy_bits
+    from ambiser.labels.expected_votes import expected_agreement, no_majority_chance
+    from ambiser.labels.label_view import view_labels
+    from ambiser.labels.vote_table import read_votes
+    from ambiser.losses.divergence import js_divergence
+    from ambiser.models.prototypes import ambiguous_labels, class_means
+    from ambiser.scoring.utterance_scores import utterance_scores
 
 __version__ = "0.1.0"
 

@@ -47,9 +47,11 @@ class Data(Section):
 
     omitted_at_default: ClassVar = ("mini_conflict", "sound_sample", "unlabelled")
 
-    corpus: Literal[CORPUS_NAMES] = Field("mini", description="corpus parser, in ambiser/corpora")
+    corpus: Literal[CORPUS_NAMES] = Field(  # type: ignore[valid-type] # pydantic reads the names at run time
+        "mini", description="corpus parser, in ambiser/corpora"
+    )
     version: str = Field("", description="release of the corpus, recorded in the stamp of every result")
-    protocol: Literal[PROTOCOLS] = Field(
+    protocol: Literal[PROTOCOLS] = Field(  # type: ignore[valid-type]
         "leave_one_session_out",
         description="test part of a fold: one session, one speaker, a set of speakers, one speaker with dev from the "
         "training speakers, a set of speakers with a set of texts, the released test part, another corpus, a set of "

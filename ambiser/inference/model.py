@@ -114,7 +114,8 @@ class PackedModel:
         mean = probs.mean(axis=0)  # (N, C)
         information = entropy_bits(mean) - np.mean([entropy_bits(one) for one in probs], axis=0)  # (N,)
         divergences = _head_divergences(outputs)
-        cosines = None if outputs[0].cosines is None else np.mean([output.cosines for output in outputs], axis=0)
+        each = [output.cosines for output in outputs if output.cosines is not None]
+        cosines = np.mean(each, axis=0) if each else None  # (N, C)
         return [
             UtterancePrediction(
                 distribution=dict(zip(self.classes, map(float, mean[row]), strict=True)),

@@ -163,7 +163,7 @@ def _hard_labels(tally: _Tally, labels: LabelPolicy) -> np.ndarray:
 def _kinds(tally: _Tally, labels: LabelPolicy) -> np.ndarray:
     """Returns (N,) PRECISE, AMBIGUOUS or NEITHER."""
     of_class = (tally.winner >= 0) & (tally.winner < len(tally.classes))
-    share = {"unanimous": 1.0, "majority": 0.0}.get(labels.precise, labels.precise)
+    share = {"unanimous": 1.0, "majority": 0.0}[labels.precise] if isinstance(labels.precise, str) else labels.precise
     precise = of_class & (tally.best >= share * tally.total - _EPSILON)
     ambiguous = ~precise if labels.precise == "majority" or labels.ambiguous == "any" else ~precise & of_class
     return np.where(precise, PRECISE, np.where(ambiguous, AMBIGUOUS, NEITHER)).astype(np.int8)

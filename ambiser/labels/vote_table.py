@@ -1,6 +1,6 @@
 """Reads votes.tsv, the only store of votes, as columns of small integers."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,11 +63,11 @@ def read_votes(path: Path) -> VoteTable:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     empty = np.zeros(0, np.int32)
-    utt, rater, *rest = (
+    utt, rater, source, slot, label = (
         (np.concatenate([empty, *parts]) for parts in zip(*chunks, strict=True)) if chunks else [empty] * 5
     )
     (utts, utt), (raters, rater) = _sort_names(names[0], utt), _sort_names(names[1], rater)
-    return VoteTable(utts, raters, utt, rater, *rest, labels)
+    return VoteTable(utts, raters, utt, rater, source, slot, label, labels)
 
 
 def _check_header(path: Path, header: bytes) -> int:
@@ -116,7 +116,7 @@ def _sort_names(codes: dict[str, int], column: np.ndarray) -> tuple[list[str], n
     return names, rank[column]
 
 
-def _encode(column: Iterable[str], code: dict[str, int], path: Path, name: str, *, line: int) -> np.ndarray:
+def _encode(column: Sequence[str], code: dict[str, int], path: Path, name: str, *, line: int) -> np.ndarray:
     try:
         return np.fromiter(map(code.__getitem__, column), np.int32, len(column))
     except KeyError as error:

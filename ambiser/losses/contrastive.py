@@ -32,7 +32,7 @@ def supervised_contrast(
     Source: IPR, eq. 6, second term (inferred).
     """
     fixed = keys if queue is None else torch.cat([keys, queue])  # (B + Q, D)
-    fixed_labels = labels if queue is None else torch.cat([labels, queue_labels])  # (B + Q,)
+    fixed_labels = labels if queue_labels is None else torch.cat([labels, queue_labels])  # (B + Q,)
     scaled = queries / temperature  # (B, D)
     among = (scaled @ queries.T).fill_diagonal_(float("-inf"))  # (B, B); a query is no entry for itself
     # Two sums instead of one over joined entries: keys mostly have no gradient, and joining would compute one.
