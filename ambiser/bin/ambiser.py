@@ -11,6 +11,7 @@ COMMANDS = {
     "info": "show classes, features and scores of a packed model",
     "export": "write votes, soft labels or features for other programs",
     "import": "read a corpus of Lhotse or Hugging Face's datasets",
+    "ask": "list utterances by what one more rater would teach",
     "demo": "serve a local page: record or drop audio, see the prediction",
     "score": "stage 7 of a recipe: score experiments",
     "compare": "compare experiments: differences, intervals, p-values",

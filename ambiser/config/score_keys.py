@@ -13,7 +13,15 @@ MOST_POSITIONS = 10
 class Score(Section):
     """Scores of the predictions."""
 
-    omitted_at_default: ClassVar = ("positions",)
+    omitted_at_default: ClassVar = (
+        "positions",
+        "sets",
+        "sets_coverage",
+        "sets_by",
+        "sets_per_class",
+        "sets_penalty",
+        "sets_free_ranks",
+    )
 
     ece_bins: Annotated[int, Field(ge=2, le=100)] = Field(
         10, description="number of equal-width bins of the expected calibration error"
@@ -42,6 +50,22 @@ class Score(Section):
         description="position of each class, for example its valence and arousal: {neutral: [0, 0], ...}; the distance "
         "between two classes in the scores wasserstein and absolute_distance; {}: 1 between any two",
     )
+    sets: Literal["none", "aps", "raps"] = Field(
+        "aps",
+        description="prediction sets, calibrated on dev (conformal): most probable classes up to a mass, with raps and "
+        "a penalty per rank",
+    )
+    sets_coverage: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.9, description="share of labels that prediction sets should hold"
+    )
+    sets_by: Literal["votes", "majority"] = Field(
+        "votes",
+        description="labels that `ambiser predict` calibrates its sets on: all votes (Monte-Carlo conformal), or "
+        "majorities (split conformal); results have both",
+    )
+    sets_per_class: bool = Field(False, description="one threshold per class, so that each class is covered")
+    sets_penalty: Annotated[float, Field(ge=0)] = Field(0.1, description="penalty of raps per rank above the free ones")
+    sets_free_ranks: Annotated[int, Field(ge=0)] = Field(1, description="ranks without penalty, for raps")
 
     @model_validator(mode="after")
     def _positions_differ(self) -> "Score":

@@ -116,12 +116,15 @@ class PackedModel:
         divergences = _head_divergences(outputs)
         each = [output.cosines for output in outputs if output.cosines is not None]
         cosines = np.mean(each, axis=0) if each else None  # (N, C)
+        sets = [output.sets for output in outputs if output.sets is not None]
+        held = np.mean(sets, axis=0) > 0.5 if sets else None  # (N, C)
         return [
             UtterancePrediction(
                 distribution=dict(zip(self.classes, map(float, mean[row]), strict=True)),
                 member_information_bits=max(float(information[row]), 0.0),
                 head_jsd_bits={pair: float(values[row]) for pair, values in divergences.items()},
                 prototype_similarity={} if cosines is None else _nearest_first(self.classes, cosines[row]),
+                prediction_set=() if held is None else _most_probable_first(self.classes, mean[row], held[row]),
             )
             for row in range(len(mean))
         ]
@@ -141,6 +144,12 @@ def _head_divergences(outputs: Sequence[Output]) -> dict[str, np.ndarray]:
     names = list(means)
     pairs = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
     return {f"{one}_{other}": np.maximum(jsd_bits(means[one], means[other]), 0) for one, other in pairs}
+
+
+def _most_probable_first(classes: Sequence[str], probs: np.ndarray, held: np.ndarray) -> tuple[str, ...]:
+    """Returns the classes that most networks hold in their sets, and always the most probable one."""
+    order = np.argsort(-probs, kind="stable")
+    return tuple(classes[i] for place, i in enumerate(order) if held[i] or place == 0)
 
 
 def _nearest_first(classes: Sequence[str], cosines: np.ndarray) -> dict[str, float]:

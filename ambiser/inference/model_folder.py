@@ -23,6 +23,18 @@ FORMAT = 1
 RECORD, CARD, ONNX = "model.json", "README.md", "heads.onnx"
 
 
+@dataclass(frozen=True, kw_only=True)
+class MemberSets:
+    """How a network makes prediction sets: the fields of `SetRule`, and (C,) thresholds from dev, None for none."""
+
+    form: str
+    coverage: float
+    per_class: bool
+    penalty: float
+    free_ranks: int
+    thresholds: list[float | None]
+
+
 @dataclass(frozen=True)
 class Member:
     """The network of one seed and fold.
@@ -33,6 +45,7 @@ class Member:
         seed: of its experiment.
         fold: number of the fold that it did not train on.
         calibration: fitted on dev, applied to its probabilities; None without calibration.
+        sets: prediction sets, calibrated on dev; None without them.
     """
 
     file: str
@@ -40,6 +53,7 @@ class Member:
     seed: int
     fold: int
     calibration: ScaleAndBias | None = None
+    sets: MemberSets | None = None
 
 
 @dataclass(frozen=True)

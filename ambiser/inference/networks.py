@@ -10,6 +10,7 @@ from ambiser.config import Config
 from ambiser.errors import ConfigError, DataError
 from ambiser.inference.model_folder import Member
 from ambiser.scoring.calibration import Calibration
+from ambiser.scoring.conformal import SetRule
 
 _HEADS = ("A", "T", "AT")
 
@@ -28,11 +29,12 @@ class Network:
 
 @dataclass(frozen=True)
 class Output:
-    """What one member predicts for N utterances: (N, C) probabilities, by head too, and cosines with prototypes."""
+    """What one member predicts for N utterances: (N, C) probabilities, by head too, cosines with prototypes, sets."""
 
     probs: np.ndarray
     heads: dict[str, np.ndarray]
     cosines: np.ndarray | None
+    sets: np.ndarray | None = None
 
 
 def load_network(folder: Path, member: Member, config: Config, *, classes: Sequence[str], stage: str) -> Network:
@@ -77,7 +79,16 @@ def run_network(network: Network, speech: Sequence[np.ndarray], texts: Sequence[
         cosines = (made.embeddings @ made.prototypes.T).double().numpy()  # (N, C)
     heads = [head for head in _HEADS if f"{head}_{classes[0]}" in made.heads]
     by_head = {head: np.stack([made.heads[f"{head}_{name}"].numpy() for name in classes], axis=1) for head in heads}
-    return Output(probs, by_head, cosines)
+    return Output(probs, by_head, cosines, _sets(network.member, probs))
+
+
+def _sets(member: Member, probs: np.ndarray) -> np.ndarray | None:
+    """Returns the (N, C) prediction sets of the network; None for a model without them."""
+    if member.sets is None:
+        return None
+    rule = {name: value for name, value in vars(member.sets).items() if name != "thresholds"}
+    thresholds = np.array([np.inf if value is None else value for value in member.sets.thresholds])
+    return SetRule(**rule).sets(probs, thresholds)
 
 
 def _make_part(network: Network, speech: Sequence[np.ndarray], texts: Sequence[np.ndarray | None]) -> object:

@@ -10,6 +10,7 @@ _DIGITS = 6
 _WORDS = ("file", "label", "cutting", "model")
 _NUMBERS = ("start_s", "end_s", "entropy_bits", "expected_agreement", "member_information_bits")
 _NUMBERS_BY_NAME = ("distribution", "no_majority", "head_jsd_bits", "prototype_similarity")
+_SET_JOIN = " + "
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class OutputRow:
 
 @dataclass(frozen=True)
 class Shape:
-    """What all rows share: classes, pairs of heads, whether there are prototypes and text, raters, cutting, model."""
+    """What all rows share: classes, heads, whether there are prototypes, text and sets, raters, cutting, model."""
 
     classes: tuple[str, ...]
     pairs: tuple[str, ...]
@@ -41,6 +42,7 @@ class Shape:
     raters: int
     cutting: str
     model: str
+    has_sets: bool = False
 
 
 def columns_of(shape: Shape) -> list[str]:
@@ -51,6 +53,7 @@ def columns_of(shape: Shape) -> list[str]:
         *("entropy_bits", "expected_agreement", f"no_majority_{shape.raters}", "member_information_bits"),
         *(f"jsd_bits_{pair}" for pair in shape.pairs),
         *(["nearest_prototype", *(f"cosine_{name}" for name in shape.classes)] if shape.has_prototypes else []),
+        *(["prediction_set"] if shape.has_sets else []),
         *(["text"] if shape.has_text else []),
         *("notes", "cutting", "model"),
     ]
@@ -68,6 +71,7 @@ def fields_of(row: OutputRow, shape: Shape) -> list[str]:
         *(f"{number:.{_DIGITS}f}" for number in numbers),
         *(f"{one.head_jsd_bits[pair]:.{_DIGITS}f}" for pair in shape.pairs),
         *([one.nearest_prototype, *(f"{cosines[name]:.{_DIGITS}f}" for name in shape.classes)] if cosines else []),
+        *([_SET_JOIN.join(one.prediction_set)] if shape.has_sets else []),
         *([" ".join((row.text or "").split())] if shape.has_text else []),
         *("; ".join(one.notes), shape.cutting, shape.model),
     ]
@@ -92,6 +96,7 @@ def record_of(row: OutputRow, shape: Shape) -> dict[str, object]:
         "head_jsd_bits": rounded(one.head_jsd_bits),
         "nearest_prototype": one.nearest_prototype,
         "prototype_similarity": rounded(one.prototype_similarity),
+        "prediction_set": list(one.prediction_set),
         "text": " ".join((row.text or "").split()) if shape.has_text else None,
         "notes": list(one.notes),
         "cutting": shape.cutting,
@@ -128,6 +133,7 @@ def record_of_fields(fields: Mapping[str, str]) -> dict[str, object]:
         "head_jsd_bits": numbers("jsd_bits_"),
         "nearest_prototype": fields.get("nearest_prototype"),
         "prototype_similarity": dict(cosines),
+        "prediction_set": [name for name in fields.get("prediction_set", "").split(_SET_JOIN) if name],
         "text": fields.get("text"),
         "notes": fields["notes"].split("; ") if fields["notes"] else [],
         "cutting": fields["cutting"],
@@ -145,6 +151,7 @@ def check_record(record: object) -> dict[str, object]:
     if not isinstance(record, dict):
         raise ValueError("no object")
     words = [record[name] for name in _WORDS] + [record["text"] or ""] + list(record["notes"])
+    words += list(record.get("prediction_set", []))  # rows of older versions have none
     tables = [record[name] for name in _NUMBERS_BY_NAME]
     if not all(isinstance(word, str) for word in words) or not all(isinstance(table, dict) for table in tables):
         raise ValueError("a value of another type")

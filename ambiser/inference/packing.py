@@ -13,7 +13,7 @@ from ambiser.features.extraction.fingerprints import file_digest
 from ambiser.inference.card import render_card
 from ambiser.inference.features import describe_speech_encoder, describe_text_encoder, speech_weights, text_weights
 from ambiser.inference.model import read_config
-from ambiser.inference.model_folder import CARD, Encoder, Member, ModelRecord, write_record
+from ambiser.inference.model_folder import CARD, Encoder, Member, MemberSets, ModelRecord, write_record
 from ambiser.inference.onnx_heads import check_onnx, export_heads
 from ambiser.io.choice_file import model_tag
 from ambiser.io.files import write_text
@@ -57,6 +57,7 @@ class _Source:
     seed: int
     fold: int
     calibration: ScaleAndBias | None
+    sets: MemberSets | None
 
 
 def pack(experiments: Sequence[Path], out: Path, options: PackOptions) -> None:
@@ -103,8 +104,18 @@ def _sources(folder: Path, results: Results) -> list[_Source]:
         config = read_config(layout.experiment(tag) / "config.yaml")
         stage = config.stages[-1]
         fitted = results.calibration.folds[fold] if results.calibration else None
-        made.append(_Source(require(layout.best(tag, fold, stage), stage), config, results.stamp.seed, fold, fitted))
+        best, sets = require(layout.best(tag, fold, stage), stage), _sets(results, fold)
+        made.append(_Source(best, config, results.stamp.seed, fold, fitted, sets))
     return made
+
+
+def _sets(results: Results, fold: int) -> MemberSets | None:
+    """Returns the prediction sets of a fold by the calibration that predictions use; None where there are none."""
+    found = results.scores.sets
+    if found is None:
+        return None
+    rule = {name: getattr(found, name) for name in ("form", "coverage", "per_class", "penalty", "free_ranks")}
+    return MemberSets(**rule, thresholds=found.by[found.used].thresholds[fold])
 
 
 def _check(sources: Sequence[_Source], results: Sequence[Results]) -> None:
@@ -133,7 +144,7 @@ def _write(folder: Path, sources: Sequence[_Source], results: Sequence[Results],
             configs[config] = "config.yaml" if not configs else f"config_{len(configs) + 1}.yaml"
         file = f"members/s{one.seed}_fold{one.fold}.safetensors"
         _copy_weights(one, folder / file, results[0].stamp.class_names)
-        members.append(Member(file, configs[config], one.seed, one.fold, one.calibration))
+        members.append(Member(file, configs[config], one.seed, one.fold, one.calibration, one.sets))
     for config, name in configs.items():
         write_text(folder / name, dump_yaml(config.model_dump(mode="json")))
     names = [f"results_{number}.json" for number in range(1, len(results) + 1)]

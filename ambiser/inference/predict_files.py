@@ -92,7 +92,8 @@ class _Batches:
 
     def _shape(self, one: UtterancePrediction) -> Shape:
         model, pairs, has_prototypes = self._model, tuple(one.head_jsd_bits), bool(one.prototype_similarity)
-        return Shape(model.classes, pairs, has_prototypes, model.uses_text, self._raters, *self._writer.made_by)
+        about = (self._raters, *self._writer.made_by, bool(one.prediction_set))
+        return Shape(model.classes, pairs, has_prototypes, model.uses_text, *about)
 
 
 def predict_files(

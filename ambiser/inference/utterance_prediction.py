@@ -18,6 +18,8 @@ class UtterancePrediction:
             entropy; 0 where all agree or there is one.
         head_jsd_bits: Jensen-Shannon divergence by pair of heads (A_T, A_AT, T_AT); empty for a model with one head.
         prototype_similarity: cosine with the prototype of each class, nearest first; empty for a model without.
+        prediction_set: classes that hold a rater's label with the chance that `score.sets_coverage` asked for, the most
+            probable first; of several networks, those in the sets of most. Empty for a model without sets.
         notes: remarks on the input, such as "silent".
     """
 
@@ -26,6 +28,7 @@ class UtterancePrediction:
     head_jsd_bits: dict[str, float] = field(default_factory=dict)
     prototype_similarity: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    prediction_set: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

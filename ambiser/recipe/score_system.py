@@ -36,6 +36,7 @@ def score_system(system: System, predictions: dict[int, Path]) -> object:
             levels=config.score.levels,
             resamples=config.score.resamples,
             interval=config.score.interval,
+            sets_by=config.score.sets_by,
         ),
         calibration=describe_calibration(_calibration(config), fitted, bins=config.score.ece_bins),
     )

@@ -31,16 +31,14 @@ def load_scored(system: System, fold: int, test: Path) -> tuple[object, object, 
         test: the predictions for the test part.
 
     Returns:
-        The fold with calibrated probabilities, the label view of its test part, and the calibration with the fold
-        before it (None without calibration).
+        The fold with calibrated probabilities and prediction sets, the label view of its test part, and the calibration
+        with the fold before it (None without calibration).
     """
-    from ambiser.scoring.calibration import fit_calibration
     from ambiser.scoring.ground_distance import ground_distance
-    from ambiser.scoring.prediction_table import read_predictions
     from ambiser.scoring.scored_fold import load_fold
 
     experiment = system.experiment
-    policy, kind = _PolicyKey(experiment.config.labels), experiment.config.score.calibration
+    policy = _PolicyKey(experiment.config.labels)
     views = {part: _view(experiment.layout, policy, fold, part) for part in ("train", "dev", "test")}
     speakers, genders = _speakers(experiment.layout)
     others = frozenset() if system.imported is None else speakers.keys()
@@ -54,12 +52,29 @@ def load_scored(system: System, fold: int, test: Path) -> tuple[object, object, 
         ground=ground_distance(experiment.config.score.positions, views["test"].classes),
         others=others,
     )
-    if kind == "none" or system.imported is not None:
+    if system.imported is not None:
         return loaded, views["test"], None
-    dev = views["dev"]
+    scored, fitted = _calibrate(system, fold, loaded, views["dev"])
+    return scored, views["test"], None if fitted is None else (fitted, loaded)
+
+
+def _calibrate(system: System, fold: int, loaded: object, dev: object) -> tuple[object, object]:
+    """Returns the fold with what was calibrated on dev, probabilities and prediction sets, and the calibration."""
+    from ambiser.scoring.calibration import fit_calibration
+    from ambiser.scoring.prediction_table import read_predictions
+    from ambiser.scoring.set_scores import fold_sets, set_rule
+
+    score, fitted = system.experiment.config.score, None
+    if (score.calibration, score.sets) == ("none", "none"):
+        return loaded, None
     probs = read_predictions(ensure_predictions(system, fold, "dev"), list(dev.classes), dev.utts)
-    fitted = fit_calibration(kind, probs, dev.soft, experiment.config.score.calibration_by)
-    return replace(loaded, probs=fitted.apply(loaded.probs)), views["test"], (fitted, loaded)
+    if score.calibration != "none":
+        fitted = fit_calibration(score.calibration, probs, dev.soft, score.calibration_by)
+        loaded, probs = replace(loaded, probs=fitted.apply(loaded.probs)), fitted.apply(probs)
+    if score.sets != "none":
+        sets = fold_sets(set_rule(score), loaded.probs, dev=probs, dev_soft=dev.soft, dev_hard=dev.hard)
+        loaded = replace(loaded, sets=sets)
+    return loaded, fitted
 
 
 @functools.lru_cache(1)

@@ -14,6 +14,7 @@ from ambiser.io.tables import read_list, read_table, read_tsv
 from ambiser.labels.agreement import fleiss_kappa, krippendorff_alpha
 from ambiser.labels.entropy import entropy_bits
 from ambiser.labels.label_view import LabelView, view_labels
+from ambiser.labels.rater_bias import rater_biases
 from ambiser.labels.vote_table import VoteTable, read_votes
 
 HARD_ONLY = (
@@ -23,6 +24,7 @@ HARD_ONLY = (
 )
 MOST_SESSIONS = 12
 MOST_NAMES = 5
+MOST_RATERS = 20
 _GENDERS = {"f": "women", "m": "men", "u": "not known"}
 _EPSILON = 1e-9
 
@@ -85,6 +87,8 @@ def collect_statistics(
         acted = read_table(layout.table("utt2acted"))
         codes = sorted(set(acted.values()))
         tables.append(_count("acted", codes, [acted.get(utt, "") for utt in view.utts], view))
+    raters_shown = _rater_table(votes, labels, view.classes)
+    tables += [raters_shown] if raters_shown.rows else []
     lost = Counter(row["reason"] for row in read_tsv(layout.table("left_out.tsv")))
     reasons = {
         "not in this class set": _ranked(Counter(view.left_out.values())),
@@ -95,6 +99,17 @@ def collect_statistics(
     raters = _raters(votes)
     facts = _facts(raters, raw, view, entropies) | _agreement(votes, labels)
     return DataStatistics(tables, entropies, raters, facts, reasons, HARD_ONLY if raters.max() == 1 else "")
+
+
+def _rater_table(votes: VoteTable, labels: LabelPolicy, classes: Sequence[str]) -> CountTable:
+    """Returns the named raters with the most votes: agreement with the others, and preference for each class."""
+    rows = [
+        [one.rater, one.utterances, f"{one.agreement:.3f}", *(f"{value:+.3f}" for value in one.bias)]
+        for one in rater_biases(votes, labels)[:MOST_RATERS]
+    ]
+    return CountTable(
+        "rater", ["rater", "utterances with others", "agreement", *(f"{name} +/-" for name in classes)], rows
+    )
 
 
 def _part_sizes(record: CorpusRecord) -> CountTable:

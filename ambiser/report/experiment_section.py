@@ -11,6 +11,7 @@ from ambiser.report.figure_style import take_picture
 from ambiser.report.learning_curves import StageCurves, has
 from ambiser.report.page_tables import class_block, fold_block, speaker_block
 from ambiser.report.page_words import CAPTIONS
+from ambiser.report.set_figures import draw_sets, set_block, set_line
 from ambiser.report.system_details import Detail
 from ambiser.scoring.results import Results
 
@@ -54,6 +55,8 @@ def describe_experiment(results: Results, details: ExperimentDetails, folder: Pa
         "folds": fold_block(results),
         "classes": class_block(results),
         "speakers": speaker_block(results),
+        "sets": None if results.scores.sets is None else set_block(results.scores.sets),
+        "set_line": None if results.scores.sets is None else set_line(results.scores.sets),
         **_describe_ambiguity(results, details),
     }
 
@@ -83,6 +86,8 @@ def _figures(results: Results, stages: Sequence[StageCurves]) -> list[NamedDrawi
         ("levels", lambda: figures.draw_levels(results)),
         ("entropy", lambda: figures.draw_entropies(results)),
     ]
+    if results.scores.sets is not None:
+        found.append(("sets", lambda: draw_sets(results.scores.sets)))
     if stages:
         found.append(("learning", lambda: training_figures.draw_learning(stages)))
     with_prototypes = [stage for stage in stages if has([stage], "prototype_cosine")]

@@ -6,6 +6,8 @@ CAPTIONS = {
     "reliability": "Reliability: share of correct predictions per bin of confidence.",
     "levels": "Scores by level of ambiguity with 95 % intervals, against the class prior.",
     "entropy": "Entropy of votes and prediction; on the dotted line the two agree.",
+    "sets": "Prediction sets by level of ambiguity with 95 % intervals: share of votes held, with the requested share "
+    "as a dotted line, and classes per set.",
     "learning": "Training: the mean over folds is bold, single folds are thin, dots mark the kept epochs.",
     "prototypes": "Cosine between the prototypes of two classes during training: bold is the mean over folds.",
     "prototype_matrix": "Cosine between the kept prototypes, mean over folds: blue is similar, orange opposite.",
@@ -26,6 +28,10 @@ WORDS = (
     (
         "floor",
         "a predictor without input: equal probabilities, class prior or most frequent class of training",
+    ),
+    (
+        "prediction set",
+        "the classes that hold a rater's label with a requested chance, calibrated on dev (conformal prediction)",
     ),
     (
         "fold",

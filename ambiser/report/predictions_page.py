@@ -122,6 +122,8 @@ def _details(windows: Sequence[Mapping[str, object]], seconds: Sequence[float]) 
         return _mean([one[key] for one in windows], seconds)
 
     details = [("entropy", f"{mean('entropy_bits'):.2f} bits")]
+    if len(windows) == 1 and windows[0].get("prediction_set"):
+        details.append(("prediction set", ", ".join(windows[0]["prediction_set"])))
     cosines = sorted(means("prototype_similarity").items(), key=lambda pair: -pair[1])
     if cosines:
         details.append(("nearest prototypes", ", ".join(f"{name} {value:.2f}" for name, value in cosines)))

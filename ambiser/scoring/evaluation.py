@@ -26,6 +26,8 @@ from ambiser.scoring.results import (
     SpeakerScores,
 )
 from ambiser.scoring.score_names import METRICS, Scores
+from ambiser.scoring.set_results import PredictionSets
+from ambiser.scoring.set_scores import score_sets
 from ambiser.scoring.utterance_scores import utterance_scores
 
 RESAMPLES = 1000
@@ -42,6 +44,7 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
     interval: str = "percentile",
+    sets_by: str = "votes",
 ) -> AllScores:
     """Scores one experiment with one seed.
 
@@ -52,6 +55,7 @@ def evaluate(
         resamples: of the speakers, for the intervals; 0 for none.
         seed: of the resamples; the same for all systems, so that they can be compared in pairs.
         interval: percentile or bca.
+        sets_by: calibration of the prediction sets that predictions use.
 
     Returns:
         The scores, rounded to six digits; undefined ones are None.
@@ -59,11 +63,12 @@ def evaluate(
     pool = PooledFolds(folds, Resampling(resamples, seed, interval), bins)
     voted = entropy_bits(pool.soft)  # (N,)
     per_fold = {number: _fold_group(pool, number, fold) for number, fold in folds.items()}
+    by_level = level_masks(voted, levels)
     scores = AllScores(
         pooled=pool.group(np.ones(len(voted), dtype=bool)),
         folds=per_fold,
         over_folds=_over_folds([group.scores for group in per_fold.values()]),
-        levels=[LevelGroup(**vars(pool.group(mask)), **about) for mask, about in level_masks(voted, levels)],
+        levels=[LevelGroup(**vars(pool.group(mask)), **about) for mask, about in by_level],
         kinds=[NamedGroup(**vars(pool.group(mask)), name=name) for name, mask in kind_masks(pool) if mask.any()],
         genders=[NamedGroup(**vars(pool.group(mask)), name=name) for name, mask in gender_masks(pool)],
         per_speaker=_per_speaker(pool),
@@ -72,6 +77,7 @@ def evaluate(
         reliability=Reliability(**reliability_bins(pool.probs, pool.hard, bins)),
         entropy=_entropy_table(voted, entropy_bits(pool.probs), pool.classes),
         bootstrap=Bootstrap(resamples, INTERVAL_LEVEL, seed, unit="speaker", interval=interval),
+        sets=_sets(pool, folds, by_level, sets_by),
     )
     return rounded(scores)
 
@@ -113,6 +119,14 @@ def rounded(value: object) -> object:
     if isinstance(value, float | np.floating):
         return round(float(value), DIGITS) + 0.0 if np.isfinite(value) else None  # + 0.0 turns -0.0 into 0.0
     return int(value) if isinstance(value, np.integer) else value
+
+
+def _sets(pool: PooledFolds, folds: Mapping[int, Fold], levels: list, used: str) -> PredictionSets | None:
+    """Returns the scores of the prediction sets, None where a fold has none."""
+    if any(fold.sets is None for fold in folds.values()):
+        return None
+    by_fold = {number: fold.sets for number, fold in folds.items()}
+    return score_sets(pool, by_fold, levels, used=used, interval_level=INTERVAL_LEVEL)
 
 
 def _fold_group(pool: PooledFolds, number: int, fold: Fold) -> FoldGroup:

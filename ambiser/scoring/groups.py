@@ -24,6 +24,7 @@ from ambiser.scoring.human import Answers
 from ambiser.scoring.metrics import detection_scores, distribution_scores, hard_scores, score_all
 from ambiser.scoring.results import Group, Human, Interval
 from ambiser.scoring.score_names import METRICS, Scores
+from ambiser.scoring.set_scores import FoldSets
 
 INTERVAL_LEVEL = 0.95
 _ARRAYS = ("probs", "soft", "hard", "counts", "kind", "speakers")
@@ -36,7 +37,8 @@ class Fold:
     probs, soft, counts (N, C) and hard (N,) are as in `ambiser.scoring.metrics`; kind (N,) is 0 for precise and 1 for
     ambiguous utterances; speakers (N,) are names; prior (C,) is the mean soft label of the training part and majority
     its most frequent class. train_utterances is its size; utts (N,) are names, genders (N,) what the corpus says of the
-    speakers; human holds the raters' single answers; ground the distances between classes, the same in all folds.
+    speakers; human holds the raters' single answers; ground the distances between classes, the same in all folds;
+    sets the prediction sets.
     """
 
     probs: np.ndarray
@@ -52,6 +54,7 @@ class Fold:
     genders: np.ndarray | None = None
     human: Answers | None = None
     ground: GroundDistance | None = None
+    sets: FoldSets | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ambiser.scoring.score_names import Scores
+from ambiser.scoring.set_results import PredictionSets
 from ambiser.scoring.stamp import Stamp
 
 Interval = list[float]
@@ -151,7 +152,7 @@ class MainScores:
 
 @dataclass(frozen=True, kw_only=True)
 class AllScores(MainScores):
-    """The main scores, and those of folds, speakers and classes, with the tables behind the figures."""
+    """The main scores, those of folds, speakers and classes, the tables behind the figures, and prediction sets."""
 
     folds: dict[int, FoldGroup]
     per_speaker: dict[str, SpeakerScores]
@@ -160,6 +161,7 @@ class AllScores(MainScores):
     reliability: Reliability
     entropy: EntropyTable
     bootstrap: Bootstrap
+    sets: PredictionSets | None = None
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,16 @@
 """Checks that the training part of a fold has what a stage needs, before anything is trained."""
 
+import math
+
 import torch
 from torch import Tensor
 
+from ambiser.config.score_keys import Score
 from ambiser.errors import DataError
 from ambiser.io.console import log
 from ambiser.labels.label_view import AMBIGUOUS, PRECISE
+from ambiser.scoring.conformal import calibration_shares
+from ambiser.scoring.set_scores import set_rule
 from ambiser.train.fold_data import FoldData, Part
 
 FEW_PRECISE = 5
@@ -95,3 +100,24 @@ def check_words(data: FoldData, target: str, utterances: str, student: str) -> N
     if student == "T":
         raise DataError(f"{nothing}, and the student reads only text; use amber.student=A")
     log.warning("%s: head T is not trained, and AT gets speech only", nothing)
+
+
+def check_sets(data: FoldData, score: Score) -> None:
+    """Warns where the dev part is too small to calibrate the prediction sets of `score.sets`.
+
+    Args:
+        data: the fold.
+        score: section `score` of the configuration.
+    """
+    if score.sets == "none":
+        return
+    shares = calibration_shares(score.sets_by, data.dev.soft.cpu().numpy(), data.dev.hard.cpu().numpy())  # (M, C)
+    mass = shares.sum(axis=0).min() if score.sets_per_class else shares.sum()
+    needed = set_rule(score).least_utterances()
+    if mass < needed:
+        of = " of a class" if score.sets_per_class else ""
+        log.warning(
+            f"fold {data.fold}: dev has {mass:.0f} utterances{of} to calibrate prediction sets on "
+            f"({score.sets_by}); coverage {score.sets_coverage:g} needs {needed}, so sets will hold all classes; set "
+            f"score.sets_coverage to at most {math.floor(100 * mass / (mass + 1)) / 100:g}"
+        )

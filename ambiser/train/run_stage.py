@@ -14,6 +14,7 @@ from ambiser.io.layout import Layout, require
 from ambiser.train.build import TASKS, StageBefore, check_later_stages, part_sources
 from ambiser.train.checkpoint import load_best
 from ambiser.train.device import prepare_torch
+from ambiser.train.fold_checks import check_sets
 from ambiser.train.fold_data import FoldData, Part, PartSources, load_part
 from ambiser.train.loop import epoch_seed, fit
 from ambiser.train.processes import is_first, size
@@ -88,6 +89,7 @@ def _train(
     start = None if before is None else StageBefore(before.parent.name, load_best(before)[0])
     task = TASKS[stage].make(config, data, start)
     _announce(stage, data, device)
+    check_sets(data, config.score)
     _prepare_folder(folder)
     shapes = data.shapes
     facts = {

@@ -162,7 +162,7 @@ def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run_here, ca
     assert "class prior" in capsys.readouterr().out
     exp = fake_recipe.layout.exp_dir
     names = {path.name for path in (exp / "figures").iterdir()}
-    every = ("confusion", "reliability", "levels", "entropy", "learning")
+    every = ("confusion", "reliability", "levels", "entropy", "sets", "learning")
     assert not (exp / "COMPARE.md").exists(), "one experiment is not compared"
     expected = {"overview", *(f"ipr-fbank-s1-{n}" for n in every)}
     expected |= {f"ipr-fbank-s1-{n}" for n in ("prototypes", "prototype_matrix", "agreement")}
@@ -182,6 +182,8 @@ def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run_here, ca
     assert text.count("By gender of the speaker") == 1 and f"<td>{scores['per_class']['recall'][0]:.3f}</td>" in text
     worst = min(scores["per_speaker"].items(), key=lambda item: item[1]["bc"])
     assert f">{worst[0]} ({worst[1]['utterances']})</th><td>{worst[1]['accuracy']:.3f}" in text
+    held = scores["sets"]["by"]["votes"]["pooled"]["coverage"]
+    assert f">all ({scores['pooled']['utterances']})</th><td>{held:.3f}<small>" in text and "hold 90 % of" in text
     human = scores["pooled"]["human"]["scores"]["accuracy"]
     assert f"single raters</th><td>{human:.3f}</td>" in text and human < 1
 

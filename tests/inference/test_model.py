@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from ambiser.inference.packing import PackOptions, pack
 from ambiser.inference.recordings import Cutting, read_windows
 from ambiser.io.audio import load_audio
 from ambiser.io.choice_file import Choice, write_choice
+from ambiser.scoring.results_file import read_results, write_results
+from ambiser.scoring.set_results import CalibratedSets, PredictionSets, SetGroup
 from ambiser.train.build import TASKS
 from ambiser.train.checkpoint import load_best
 from ambiser.train.fold_data import Part
@@ -94,6 +97,29 @@ def test_calibration_is_applied_to_each_member(tmp_path, wavs):
     before = np.array(list(flat.predict_features([features], [None])[0].distribution.values()))
     after = list(sharp.predict_features([features], [None])[0].distribution.values())
     np.testing.assert_allclose(after, before**2 / (before**2).sum(), atol=1e-6)
+
+
+def test_prediction_sets_hold_the_classes_that_most_networks_hold(tmp_path, wavs):
+    def packed_with(*thresholds):
+        name = f"m{len(list(tmp_path.iterdir()))}"
+        exp = make_experiment(tmp_path / f"{name}_exp", make_config(), folds=(1, 2, 3))
+        results = read_results(exp / "results.json")
+        group = SetGroup("all", 1, 0.9, None, 2.0)
+        by_fold = {fold: [value] * 4 for fold, value in enumerate(thresholds, start=1)}
+        votes = CalibratedSets(pooled=group, levels=[], speakers=[], sizes=[0, 1, 0, 0], thresholds=by_fold)
+        sets = PredictionSets(
+            form="aps", coverage=0.9, per_class=False, penalty=0.1, free_ranks=1, used="votes", by={"votes": votes}
+        )
+        write_results(exp / "results.json", replace(results, scores=replace(results.scores, sets=sets)))
+        pack([exp], tmp_path / name, PackOptions(name=name))
+        return load_model(tmp_path / name)
+
+    model = packed_with(0.0, None, None)
+    (made,) = model.predict_features([features_of(model, wavs / "a.wav")], [None])
+    assert made.prediction_set == tuple(sorted(CLASSES, key=lambda name: -made.distribution[name]))
+    model = packed_with(0.0, 0.0, None)
+    (made,) = model.predict_features([features_of(model, wavs / "a.wav")], [None])
+    assert made.prediction_set[0] == made.label and len(made.prediction_set) <= 2
 
 
 def test_seeds_and_folds_form_one_ensemble(tmp_path):

@@ -21,9 +21,10 @@ def test_a_line_of_the_table_is_read_back_as_its_object(is_rich):
         head_jsd_bits={"A_T": 0.5} if is_rich else {},
         prototype_similarity={"sad": 0.5, "happy": -0.25} if is_rich else {},
         notes=("silent", "too short") if is_rich else (),
+        prediction_set=("sad", "happy") if is_rich else (),
     )
     row = OutputRow("a.wav", 0.5, 1.25, made, "so\thappy" if is_rich else None)
-    shape = Shape(("happy", "sad"), ("A_T",) if is_rich else (), is_rich, is_rich, 3, "whole", "m@1")
+    shape = Shape(("happy", "sad"), ("A_T",) if is_rich else (), is_rich, is_rich, 3, "whole", "m@1", is_rich)
     fields = dict(zip(columns_of(shape), fields_of(row, shape), strict=True))
     assert record_of_fields(fields) == record_of(row, shape)
 

@@ -55,6 +55,20 @@ def test_genders_are_those_of_the_speakers(prepared):
     assert set(genders.values()) == {"f", "m"}
 
 
+def test_the_raters_with_most_votes_have_agreement_and_preferences(prepared):
+    _, statistics, _ = prepared
+    shown = table(statistics, "rater")
+    assert shown.header == [
+        "rater",
+        "utterances with others",
+        "agreement",
+        *(f"{c} +/-" for c in LabelPolicy().classes),
+    ]
+    assert {row[0] for row in shown.rows} <= {f"E{i}" for i in range(1, 6)} and len(shown.rows) >= 3
+    for row in shown.rows:
+        assert 0 < float(row[2]) <= 1 and abs(sum(map(float, row[3:]))) < 0.003
+
+
 def test_levels_follow_the_entropies(prepared):
     _, statistics, _ = prepared
     h = statistics.entropies

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from types import SimpleNamespace
 
 import kaldiio
 import numpy as np
@@ -11,12 +12,14 @@ from make_arks import write_ark
 from train.toy import CLASSES
 
 from ambiser.config import Config
+from ambiser.config.score_keys import Score
 from ambiser.errors import DataError
 from ambiser.io.ark import read_matrix
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table, read_tsv, write_list, write_table, write_tsv
 from ambiser.labels.vote_table import COLUMNS
 from ambiser.train.checkpoint import load_best
+from ambiser.train.fold_checks import check_sets
 from ambiser.train.prediction import predict_fold
 from ambiser.train.run_stage import train_stage
 
@@ -76,6 +79,7 @@ def _run(layout: Layout, caplog, fusion: str = "concat", **amber) -> tuple[str, 
             "model": {"hidden": 8},
             "distill": {"epochs": 3, "batch": 8},
             "train": {"device": "cpu", "tensorboard": False},
+            "score": {"sets_coverage": 0.7},  # dev has 8 utterances
             "amber": {"fusion": fusion, **amber},
             **FORMS[fusion],
         }
@@ -90,6 +94,24 @@ def _run(layout: Layout, caplog, fusion: str = "concat", **amber) -> tuple[str, 
     for line in layout.training("x", 1, "distill").joinpath("metrics.jsonl").read_text().splitlines():
         assert np.isfinite(json.loads(line)["train_loss"])
     return caplog.text, rows
+
+
+@pytest.mark.parametrize(
+    ("score", "warning"),
+    [
+        ({}, "dev has 8 utterances to calibrate prediction sets on (votes); coverage 0.9 needs 9, so sets will hold"),
+        ({"sets_coverage": 0.88}, ""),
+        ({"sets_by": "majority", "sets_coverage": 0.8}, "dev has 3 utterances to calibrate prediction sets on (maj"),
+        ({"sets_per_class": True, "sets_coverage": 0.7}, "dev has 2 utterances of a class to calibrate"),
+        ({"sets_per_class": True, "sets_coverage": 0.7}, "set score.sets_coverage to at most 0.66"),
+        ({"sets": "none"}, ""),
+    ],
+)
+def test_a_dev_part_that_is_too_small_for_prediction_sets_is_named_before_training(score, warning, caplog):
+    hard = torch.tensor([0, 1, 2, -1, -1, -1, -1, -1])
+    data = SimpleNamespace(fold=3, dev=SimpleNamespace(soft=torch.full((8, 4), 0.25), hard=hard))
+    check_sets(data, Score.model_validate(score))
+    assert warning in caplog.text and bool(warning) == bool(caplog.text)
 
 
 def test_clean_data_cause_no_warning(tmp_path, caplog):
