@@ -173,10 +173,13 @@ def _join(
             continue
         _check_text(root, name, texts, findings)
         utterances.append(_make_utterance(name, turns[name], wavs[name], texts.get(name, "")))
+    damaged = {fault.where for fault in findings.faults if not fault.utt}  # label files that hold no turns
     for name in sorted(
         wavs.keys() - turns.keys() - findings.left_out.keys() - {fault.utt for fault in findings.faults}
     ):
         labels = _dialog_file(root, name, "EmoEvaluation")
+        if str(labels) in damaged:
+            continue
         if labels.is_file():
             findings.leave_out(name, "has no block in EmoEvaluation", wavs[name])
         else:

@@ -56,6 +56,9 @@ def read_evaluation(path: Path, findings: Findings) -> dict[str, Turn]:
     """
     lines = _read_lines(path, findings)
     turns: dict[str, Turn] = {}
+    if what := explain_content(path):
+        findings.miss(f"contains no turns; the file is {what}", path)
+        return turns
     for first, block in _blocks(lines):
         if block[0].startswith("%"):
             continue
@@ -71,8 +74,7 @@ def read_evaluation(path: Path, findings: Findings) -> dict[str, Turn]:
         else:
             turns[turn.turn] = turn
     if lines and not turns:
-        what = explain_content(path)
-        findings.miss(f"contains no turns; the file is {what or 'empty or cut off'}", path)
+        findings.miss("contains no turns; the file is empty or cut off", path)
     return turns
 
 

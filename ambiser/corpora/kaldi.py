@@ -110,15 +110,21 @@ def _check_keys(tables: _Tables, findings: Findings) -> None:
     """Refuses a table whose keys match nothing, and counts the utterances that an optional table lacks."""
     utts = tables.pairs["wav.scp"].keys()
     speakers = set(tables.pairs["utt2spk"].values())
+    damaged = {fault.group()[0] for fault in findings.faults}
     for name, table in tables.pairs.items():
         wanted, what = (speakers, "speakers") if name == "spk2gender" else (utts, "utterances")
         matched = len(table.keys() & wanted)
+        if not table and str(tables.folder / name) in damaged:
+            continue
         if name != "wav.scp" and wanted and not matched:
             look = f"keys look like {next(iter(table), 'nothing')}, {what} like {min(wanted)}"
             findings.error(f"matches 0 of {len(wanted)} {what}; {look}", tables.folder / name)
         elif name in ("spk2gender", "utt2rec", "utt2label", "utt2acted"):
             for key in sorted(wanted - table.keys()):
                 findings.warn(f"{what} that {name} does not list", where=key)
+    for name in ("utt2spk", "utt2session"):
+        if name in tables.pairs and not tables.pairs[name].keys() & utts:  # one fault, and not one per utterance
+            tables.pairs[name] = dict.fromkeys(utts, "unknown")
     for utt in utts if tables.pairs.get("text", {}).keys() & utts else ():
         if not tables.entry("text", utt):
             listed = utt in tables.pairs["text"]

@@ -108,7 +108,13 @@ DAMAGES = (
     Damage(
         "text with keys of files", "kaldi", edit("text", lambda line: line.replace(" ", ".wav ", 1)), 2, "matches 0"
     ),
-    Damage("utt2session matches none", "kaldi", edit("utt2session", lambda line: "x" + line), 2, "matches 0 of 12 utt"),
+    Damage(
+        "utt2session matches none",
+        "kaldi",
+        edit("utt2session", lambda line: "x" + line),
+        2,
+        "corpus/utt2session: matches 0 of 12 utt",
+    ),
     Damage(
         "spk2gender matches none", "kaldi", edit("spk2gender", lambda line: "x" + line), 2, "matches 0 of 6 speakers"
     ),
@@ -160,7 +166,13 @@ DAMAGES = (
     Damage("audio is a web page", "kaldi", put(A, b"<!DOCTYPE html>"), 2, "is a web page, so the download failed"),
     Damage("audio is empty", "kaldi", put(A, b""), 2, "its audio is empty (0 bytes)"),
     Damage("audio is cut off", "kaldi", lambda f: os.truncate(f / A, 900), 2, "its audio is truncated"),
-    Damage("table in UTF-16", "kaldi", put("text", "s0_0 x\n".encode("utf-16")), 2, "is UTF-16 text; save it as UTF-8"),
+    Damage(
+        "table in UTF-16",
+        "kaldi",
+        put("text", "s0_0 x\n".encode("utf-16")),
+        2,
+        "corpus/text:1: is UTF-16 text; save it as UTF-8; correct",
+    ),
     Damage(
         "table with a byte order mark",
         "kaldi",
@@ -205,7 +217,7 @@ DAMAGES = (
         "mini",
         lambda f: (f / EVALUATION).write_bytes((f / EVALUATION).read_text().encode("utf-16")),
         2,
-        "UTF-16 text",
+        f"{EVALUATION}: contains no turns; the file is UTF-16 text; save it as UTF-8; restore",
     ),
     Damage("missing session", "mini", lambda f: shutil.rmtree(f / "Session3"), 2, "Session3: is missing"),
     Damage(
