@@ -83,7 +83,7 @@ def build_demo(model: PackedModel) -> object:
     try:
         import gradio
     except ImportError as error:
-        raise ConfigError("ambiser demo needs the package gradio; run pip install 'ambiser[demo]'") from error
+        raise ConfigError("ambiser demo needs the package gradio; run pip install 'gradio<6'") from error
     with gradio.Blocks(title=f"ambiser: {model.name}", analytics_enabled=False) as page:
         gradio.Markdown(f"# {model.name}\n\n{_LEAD}")
         audio = gradio.Audio(sources=["upload", "microphone"], type="filepath", label="Audio")

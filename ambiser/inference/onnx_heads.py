@@ -21,7 +21,7 @@ def check_onnx() -> None:
     try:
         import onnx  # noqa: F401 - torch needs it
     except ImportError as error:
-        raise ConfigError("--onnx needs the package onnx; run pip install 'ambiser[onnx]'") from error
+        raise ConfigError("--onnx needs the package onnx; run pip install onnx") from error
 
 
 def export_heads(folder: Path, members: list[Member], configs: dict[str, Config], classes: list[str]) -> Path:

@@ -122,7 +122,10 @@ def _check(sources: Sequence[_Source], results: Sequence[Results]) -> None:
     first = sources[0].config
     for one in sources:
         if one.config.learns():
-            raise ConfigError(f"{one.best}: has a fine-tuned encoder; only models on frozen encoders can be packed")
+            raise ConfigError(
+                f"{one.best}: has a fine-tuned encoder; only models on frozen encoders can be packed: train this "
+                "experiment with model.encoder=frozen model.text_encoder=frozen and another --tag"
+            )
         for key in ("speech_features", "text_features", "labels", "stages"):
             if getattr(one.config, key) != getattr(first, key):
                 raise ConfigError(f"{one.best}: differs from {sources[0].best} in '{key}'; pack them separately")

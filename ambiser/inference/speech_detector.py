@@ -26,7 +26,7 @@ class SpeechDetector:
         try:
             from silero_vad import VADIterator, load_silero_vad
         except ImportError as error:
-            raise ConfigError("--vad needs the package silero-vad; run pip install 'ambiser[vad]'") from error
+            raise ConfigError("--vad needs the package silero-vad; run pip install silero-vad") from error
         torch.set_num_threads(threads)  # the import sets it to 1
         self._find = VADIterator(
             load_silero_vad(),

@@ -47,5 +47,5 @@ def test_the_page_is_built_without_a_server(packed):
 
 def test_without_gradio_the_message_names_the_extra(packed, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
-    with pytest.raises(ConfigError, match=r"needs the package gradio; run pip install 'ambiser\[demo\]'"):
+    with pytest.raises(ConfigError, match=r"needs the package gradio; run pip install 'gradio<6'"):
         build_demo(load_model(packed))

@@ -60,7 +60,7 @@ def test_a_recording_without_speech_is_named(tmp_path):
 
 def test_without_the_package_the_message_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "silero_vad", None)
-    with pytest.raises(ConfigError, match=r"--vad needs the package silero-vad; run pip install 'ambiser\[vad\]'"):
+    with pytest.raises(ConfigError, match=r"--vad needs the package silero-vad; run pip install silero-vad"):
         SpeechDetector()
 
 

@@ -21,7 +21,9 @@ def main() -> None:
     parser.add_argument("--text_upstream", type=Path, metavar="PATH", help="weights of the text encoder")
     parser.add_argument("--license", default="other", metavar="ID", help="license of the packed weights")
     parser.add_argument("--note", action="append", default=[], help="a remark for the card; may be repeated")
-    parser.add_argument("--onnx", action="store_true", help="also export the heads to heads.onnx; needs ambiser[onnx]")
+    parser.add_argument(
+        "--onnx", action="store_true", help="also export the heads to heads.onnx; needs pip install onnx"
+    )
     parser.add_argument("--push", metavar="NAME", help="upload to Hugging Face as USER/NAME (private, if it is new)")
     args = parser.parse_args()
     for option in ("upstream", "text_upstream"):

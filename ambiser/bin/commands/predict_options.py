@@ -46,7 +46,7 @@ def _add_inputs(parser: Parser) -> None:
     parser.add_argument(
         "--hop", type=float, default=0, metavar="S", help="from window to window; 0: as long as a window"
     )
-    parser.add_argument("--vad", action="store_true", help="predict speech only; needs pip install 'ambiser[vad]'")
+    parser.add_argument("--vad", action="store_true", help="predict speech only; needs pip install silero-vad")
     parser.add_argument("--channel", type=int, default=0, metavar="N", help="channel to use, from 1; 0: mean of all")
     parser.add_argument("--upstream", type=Path, metavar="PATH", help="weights of the speech encoder (file or folder)")
     parser.add_argument("--text_upstream", type=Path, metavar="PATH", help="weights of the text encoder")

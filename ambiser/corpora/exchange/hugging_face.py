@@ -50,7 +50,7 @@ def _rows(source: Path) -> Iterator[tuple[str, dict[str, object]]]:
         import pyarrow.parquet as parquet
         from pyarrow import ArrowInvalid
     except ImportError as error:
-        raise ConfigError("reading Parquet needs the package pyarrow; run pip install 'ambiser[exchange]'") from error
+        raise ConfigError("reading Parquet needs the package pyarrow; run pip install pyarrow") from error
     files = [source] if source.is_file() else sorted({*source.glob("*.parquet"), *source.glob("data/*.parquet")})
     if not files:
         raise DataError(f"{source}: holds no Parquet file; save the data set with Dataset.to_parquet")

@@ -38,7 +38,7 @@ def import_cuts(
     try:
         from lhotse import CutSet
     except ImportError as error:
-        raise ConfigError("reading cuts needs the package lhotse; run pip install 'ambiser[exchange]'") from error
+        raise ConfigError("reading cuts needs the package lhotse; run pip install lhotse") from error
     findings, words, made = Findings(allow_incomplete), LabelWords(labels), {}
     try:
         cuts = list(CutSet.from_jsonl_lazy(source))

@@ -25,7 +25,7 @@ TEXTS = (
     "kind",
     "left_out",
 )
-_NEEDS_PYARROW = "needs the package pyarrow; run pip install 'ambiser[exchange]', or choose --format csv"
+_NEEDS_PYARROW = "needs the package pyarrow; run pip install pyarrow, or choose --format csv"
 
 
 def write_labels(data: DataFolder, out: Path, form: str, *, with_audio: bool = False) -> None:
