@@ -6,6 +6,8 @@ from pathlib import Path
 from ambiser.errors import DataError
 from ambiser.io.files import atomic_open, read_file, write_text
 
+_LINES_PER_WRITE = 4096
+
 
 def read_table(path: Path, allow_empty_value: bool = False) -> dict[str, str]:
     """Reads a Kaldi table and checks that its keys are unique, sorted bytewise and have a value.
@@ -97,6 +99,7 @@ def write_tsv(path: Path, columns: list[str], rows: Iterable[Iterable[object]]) 
     """Writes a tab-separated table with a header, by rename, in the order of the rows."""
     with atomic_open(path) as stream:
         stream.write("\t".join(columns) + "\n")
+        lines = []
         for row in rows:
             fields = tuple(row)
             line = "\t".join(map(str, fields))
@@ -104,7 +107,11 @@ def write_tsv(path: Path, columns: list[str], rows: Iterable[Iterable[object]]) 
                 raise DataError(
                     f"{path}: the row {[str(field) for field in fields[:3]]} does not fit the columns {columns}"
                 )
-            stream.write(line + "\n")
+            lines.append(line)
+            if len(lines) == _LINES_PER_WRITE:
+                stream.write("\n".join([*lines, ""]))
+                lines = []
+        stream.write("\n".join([*lines, ""]))
 
 
 def _lines(path: Path) -> Iterable[str]:
