@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ambiser.config.data_keys import LABELS, LabelPolicy
+from ambiser.config.data_keys import LabelPolicy
+from ambiser.labels.vocabulary import class_numbers
 from ambiser.labels.vote_table import ANONYMOUS, SLOTS, SOURCES, VoteTable
 
 
@@ -56,12 +57,8 @@ def rater_biases(votes: VoteTable, policy: LabelPolicy) -> list[RaterBias]:
 
 def _ballots(votes: VoteTable, policy: LabelPolicy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns the vote of each rater on each utterance: (B, C) shares, and (B,) utterance and rater."""
-    class_of = np.full(len(LABELS), -1)
-    for number, members in enumerate(policy.classes.values()):
-        class_of[[LABELS.index(label) for label in members]] = number
-    classes = len(policy.classes)
-    if policy.other_votes == "extra_class":
-        class_of[class_of < 0], classes = classes, classes + 1
+    class_of = class_numbers(policy, votes.labels)
+    classes = len(policy.classes) + (policy.other_votes == "extra_class")
     label = class_of[votes.label]
     chosen = (votes.source == SOURCES.index("outside")) & (votes.slot == SLOTS.index("primary")) & (label >= 0)
     width = len(votes.raters)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from ambiser.config.data_keys import LABELS, LabelPolicy
 from ambiser.errors import ConfigError
 from ambiser.io.tables import read_list
@@ -23,6 +25,14 @@ def read_vocabulary(folder: Path) -> tuple[str, ...]:
     path = Path(folder) / OWN_LABELS
     own = read_list(path) if path.is_file() else []
     return (*LABELS, *(code for code in own if code not in LABELS))
+
+
+def class_numbers(labels: LabelPolicy, vocabulary: tuple[str, ...]) -> np.ndarray:
+    """Returns the (labels,) class of each label of a corpus, -1 for none."""
+    numbers = np.full(len(vocabulary), len(labels.classes) if labels.other_votes == "extra_class" else -1)
+    for number, members in enumerate(labels.classes.values()):
+        numbers[[vocabulary.index(label) for label in members]] = number
+    return numbers
 
 
 def check_classes(labels: LabelPolicy, vocabulary: Iterable[str]) -> None:

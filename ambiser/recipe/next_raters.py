@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ambiser.config.data_keys import LABELS, LabelPolicy
+from ambiser.config.data_keys import LabelPolicy
 from ambiser.errors import DataError
 from ambiser.io.files import write_text
 from ambiser.io.layout import Layout, require
@@ -17,6 +17,7 @@ from ambiser.io.tables import read_table, read_tsv, write_tsv
 from ambiser.labels.entropy import entropy_bits
 from ambiser.labels.label_view import view_labels
 from ambiser.labels.next_rater import Beliefs, Curve, believe, simulate
+from ambiser.labels.vocabulary import class_numbers
 from ambiser.labels.vote_table import SLOTS, SOURCES, VoteTable, read_votes
 from ambiser.scoring.prediction_table import read_predictions
 
@@ -94,9 +95,7 @@ def _predictions(paths: Sequence[Path], classes: list[str]) -> dict[str, list[np
 
 def _single_votes(votes: VoteTable, policy: LabelPolicy, utts: list[str]) -> tuple[list[list[str]], np.ndarray]:
     """Returns who voted on each utterance, and the (N, V) classes of the votes of outside raters."""
-    class_of = np.full(len(LABELS), len(policy.classes) if policy.other_votes == "extra_class" else -1)
-    for number, members in enumerate(policy.classes.values()):
-        class_of[[LABELS.index(label) for label in members]] = number
+    class_of = class_numbers(policy, votes.labels)
     row_of = {utt: row for row, utt in enumerate(utts)}
     raters: list[dict[str, int]] = [{} for _ in utts]
     outside = (votes.source == SOURCES.index("outside")) & (votes.slot == SLOTS.index("primary"))

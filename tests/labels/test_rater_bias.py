@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,15 @@ def test_two_labels_share_one_vote_and_anonymous_raters_are_left_out():
     assert one.agreement == pytest.approx(0.5) and one.bias == pytest.approx(np.array([0, 0.5, 0, -0.5]))
     assert two.rater == "R2" and two.agreement == pytest.approx((0.5 + 1) / 2)
     assert rater_biases(make_table(rows[3:]), POLICY) == []
+
+
+def test_labels_that_a_corpus_declares_and_the_class_other_are_counted():
+    rows = [("a", "R1", "hap"), ("a", "R2", "fru"), ("b", "R1", "hap"), ("b", "R2", "fru")]
+    table = replace(make_table(rows), labels=("awe", *LABELS))
+    table = replace(table, label=table.label + 1)
+    assert rater_biases(table, POLICY) == [], "fru is in no class"
+    one, _ = rater_biases(table, LabelPolicy(other_votes="extra_class"))
+    assert one.bias == pytest.approx(np.array([0, 1, 0, 0, -1]))
 
 
 def test_the_biases_of_the_made_up_raters_are_found():
