@@ -48,7 +48,7 @@ def main() -> None:
         quoted=quoted,
         sweeps=sweep_blocks(layout.exp_dir / "sweeps", layout.exp_dir / "figures"),
         first=tags,
-        each=lambda items: progress(items, "draw figures"),
+        each=lambda items, total: progress(items, "draw figures", total),
     )
     write_text(layout.exp_dir / "report.html", page)
     log.info("wrote %s (results: %d, not in this call: %d)", layout.exp_dir / "report.html", len(results), len(others))

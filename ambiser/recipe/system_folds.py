@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ambiser.config.data_keys import LabelPolicy
+from ambiser.config.score_keys import Score
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table
 from ambiser.recipe.systems import System, ensure_predictions
 
 _KEEP = 64  # label views in memory: experiments with equal policies share those of each fold and part
+_KEEP_LOADED = 512  # folds of systems in memory
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,12 @@ class _PolicyKey:
 
     def __hash__(self) -> int:
         return hash(tuple(self.policy.classes))
+
+
+def reads_dev(system: System) -> bool:
+    """Whether scoring calibrates probabilities or prediction sets on the predictions for the dev part."""
+    score = system.experiment.config.score
+    return system.imported is None and (score.calibration, score.sets) != ("none", "none")
 
 
 def load_scored(system: System, fold: int, test: Path) -> tuple[object, object, object]:
@@ -34,11 +42,21 @@ def load_scored(system: System, fold: int, test: Path) -> tuple[object, object, 
         The fold with calibrated probabilities and prediction sets, the label view of its test part, and the calibration
         with the fold before it (None without calibration).
     """
+    dev = ensure_predictions(system, fold, "dev") if reads_dev(system) else None
+    states = [path.stat() for path in (test, dev) if path is not None]
+    return _load(system, fold, test, dev, tuple((state.st_mtime_ns, state.st_size) for state in states))
+
+
+@functools.lru_cache(_KEEP_LOADED)
+def _load(
+    system: System, fold: int, test: Path, dev_path: Path | None, states: tuple[tuple[int, int], ...]
+) -> tuple[object, object, object]:
+    """Loads one fold: comparison, figures and list of utterances need it. `states` tells changed files."""
     from ambiser.scoring.ground_distance import ground_distance
     from ambiser.scoring.scored_fold import load_fold
 
     experiment = system.experiment
-    policy = _PolicyKey(experiment.config.labels)
+    policy, score = _PolicyKey(experiment.config.labels), experiment.config.score
     views = {part: _view(experiment.layout, policy, fold, part) for part in ("train", "dev", "test")}
     speakers, genders = _speakers(experiment.layout)
     others = frozenset() if system.imported is None else speakers.keys()
@@ -49,25 +67,22 @@ def load_scored(system: System, fold: int, test: Path) -> tuple[object, object, 
         speakers=speakers,
         genders=genders,
         human=_human(experiment.layout, policy, fold),
-        ground=ground_distance(experiment.config.score.positions, views["test"].classes),
+        ground=ground_distance(score.positions, views["test"].classes),
         others=others,
     )
-    if system.imported is not None:
+    if dev_path is None:
         return loaded, views["test"], None
-    scored, fitted = _calibrate(system, fold, loaded, views["dev"])
+    scored, fitted = _calibrate(score, loaded, views["dev"], dev_path)
     return scored, views["test"], None if fitted is None else (fitted, loaded)
 
 
-def _calibrate(system: System, fold: int, loaded: object, dev: object) -> tuple[object, object]:
+def _calibrate(score: Score, loaded: object, dev: object, dev_path: Path) -> tuple[object, object]:
     """Returns the fold with what was calibrated on dev, probabilities and prediction sets, and the calibration."""
     from ambiser.scoring.calibration import fit_calibration
     from ambiser.scoring.prediction_table import read_predictions
     from ambiser.scoring.set_scores import fold_sets, set_rule
 
-    score, fitted = system.experiment.config.score, None
-    if (score.calibration, score.sets) == ("none", "none"):
-        return loaded, None
-    probs = read_predictions(ensure_predictions(system, fold, "dev"), list(dev.classes), dev.utts)
+    fitted, probs = None, read_predictions(dev_path, list(dev.classes), dev.utts)
     if score.calibration != "none":
         fitted = fit_calibration(score.calibration, probs, dev.soft, score.calibration_by)
         loaded, probs = replace(loaded, probs=fitted.apply(loaded.probs)), fitted.apply(probs)

@@ -26,7 +26,7 @@ def render_page(
     Args:
         record: of stage 1 (corpus.json).
         statistics: from `ambiser.report.data_statistics.collect_statistics`.
-        figures_dir: where the figures are written as PNG and PDF.
+        figures_dir: where the figures are written as SVG, PNG and PDF.
         sound: the overview of the audio; None shows none.
     """
     drawn = (

@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ambiser.io.files import atomic_open
+from ambiser.io.files import atomic_open, write_text
 from ambiser.report.palette import COLORS
 
 INK = "#1f2328"
@@ -63,18 +63,30 @@ def new_figure(height: float, rows: int = 1, columns: int = 1, **options: object
 
 
 def take_picture(draw: Callable[[], Figure], *, name: str, caption: str, folder: Path) -> Picture:
-    """Draws a figure in the common style, writes folder/NAME.png and .pdf, and returns its SVG."""
+    """Draws a figure in the common style, writes folder/NAME.svg, .png and .pdf, and returns its SVG for the page.
+
+    PNG and PDF take most of the time; they are left as they are if the SVG is that of the last time.
+    """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         figure = draw()
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # compute the layout once, so that all three formats are the same
-        for ending, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Producer": None})):
-            paper = {"facecolor": "white"} if ending == "png" else {}
-            with atomic_open(folder / f"{name}.{ending}", "wb") as stream:
-                figure.savefig(stream, format=ending, metadata=metadata, **paper)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return Picture(name, caption, page_svg(buffer.getvalue(), caption))
+        svg, path = buffer.getvalue(), folder / f"{name}.svg"
+        if not _is_drawn(path, svg):
+            for ending, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Producer": None})):
+                paper = {"facecolor": "white"} if ending == "png" else {}
+                with atomic_open(path.with_suffix(f".{ending}"), "wb") as stream:
+                    figure.savefig(stream, format=ending, metadata=metadata, **paper)
+            write_text(path, svg)  # last: it tells that the others are there
+    return Picture(name, caption, page_svg(svg, caption))
+
+
+def _is_drawn(path: Path, svg: str) -> bool:
+    """Whether the files of a figure are there, with this SVG."""
+    files = [path, path.with_suffix(".png"), path.with_suffix(".pdf")]
+    return all(file.is_file() for file in files) and path.read_text(encoding="utf-8") == svg
 
 
 def page_svg(svg: str, caption: str) -> str:

@@ -1,10 +1,11 @@
-"""Renders report.html: one page that needs no other file; its figures are also written as PNG and PDF."""
+"""Renders report.html: one page that needs no other file; its figures are also written as SVG, PNG and PDF."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ambiser.io.forks import map_in_forks
 from ambiser.report import score_figures as figures
 from ambiser.report.comparable import MADE_UP, ResultTable, make_tables, pooled, warnings
 from ambiser.report.experiment_section import ExperimentDetails, describe_experiment
@@ -32,22 +33,26 @@ def render_report(
     quoted: Sequence[QuotedSystem] = (),
     sweeps: Sequence[Mapping[str, object]] = (),
     first: Collection[str] = (),
-    each: Callable[[Iterable], Iterable] = iter,
+    each: Callable[[Iterable, int], Iterable] = lambda items, total: items,
 ) -> str:
     """Draws all figures and returns the page.
 
     Args:
         results: of all experiments and seeds; `with_sections` names those with a section.
-        figure_dir: where the figures are written as PNG and PDF.
+        figure_dir: where the figures are written as SVG, PNG and PDF.
         details: what the sections show beside the results, by tag.
         listing: from `ambiser.report.utterance_list.list_utterances`; None for no list.
         quoted: systems of papers, shown beside the experiments of the first table.
         sweeps: from `ambiser.report.sweep_report.sweep_blocks`.
         first: tags of the experiments that come first and always have a section.
-        each: wraps the results while they are drawn (a progress bar).
+        each: wraps the sections, and their number, while they are drawn (a progress bar).
     """
     tables = make_tables(results, first)
     sections, nothing = with_sections(results, first), ExperimentDetails()
+
+    def describe(one: Results) -> dict[str, object]:
+        return describe_experiment(one, details.get(one.tag, nothing), figure_dir)
+
     page = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     ).get_template("results_page.html.j2")
@@ -57,7 +62,7 @@ def render_report(
         made_up=MADE_UP if any(table.first.stamp.made_up for table in tables) else "",
         resamples=tables[0].first.scores.bootstrap.resamples,
         tables=[_describe_table(table, number, figure_dir) for number, table in enumerate(tables, start=1)],
-        sections=[describe_experiment(one, details.get(one.tag, nothing), figure_dir) for one in each(sections)],
+        sections=list(each(map_in_forks(describe, sections), len(sections))),
         listing=listing,
         quoted=quoted_block(quoted, tables[0]) if quoted else None,
         sweeps=sweeps,
@@ -89,7 +94,7 @@ def _lead(results: Sequence[Results], sections: Sequence[Results]) -> str:
     if len(sections) < len(names):
         without = sorted(names - {one.name for one in sections})
         lead += f" In tables only, without a section: {', '.join(without)}; name them in the call to give them one."
-    return f"{lead} Figures as PNG and PDF: folder figures."
+    return f"{lead} Figures as SVG, PNG and PDF: folder figures."
 
 
 def _describe_table(table: ResultTable, number: int, folder: Path) -> dict[str, object]:

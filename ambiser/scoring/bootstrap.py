@@ -5,6 +5,8 @@ times that each speaker was drawn; ranks are computed anew with these numbers as
 repeated utterances.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.stats import norm
@@ -12,7 +14,7 @@ from scipy.stats import norm
 from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.ground_distance import GroundDistance
 from ambiser.scoring.metrics import above_uniform
-from ambiser.scoring.rank_scores import macro_area, rank_scores
+from ambiser.scoring.rank_scores import RANK_SCORES, macro_area, rank_scores
 from ambiser.scoring.reliability import bin_numbers
 from ambiser.scoring.score_names import HARD
 from ambiser.scoring.utterance_scores import PROBABILITY_FLOOR, utterance_scores
@@ -96,8 +98,9 @@ def resampled_scores(
     drawn: np.ndarray,
     bins: int,
     ground: GroundDistance | None = None,
+    wanted: Collection[str] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Returns every score of every resample, (R,) each, NaN where it is undefined.
+    """Returns the scores of every resample, (R,) each, NaN where it is undefined.
 
     Args:
         probs, soft, hard, counts: as in `ambiser.scoring.metrics`.
@@ -105,6 +108,7 @@ def resampled_scores(
         drawn: (R, S) from `draw_speakers`.
         bins: of the calibration error.
         ground: distances between classes; None: 1 between any two.
+        wanted: scores that are needed; others are left out where that saves time. None: all.
     """
     places = (speaker, np.arange(len(probs)))
     by_speaker = csr_array((np.ones(len(probs)), places), shape=(drawn.shape[1], len(probs)))  # (S, N)
@@ -126,7 +130,9 @@ def resampled_scores(
         scores["macro_auroc"] = macro_area(probs, hard, speaker=speaker, drawn=drawn)
         scores["multilabel_macro_f1"] = _multilabel(total, probs, soft)
         scores |= agreement_totals(probs, counts, total)
-        scores |= rank_scores(entropy_bits(soft), entropy_bits(probs), without=hard < 0, speaker=speaker, drawn=drawn)
+        if wanted is None or set(wanted) & set(RANK_SCORES):  # ranks take most of the time
+            voted, predicted = entropy_bits(soft), entropy_bits(probs)
+            scores |= rank_scores(voted, predicted, without=hard < 0, speaker=speaker, drawn=drawn)
     return scores
 
 

@@ -1,6 +1,6 @@
 """The groups of utterances on which systems are compared: all, or by class, level, kind, gender or confidence."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,8 @@ GROUP_SCORES = ("accuracy", "ua", "macro_auroc", "bc", "jsd_bits")
 DIVISIONS = ("class", "level", "kind", "gender", "confidence")
 """The values of `--by`."""
 
-Resample = Callable[[PooledFolds, np.ndarray, np.ndarray], dict[str, np.ndarray]]
-"""From a pool, a mask (N,) and draws (R, S) to the scores (R,) of the group's utterances in the mask."""
+Resample = Callable[[PooledFolds, np.ndarray, np.ndarray, Collection[str]], dict[str, np.ndarray]]
+"""From a pool, a mask (N,), draws (R, S) and names to these scores (R,) of the group's utterances in the mask."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,20 @@ def _group(pool: PooledFolds, name: str, mask: np.ndarray, resample: Resample) -
 
 
 def _of_mask(group: np.ndarray) -> Resample:
-    def resample(pool: PooledFolds, mask: np.ndarray, drawn: np.ndarray) -> dict[str, np.ndarray]:
+    def resample(
+        pool: PooledFolds, mask: np.ndarray, drawn: np.ndarray, wanted: Collection[str]
+    ) -> dict[str, np.ndarray]:
         both = group & mask
-        return pool.resample(both, drawn) if both.any() else {name: np.full(len(drawn), np.nan) for name in METRICS}
+        nothing = {name: np.full(len(drawn), np.nan) for name in METRICS}
+        return pool.resample(both, drawn, wanted) if both.any() else nothing
 
     return resample
 
 
 def _of_class(label: int) -> Resample:
-    def resample(pool: PooledFolds, mask: np.ndarray, drawn: np.ndarray) -> dict[str, np.ndarray]:
+    def resample(
+        pool: PooledFolds, mask: np.ndarray, drawn: np.ndarray, wanted: Collection[str]
+    ) -> dict[str, np.ndarray]:
         arrays = {name: getattr(pool, name)[mask] for name in ("probs", "soft", "hard", "speaker")}
         return class_scores(label, **arrays, drawn=drawn)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ambiser.config import Config
 from ambiser.errors import DataError
+from ambiser.io.forks import map_in_forks
 from ambiser.scoring.bootstrap import percentile_intervals
 from ambiser.scoring.compared_groups import ComparedGroup, find_groups, metrics_of, usual_scores
 from ambiser.scoring.groups import INTERVAL_LEVEL, Fold
@@ -128,10 +129,11 @@ def compare(
     pool = pool_folds(contenders[0].runs[0], bins)
     groups = find_groups(by, pool, class_names=stamp.class_names, levels=stamp.score["levels"])
     seeds = [[result.stamp.seed for result in one.results] for one in contenders]
-    measured = [
-        score_seeds(numbers, one.runs, groups, metrics, bins, resamples, seed)
-        for numbers, one in zip(seeds, contenders, strict=True)
-    ]
+
+    def measure(place: int) -> list[SeedScores]:
+        return score_seeds(seeds[place], contenders[place].runs, groups, metrics, bins, resamples, seed)
+
+    measured = list(map_in_forks(measure, range(len(contenders))))
     rows = []
     for other, scores in zip(contenders[1:], measured[1:], strict=True):
         for key in scores[0].drawn:

@@ -5,7 +5,7 @@ scores of predictors that have heard nothing (the floors) and of single raters (
 without what it must be compared with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,8 +103,10 @@ class PooledFolds:
             intervals=self._intervals(mask, scores) if intervals else None,
         )
 
-    def resample(self, mask: np.ndarray, drawn: np.ndarray) -> dict[str, np.ndarray]:
-        """Scores the utterances of a mask in every resample."""
+    def resample(
+        self, mask: np.ndarray, drawn: np.ndarray, wanted: Collection[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Scores the utterances of a mask in every resample; `wanted` as in `resampled_scores`."""
         return resampled_scores(
             probs=self.probs[mask],
             soft=self.soft[mask],
@@ -114,6 +116,7 @@ class PooledFolds:
             drawn=drawn,
             bins=self.bins,
             ground=self.ground,
+            wanted=wanted,
         )
 
     def _intervals(self, mask: np.ndarray, scores: Scores) -> dict[str, Interval | None]:

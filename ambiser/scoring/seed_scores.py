@@ -64,10 +64,10 @@ def score_seeds(
         values: dict[Key, np.ndarray] = {}
         per_fold: dict[int, dict[Key, float]] = {number: {} for number in folds}
         for group in groups:
-            scores = group.resample(pool, everything, drawn)
+            scores = group.resample(pool, everything, drawn, metrics)
             values |= {(group.name, metric): scores[metric] for metric in metrics}
             for number in folds:
-                scores = group.resample(pool, pool.fold == number, once)
+                scores = group.resample(pool, pool.fold == number, once, metrics)
                 per_fold[number] |= {(group.name, metric): float(scores[metric][0]) for metric in metrics}
         ratios = {number: len(fold.hard) / max(fold.train_utterances, 1) for number, fold in folds.items()}
         measured.append(SeedScores(one, values, per_fold, ratios))

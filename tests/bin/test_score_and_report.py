@@ -166,7 +166,7 @@ def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run_here, ca
     assert not (exp / "COMPARE.md").exists(), "one experiment is not compared"
     expected = {"overview", *(f"ipr-fbank-s1-{n}" for n in every)}
     expected |= {f"ipr-fbank-s1-{n}" for n in ("prototypes", "prototype_matrix", "agreement")}
-    assert names == {f"{name}.{ending}" for name in expected for ending in ("png", "pdf")}
+    assert names == {f"{name}.{ending}" for name in expected for ending in ("png", "pdf", "svg")}
 
     text = (exp / "report.html").read_text()
     page = _Page()

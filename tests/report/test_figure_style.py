@@ -34,3 +34,22 @@ def test_the_svg_suits_light_and_dark_pages_and_any_width(tmp_path):
     assert {"yes", "no", "below", "a", "d"} <= {text.text.strip() for text in root.iter() if text.tag.endswith("text")}
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", svg))
     assert used <= set(re.findall(r' id="([^"]+)"', svg)), "what is referred to is there"
+
+
+def test_png_and_pdf_are_drawn_again_only_for_another_drawing_or_a_lost_file(tmp_path):
+    def written(draw) -> set[str]:
+        before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+        take_picture(draw, name="x.y", caption="c", folder=tmp_path)
+        return {path.name for path in tmp_path.iterdir() if path.stat().st_mtime_ns != before.get(path.name)}
+
+    def other():
+        figure = _draw()
+        figure.axes[0].set_xlabel("above")
+        return figure
+
+    everything = {"x.y.svg", "x.y.png", "x.y.pdf"}
+    assert written(_draw) == everything
+    assert written(_draw) == set()
+    assert written(other) == everything
+    (tmp_path / "x.y.pdf").unlink()
+    assert "x.y.pdf" in written(other)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from ambiser.scoring import bootstrap
 from ambiser.scoring.bootstrap import (
     bca_intervals,
     draw_speakers,
@@ -13,6 +14,7 @@ from ambiser.scoring.bootstrap import (
 )
 from ambiser.scoring.ground_distance import ground_distance
 from ambiser.scoring.metrics import score_all
+from ambiser.scoring.rank_scores import RANK_SCORES
 from ambiser.scoring.score_names import METRICS
 
 ARRAYS = ("probs", "soft", "hard", "counts")
@@ -34,6 +36,18 @@ def test_a_resample_equals_scoring_the_repeated_utterances(votes_and_predictions
         slow = score_all(**_repeat(arrays, speaker, times), bins=10, ground=ground)
         for name in METRICS:
             assert resampled[name][i] == pytest.approx(slow[name], abs=1e-9), name
+
+
+def test_ranks_are_left_out_where_no_score_of_ranks_is_wanted(votes_and_predictions, monkeypatch):
+    arrays = votes_and_predictions(60)
+    more = {"speaker": np.arange(60) % 5, "drawn": draw_speakers(5, 3, seed=0), "bins": 10}
+    everything = resampled_scores(**arrays, **more)
+    wanted = resampled_scores(**arrays, **more, wanted=["bc", "no_majority_auroc"])
+    assert wanted.keys() == everything.keys()
+    monkeypatch.setattr(bootstrap, "rank_scores", None)
+    fewer = resampled_scores(**arrays, **more, wanted=["bc", "macro_auroc"])
+    assert set(METRICS) - fewer.keys() == set(RANK_SCORES)
+    assert all((fewer[name] == everything[name]).all() for name in ("bc", "macro_auroc", "ece"))
 
 
 def test_tied_predictions_are_ranked_as_in_slow_scoring(votes_and_predictions):
