@@ -1,9 +1,6 @@
 """Writes a parsed corpus as tables and folds (stage 1); corpus.json comes last and marks the stage as done."""
 
-import contextlib
-import gc
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from ambiser.config import differing_keys
@@ -18,6 +15,7 @@ from ambiser.corpora.leaks import guard_folds
 from ambiser.corpora.mini.mini_corpus import make_mini
 from ambiser.corpora.parsers import CORPORA
 from ambiser.corpora.rotation import Split
+from ambiser.corpora.threads import without_collection
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.console import log
 from ambiser.io.corpus_record import CorpusRecord, read_record
@@ -50,7 +48,7 @@ def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusR
         refuse_changes(layout, corpus_dir)
         log.info("%s already exists, with these settings: nothing to do", layout.corpus_record())
         return record
-    with _without_collection():
+    with without_collection():
         try:
             corpus = CORPORA[data.corpus](corpus_dir, data)
         except OSError as error:
@@ -170,18 +168,6 @@ def _compare_names(utterances: list[Utterance], corpus: Corpus) -> None:
         other = folded.setdefault(u.utt.casefold(), u.utt)
         if other != u.utt:
             corpus.findings.warn("utterances whose names differ only in case", where=f"{other} and {u.utt}")
-
-
-@contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Turns the garbage collector off: it would walk through millions of votes again and again, without a cycle."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _corpus_folder(corpus_dir: Path | None, data: Data, layout: Layout) -> Path:

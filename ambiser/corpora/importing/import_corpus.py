@@ -12,6 +12,7 @@ from ambiser.corpora.importing.converted import CONVERTED, convert_audio
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.importing.table_forms import ImportedTable, read_label_table
 from ambiser.corpora.importing.written_folder import write_folder
+from ambiser.corpora.threads import without_collection
 from ambiser.errors import ConfigError, DataError
 
 READABLE = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au")
@@ -66,7 +67,8 @@ def import_table(
         DataError: the table or the audio has faults; all are listed in out_dir/faults.tsv.
     """
     findings, words = Findings(allow_incomplete), LabelWords(labels, new_labels)
-    table = read_label_table(table_path, words, findings, columns)
+    with without_collection():
+        table = read_label_table(table_path, words, findings, columns)
     audio = find_audio(audio_dir)
     matched: dict[str, tuple[str, Path]] = {}
     for name, line in table.lines.items():
