@@ -136,9 +136,7 @@ def test_resume_keeps_rows_and_adds_the_others(ambiser, packed, wavs, tmp_path, 
     from ambiser.inference import predict_files
 
     real = predict_files.read_windows
-    monkeypatch.setattr(
-        predict_files, "read_windows", lambda path, cutting: asked.append(path.name) or real(path, cutting)
-    )
+    monkeypatch.setattr(predict_files, "read_windows", lambda path, *rest: asked.append(path.name) or real(path, *rest))
     ambiser("predict", packed, wavs, "--output", out, "--resume")
     assert asked == ["b.wav", "c.flac"]  # the last complete one may lack windows
     assert out.read_text() == whole and not out.with_name("out.tsv.partial").exists()
