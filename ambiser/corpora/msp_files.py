@@ -188,7 +188,7 @@ def _consensus_rows(path: Path, text: str, findings: Findings) -> dict[str, dict
     header = [name.strip().casefold() for name in next(rows, (1, []))[1]]
     if not {"filename", "emoclass"} <= set(header):
         raise DataError(
-            f"{path}:1: the header must hold FileName and EmoClass; it holds {', '.join(header) or 'nothing'}"
+            f"{path}:1: the header must hold FileName and EmoClass; it holds {_one_line(header) or 'nothing'}"
         )
     found: dict[str, dict[str, str]] = {}
     for line, row in rows:
@@ -246,3 +246,7 @@ def _is_root(folder: Path) -> bool:
     labels = _label_folder(folder)
     named = any((labels / name).is_file() for name in (*CONSENSUS, *DETAILED))
     return named and (folder / "Audios").is_dir()
+
+
+def _one_line(header: list[str]) -> str:
+    return " ".join(", ".join(header).split())  # a quoted name may hold line breaks

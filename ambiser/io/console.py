@@ -107,7 +107,7 @@ def run_main(main: Callable[[], int | None]) -> None:
     try:
         status = main() or 0
     except UserError as error:
-        print(f"{Path(sys.argv[0]).stem}: error: {error}", file=sys.stderr)
+        print(f"{Path(sys.argv[0]).stem}: error: {printable(str(error))}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         print(f"{Path(sys.argv[0]).stem}: stopped; run the same command again to continue", file=sys.stderr)
@@ -118,6 +118,11 @@ def run_main(main: Callable[[], int | None]) -> None:
     finally:
         signal.signal(signal.SIGTERM, _end_already)
     sys.exit(status)
+
+
+def printable(text: str) -> str:
+    """Returns a text without control characters, which a file of others could use to rewrite the terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
 
 
 def _stop(signum: int, frame: object) -> None:

@@ -1,0 +1,21 @@
+"""Every reader of files that others made returns a result or one line with the file, whatever the file holds."""
+
+import pytest
+
+hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed (extra test)")
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+from property.readers import READERS, check, damage  # noqa: E402
+
+CHANGES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 10**4), st.integers(0, 10**4)), max_size=4)
+NUMBERED = [pytest.param(reader, id=f"{number}-{reader.name}") for number, reader in enumerate(READERS)]
+
+
+@pytest.mark.parametrize("reader", NUMBERED)
+@pytest.mark.timeout(60)
+def test_a_damaged_file_gives_a_result_or_one_line(reader, tmp_path):
+    @given(st.integers(0, 9), CHANGES)
+    def run(seed, changes):
+        check(reader, tmp_path / reader.name, damage(reader.seeds[seed % len(reader.seeds)], changes))
+
+    run()
