@@ -104,7 +104,7 @@ def test_the_text_and_the_page_say_the_same(prepared, tmp_path):
     for name, value in statistics.facts.items():
         assert f"{name}: {value}" in text
         assert value.split(",")[0] in page
-    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".pdf"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".pdf", ".svg"}
 
 
 def test_a_leaking_split_is_said(mini_corpus, tmp_path):
