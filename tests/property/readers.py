@@ -200,7 +200,7 @@ READERS = [
     Reader(
         "x.yaml",
         load_config,
-        [b"ssl: fbank_no_cmvn\nlabels:\n  classes: {a: [neu], b: [sad]}\ntune: {distill.epochs: [1, 2]}\n"],
+        [b"ssl: fbank_no_cmvn\nlabels:\n  classes: {a: [neu], b: [sad]}\ntune: {amber.guidance: [0, 1]}\n"],
     ),
     Reader("slurm.yaml", load_slurm_config, [b"cpu:\n  cpus: 2\n  memory: 4G\n  time: '1:00:00'\n"]),
     Reader("feats.ark", lambda p: map_matrices({"u": f"{p}:2"}, ["u"]), _ark()),

@@ -2,18 +2,22 @@
 
 from pathlib import Path
 
+import kaldiio
 import numpy as np
 import pytest
 
 hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed (extra test)")
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
+from hypothesis.extra import numpy as hnp  # noqa: E402
+from make_arks import write_ark  # noqa: E402
 from property.drawn import votes_and_probs  # noqa: E402
 
 from ambiser.config.data_keys import Data, LabelPolicy  # noqa: E402
 from ambiser.corpora.corpus import Utterance, Vote  # noqa: E402
 from ambiser.corpora.folds import make_folds  # noqa: E402
 from ambiser.errors import DataError  # noqa: E402
+from ambiser.io.ark import read_matrices  # noqa: E402
 from ambiser.io.tables import read_table, read_tsv, write_table, write_tsv  # noqa: E402
 from ambiser.labels.label_view import view_labels  # noqa: E402
 from ambiser.labels.vote_table import read_votes  # noqa: E402
@@ -85,6 +89,31 @@ def test_tsv_tables_come_back_as_they_were_written(tmp_path_factory, rows):
     path = tmp_path_factory.getbasetemp() / "rows.tsv"
     write_tsv(path, ["a", "b"], rows)
     assert [tuple(row.values()) for row in read_tsv(path, ["a", "b"])] == rows
+
+
+@given(
+    matrices=st.dictionaries(
+        WORD,
+        hnp.arrays(
+            np.float32,
+            st.tuples(st.integers(1, 4), st.integers(1, 4)),
+            elements=st.floats(-(2.0**99), 2.0**99, width=32),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    method=st.sampled_from([None, 1, 2, 3]),
+)
+def test_arks_of_kaldiio_and_ours_give_the_same_values(tmp_path_factory, matrices, method):
+    folder: Path = tmp_path_factory.getbasetemp()
+    ours = write_ark(folder / "ours.ark", iter(matrices.items()))
+    read = read_matrices({key: f"{folder}/{entry}" for key, entry in ours.items()}, matrices)
+    assert all((one == matrices[key]).all() for one, key in zip(read, matrices, strict=True))
+    kaldiio.save_ark(str(folder / "k.ark"), matrices, scp=str(folder / "k.scp"), compression_method=method)
+    entries = dict(line.split(" ", 1) for line in (folder / "k.scp").read_text(encoding="utf-8").splitlines())
+    for key, matrix in zip(matrices, read_matrices(entries, matrices), strict=True):
+        step = float(np.ptp(matrices[key])) / 65535  # rounding near zero differs by far less than a step of CM2
+        np.testing.assert_allclose(matrix, kaldiio.load_mat(entries[key]), rtol=1e-5, atol=step / 10)
 
 
 @st.composite

@@ -7,6 +7,8 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from property.readers import READERS, check, damage  # noqa: E402
 
+from ambiser.errors import UserError  # noqa: E402
+
 CHANGES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 10**4), st.integers(0, 10**4)), max_size=4)
 NUMBERED = [pytest.param(reader, id=f"{number}-{reader.name}") for number, reader in enumerate(READERS)]
 
@@ -19,3 +21,22 @@ def test_a_damaged_file_gives_a_result_or_one_line(reader, tmp_path):
         check(reader, tmp_path / reader.name, damage(reader.seeds[seed % len(reader.seeds)], changes))
 
     run()
+
+
+@pytest.mark.parametrize("reader", NUMBERED)
+@pytest.mark.timeout(60)
+def test_any_bytes_give_a_result_or_one_line(reader, tmp_path):
+    @given(st.binary(max_size=60))
+    def run(content):
+        check(reader, tmp_path / reader.name, content)
+
+    run()
+
+
+def test_most_seeds_are_valid(tmp_path):
+    refused = {
+        reader.name
+        for reader in READERS
+        if isinstance(check(reader, tmp_path / reader.name, reader.seeds[0]), UserError)
+    }
+    assert refused == {"choice.json", "corpus.json", "model.json", "results.json", "o.tsv"}
