@@ -40,7 +40,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--output", type=Path, metavar="NAME",
-        help="write NAME.tsv, .md, .png and .pdf (default: sweeps/KEY or sweeps/ladder beside the first experiment)",
+        help="write NAME.tsv, .md, .svg, .png and .pdf (default: sweeps/KEY or sweeps/ladder beside the first experiment)",
     )  # fmt: skip
     args = parser.parse_args()
     set_up_logging()
@@ -57,7 +57,7 @@ def main() -> None:
     rows = read_sweep(table)  # sorted and corrected
     write_text(output.with_name(f"{output.name}.md"), render_sweep(rows, notes_on_settings(groups, args.key)))
     take_sweep_picture(rows, name=output.name, folder=output.parent)
-    log.info("wrote %s, .md, .png and .pdf", table)
+    log.info("wrote %s, .md, .svg, .png and .pdf", table)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Does adaptive guidance pay where words contradict the voice? Trains fusion_jsd (no guidance), amber2_uniform (equal
 # weights) and amber2 (adaptive) on five corpora with a growing share of conflict; writes table and figure of the gain
-# to conflict.tsv, .md, .png and .pdf.
+# to conflict.tsv, .md, .svg, .png and .pdf.
 #
 #   ./conflict.sh                         five shares, five folds, three seeds; resumes where it stopped
 #   ./conflict.sh --folds 1 --seeds 1     a quick look; other options go to run.sh too

@@ -65,7 +65,7 @@ def test_without_a_key_it_is_a_ladder(scored, tmp_path):
     _run(program, *_words(scored, *words))
     (row,) = read_sweep(tmp_path / "x.tsv")
     assert (row.key, row.value, row.base, row.other) == ("", None, "ce-fbank-low", "jsd-fbank-low")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.md", "x.pdf", "x.png", "x.tsv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.md", "x.pdf", "x.png", "x.svg", "x.tsv"]
 
 
 @pytest.mark.parametrize(
