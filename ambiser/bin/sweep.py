@@ -40,7 +40,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--output", type=Path, metavar="NAME",
-        help="write NAME.tsv, .md, .svg, .png and .pdf (default: sweeps/KEY or sweeps/ladder beside the first experiment)",
+        help="write NAME.tsv, .md, .svg, .png, .pdf (default: sweeps/KEY or sweeps/ladder beside the first experiment)",
     )  # fmt: skip
     args = parser.parse_args()
     set_up_logging()
