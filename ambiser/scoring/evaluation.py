@@ -46,7 +46,7 @@ def evaluate(
     interval: str = "percentile",
     sets_by: str = "votes",
 ) -> AllScores:
-    """Scores one experiment with one seed.
+    """Scores one experiment with one seed; scores are rounded to six digits, undefined ones are None.
 
     Args:
         folds: by number; no utterance in two of them.
@@ -56,19 +56,15 @@ def evaluate(
         seed: of the resamples; the same for all systems, so that they can be compared in pairs.
         interval: percentile or bca.
         sets_by: calibration of the prediction sets that predictions use.
-
-    Returns:
-        The scores, rounded to six digits; undefined ones are None.
     """
     pool = PooledFolds(folds, Resampling(resamples, seed, interval), bins)
     voted = entropy_bits(pool.soft)  # (N,)
     per_fold = {number: _fold_group(pool, number, fold) for number, fold in folds.items()}
-    by_level = level_masks(voted, levels)
     scores = AllScores(
         pooled=pool.group(np.ones(len(voted), dtype=bool)),
         folds=per_fold,
         over_folds=_over_folds([group.scores for group in per_fold.values()]),
-        levels=[LevelGroup(**vars(pool.group(mask)), **about) for mask, about in by_level],
+        levels=[LevelGroup(**vars(pool.group(mask)), **about) for mask, about in level_masks(voted, levels)],
         kinds=[NamedGroup(**vars(pool.group(mask)), name=name) for name, mask in kind_masks(pool) if mask.any()],
         genders=[NamedGroup(**vars(pool.group(mask)), name=name) for name, mask in gender_masks(pool)],
         per_speaker=_per_speaker(pool),
@@ -77,7 +73,7 @@ def evaluate(
         reliability=Reliability(**reliability_bins(pool.probs, pool.hard, bins)),
         entropy=_entropy_table(voted, entropy_bits(pool.probs), pool.classes),
         bootstrap=Bootstrap(resamples, INTERVAL_LEVEL, seed, unit="speaker", interval=interval),
-        sets=_sets(pool, folds, by_level, sets_by),
+        sets=_sets(pool, folds, level_masks(voted, levels), sets_by),
     )
     return rounded(scores)
 
