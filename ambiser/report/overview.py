@@ -108,17 +108,18 @@ def _command(rows: Sequence[ExperimentRow]) -> str:
     """Returns the commands, one per upstream, that train, score and publish the rows again.
 
     An experiment is named CONFIG-SSL, or CONFIG-SSL-TAG with `--tag`. Rows with a tag had `--set` options that no table
-    holds, so the command leaves them out, and imported predictions too.
+    holds, so the commands leave them out, and imported predictions too; a sentence names both.
     """
     plain = [row for row in rows if row.label.count("-") == 1 and row.stamp.inputs != IMPORTED]
-    corpus = "" if rows[0].stamp.made_up else "--corpus_dir DIR "
+    others = [row.label for row in rows if row not in plain]
     commands = []
     for ssl in sorted({row.label.split("-")[1] for row in plain}):
         of_ssl = [row for row in plain if row.label.split("-")[1] == ssl]
+        corpus = "" if of_ssl[0].stamp.made_up else "--corpus_dir DIR "
         configs = " ".join(sorted(row.label.split("-")[0] for row in of_ssl))
         seeds = " ".join(map(str, sorted({one.stamp.seed for row in of_ssl for one in row.results} - {None})))
         words = f'{corpus}--ssl {ssl} --config "{configs}" --seeds "{seeds}" --publish true'
         commands.append(f"    ./run.sh {words}\n")
-    others = [row.label for row in rows if row not in plain]
-    note = f"\nNot made by this command, since other options were set: {', '.join(others)}.\n" if others else ""
-    return f"Made by:\n\n{''.join(commands)}{note}"
+    made = f"Made by:\n\n{''.join(commands)}" if commands else ""
+    note = f"Made with other options, which config.yaml in the experiment's folder lists: {', '.join(others)}.\n"
+    return "\n".join([made] * bool(made) + [note] * bool(others))
