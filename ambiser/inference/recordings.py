@@ -2,8 +2,6 @@
 
 import contextlib
 import math
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,14 +11,14 @@ import numpy as np
 import soundfile
 import soxr
 
-from ambiser.errors import DataError, first_line
+from ambiser.errors import DataError
 from ambiser.inference.speech_detector import SpeechDetector
-from ambiser.io.audio import MOST_SAMPLES, SAMPLE_RATE_HZ, AudioInfo, check_length, load_audio, read_info
+from ambiser.io.audio import SAMPLE_RATE_HZ, AudioInfo, check_length, load_audio, read_info
+from ambiser.io.ffmpeg import TOO_LONG, decode, find_ffmpeg
 
 _LONGEST_SEGMENT_S = 30
 _BLOCK_S = 10  # read at a time when speech is searched
 _NOT_AUDIO = "is not readable audio"  # in the message of `read_info` for a format that soundfile does not know
-_MOST_DECODED_BYTES = 16 * MOST_SAMPLES  # 4 channels of 4 bytes; a file of a few MB can stand for terabytes
 
 
 @dataclass(frozen=True)
@@ -182,21 +180,16 @@ def _decoded(path: Path) -> Iterator[Path]:
     except DataError as error:
         if _NOT_AUDIO not in str(error):
             raise
-        program = shutil.which("ffmpeg")
+        program = find_ffmpeg()
         if program is None:
             raise DataError(f"{path}: {_NOT_AUDIO} for soundfile; convert it to wav, or install ffmpeg") from error
         with tempfile.TemporaryDirectory(prefix="ambiser-") as folder:
             wav = Path(folder) / "decoded.wav"
-            # "file:" keeps a name with a colon or a leading dash from being read as a protocol or an option; the list
-            # of protocols keeps a playlist from loading addresses of a network.
-            words = ["-nostdin", "-v", "error", "-protocol_whitelist", "file", "-i", f"file:{path}", "-map", "0:a:0"]
-            words += ["-c:a", "pcm_f32le", "-rf64", "auto", "-fs", str(_MOST_DECODED_BYTES)]
-            done = subprocess.run([program, *words, str(wav)], capture_output=True, text=True, check=False)
-            if done.returncode != 0 or not wav.is_file():
-                reason = first_line(ValueError(done.stderr))
-                raise DataError(f"{path}: {_NOT_AUDIO}, for ffmpeg neither ({reason})") from error
-            if wav.stat().st_size > 0.99 * _MOST_DECODED_BYTES:
-                raise DataError(f"{path}: holds more audio than can be decoded at once; cut the recording") from error
+            reason = decode(program, path, wav, ("-c:a", "pcm_f32le", "-rf64", "auto"))
+            if reason == TOO_LONG:
+                raise DataError(f"{path}: {TOO_LONG}") from error
+            if reason:
+                raise DataError(f"{path}: {_NOT_AUDIO}, for ffmpeg neither ({reason.splitlines()[0]})") from error
             yield wav
         return
     yield path

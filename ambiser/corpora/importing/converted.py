@@ -1,14 +1,13 @@
 """Converts audio that soundfile cannot read (m4a, video) to wav with ffmpeg, where it is installed."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.threads import in_threads
 from ambiser.io.console import progress
+from ambiser.io.ffmpeg import decode, find_ffmpeg
 
 CONVERTED = (
     ".m4a", ".aac", ".wma", ".amr", ".mp4", ".m4v", ".webm", ".mkv", ".mov", ".avi", ".mpg", ".mpeg", ".3gp", ".flv",
@@ -24,7 +23,7 @@ def convert_audio(paths: Iterable[Path], folder: Path, findings: Findings) -> di
         The wav of every path that had to be converted; paths that soundfile reads are not in it.
     """
     wanted = sorted({path for path in paths if path.suffix.lower() in CONVERTED})
-    ffmpeg = shutil.which("ffmpeg")
+    ffmpeg = find_ffmpeg()
     if wanted and not ffmpeg:
         for path in wanted:
             findings.error("needs ffmpeg, which is not installed; install it, or convert the files to wav", path)
@@ -42,10 +41,9 @@ def _convert(job: tuple[str, Path, Path]) -> str:
     ffmpeg, path, wav = job
     wav.parent.mkdir(parents=True, exist_ok=True)
     temporary = wav.with_name(f".{wav.name}.{os.getpid()}.tmp")
-    command = [ffmpeg, "-nostdin", "-v", "error", "-y", "-i", str(path), "-map", "0:a:0", "-c:a", "pcm_s16le"]
-    done = subprocess.run([*command, "-f", "wav", str(temporary)], capture_output=True, text=True, errors="replace")
-    if done.returncode == 0:
+    reason = decode(ffmpeg, path, temporary, ("-c:a", "pcm_s16le"))
+    if not reason:
         os.replace(temporary, wav)
         return ""
     temporary.unlink(missing_ok=True)
-    return (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+    return reason.splitlines()[-1]
