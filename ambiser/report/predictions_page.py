@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from ambiser.report.page_template import render_page
 from ambiser.report.palette import COLORS
 
 _WIDTH, _HEIGHT = 1000, 240
@@ -57,20 +55,16 @@ def render_predictions(
         faults: one line per recording that could not be used.
         is_bare: leave out heading and introduction.
     """
-    page = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    ).get_template("predictions_page.html.j2")
-    shown = [_describe(one) for one in recordings]
-    text = page.render(
+    return render_page(
+        "predictions_page.html.j2",
         model=model,
         total=total,
         faults=faults,
-        recordings=shown,
+        recordings=[_describe(one) for one in recordings],
         is_bare=is_bare,
         width=_WIDTH,
         height=_HEIGHT,
     )
-    return "\n".join(line.rstrip() for line in text.split("\n") if line.strip()) + "\n"
 
 
 def _describe(recording: PageRecording) -> dict[str, object]:

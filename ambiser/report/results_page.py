@@ -3,14 +3,13 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ambiser.io.forks import map_in_forks
 from ambiser.report import score_figures as figures
 from ambiser.report.comparable import MADE_UP, ResultTable, make_tables, pooled, warnings
 from ambiser.report.experiment_section import ExperimentDetails, describe_experiment
 from ambiser.report.figure_style import take_picture
 from ambiser.report.page_tables import calibration_block, group_block, score_block
+from ambiser.report.page_template import render_page
 from ambiser.report.page_words import CAPTIONS, WORDS
 from ambiser.report.quoted_scores import QuotedSystem, quoted_block
 from ambiser.report.shown_scores import CLASS_SCORES, DISTRIBUTION_SCORES
@@ -53,10 +52,8 @@ def render_report(
     def describe(one: Results) -> dict[str, object]:
         return describe_experiment(one, details.get(one.tag, nothing), figure_dir)
 
-    page = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    ).get_template("results_page.html.j2")
-    text = page.render(
+    return render_page(
+        "results_page.html.j2",
         title=tables[0].title(),
         lead=_lead(results, sections),
         made_up=MADE_UP if any(table.first.stamp.made_up for table in tables) else "",
@@ -69,7 +66,6 @@ def render_report(
         script="" if listing is None else as_script(listing),
         words=[*WORDS, *((m.title, f"{m.meaning}; {m.better} is better") for m in METRICS.values())],
     )
-    return "\n".join(line.rstrip() for line in text.split("\n") if line.strip()) + "\n"
 
 
 def with_sections(results: Iterable[Results], first: Collection[str] = ()) -> list[Results]:
