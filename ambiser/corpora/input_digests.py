@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ambiser.corpora.threads import in_threads
-from ambiser.errors import DataError
+from ambiser.errors import DataError, name_some
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_tsv, write_tsv
 from ambiser.stages import STAGES
@@ -73,9 +73,8 @@ def refuse_changes(layout: Layout, root: Path) -> None:
     checks = ((row, layout.data_dir if row["kind"] == "output" else root, endings, recorded_s) for row in rows)
     changed = [change for change in in_threads(_find_change, checks) if change]
     if changed:
-        more = f" and {len(changed) - _EXAMPLES} more" if len(changed) > _EXAMPLES else ""
         raise DataError(
-            f"{len(changed)} inputs have changed since stage 1: {', '.join(changed[:_EXAMPLES])}{more}; stages 1 to "
+            f"{len(changed)} inputs have changed since stage 1: {name_some(changed, _EXAMPLES)}; stages 1 to "
             f"{STAGES[-1].number} are stale: restore them, use another --data_dir and --exp_dir, or remove "
             f"{layout.data_dir} and the experiments in {layout.exp_dir} and run again"
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ambiser.corpora.corpus import Utterance
 from ambiser.corpora.rotation import PARTS, Fold
-from ambiser.errors import DataError
+from ambiser.errors import DataError, name_some
 
 _SHOWN = 5
 REMEDY = "--set data.allow_leaks=true"
@@ -72,8 +72,5 @@ def _describe(kind: str, key: str, parts: Mapping[str, str]) -> str:
 
 def _complain(leaks: Mapping[str, list[str]]) -> str:
     words = {"speaker": "speakers stand", "recording": "recordings stand", "wav": "byte-identical wavs are"}
-    lines = []
-    for kind, found in leaks.items():
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        lines.append(f"{words[kind]} in more than one part: {', '.join(found[:_SHOWN])}{more}")
+    lines = (f"{words[kind]} in more than one part: {name_some(found, _SHOWN)}" for kind, found in leaks.items())
     return "; ".join(lines)

@@ -8,7 +8,7 @@ from pathlib import Path
 from ambiser.corpora.corpus import Utterance, Vote
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.near_misses import ARCHIVES
-from ambiser.errors import DataError
+from ambiser.errors import DataError, name_some
 
 RATER = "acted"
 """Rater of the only vote of an acted clip: the emotion that the actor was asked for."""
@@ -108,6 +108,5 @@ def compare_counts(root: Path, found: Mapping[str, int], released: Mapping[str, 
         return
     numbers = {key: (found.get(key, 0), number) for key, number in released.items()}
     different = [f"{key} {here} of {number}" for key, (here, number) in numbers.items() if here != number]
-    more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
     total = f"{sum(found.values())} clips instead of {sum(released.values())}"
-    findings.miss(f"holds {total} ({', '.join(different[:_SHOWN])}{more})", root)
+    findings.miss(f"holds {total} ({name_some(different, _SHOWN)})", root)

@@ -15,6 +15,12 @@ class Layout:
     dump_dir: Path
     exp_dir: Path
 
+    @classmethod
+    def of_data(cls, data_dir: Path) -> "Layout":
+        """Returns the layout for work that reads the tables of stage 1 only."""
+        folder = Path(data_dir)
+        return cls(folder, folder, folder)
+
     def table(self, name: str) -> Path:
         """A table of the whole corpus: wav.scp, votes.tsv, ..."""
         return self.data_dir / "all" / name

@@ -57,7 +57,7 @@ def find_candidates(data_dir: Path, predictions: Sequence[Path], policy: LabelPo
     Raises:
         DataError: a file is damaged, or utterances have different numbers of predictions.
     """
-    votes = read_votes(require(Layout(data_dir, data_dir, data_dir).table("votes.tsv"), "prepare"))
+    votes = read_votes(require(Layout.of_data(data_dir).table("votes.tsv"), "prepare"))
     view = view_labels(votes, policy)
     found = _predictions(predictions, list(view.classes))
     known = dict(zip(view.utts, view.counts, strict=True))
@@ -112,7 +112,7 @@ def _single_votes(votes: VoteTable, policy: LabelPolicy, utts: list[str]) -> tup
 
 def ranked_rows(found: Candidates, beliefs: Beliefs, data_dir: Path) -> list[dict[str, object]]:
     """Returns a row per utterance, the highest gain first."""
-    layout = Layout(data_dir, data_dir, data_dir)
+    layout = Layout.of_data(data_dir)
     wavs, words = (read_table(layout.table(name), allow_empty_value=True) for name in ("wav.scp", "text"))
     gains, estimate = beliefs.gains(found.counts), beliefs.estimate(found.counts)
     entropy, spread = entropy_bits(estimate), found.members.var(axis=0).sum(axis=1)

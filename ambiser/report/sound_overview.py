@@ -1,12 +1,13 @@
 """Describes the audio of a prepared corpus: formats, durations, level, clipping, offset and silence, with outliers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from ambiser.corpora.sound import Sound
+from ambiser.errors import name_some
 from ambiser.io.corpus_record import CorpusRecord
 from ambiser.report.data_statistics import CountTable
 from ambiser.report.figure_style import COLORS, new_figure
@@ -79,12 +80,7 @@ def _outliers(
     }
     for name, rule in RULES.items():
         found[name] = [utt for utt, sound in sounds.items() if rule(sound, median)]
-    return [(len(utts), f"{name}: {_examples(utts)}") for name, utts in found.items() if utts]
-
-
-def _examples(utts: Sequence[str]) -> str:
-    more = f" and {len(utts) - _NAMED} more" if len(utts) > _NAMED else ""
-    return ", ".join(utts[:_NAMED]) + more
+    return [(len(utts), f"{name}: {name_some(utts, _NAMED)}") for name, utts in found.items() if utts]
 
 
 def _quantiles(values: np.ndarray) -> list[str]:

@@ -37,7 +37,7 @@ def write_kaldi_folder(out: Path, utterances: Sequence[Utterance], source: Path)
     if any(one.text for one in rows):
         write_table(out / "text", {one.utt: " ".join(one.text.split()) for one in rows})
     for name, attribute in _OPTIONAL.items():
-        table = {one.utt: "_".join(value.split()) for one in rows if (value := getattr(one, attribute))}
+        table = {one.utt: key_of(value) for one in rows if (value := getattr(one, attribute))}
         if table:
             write_table(out / name, table)
     write_table(out / "wav.scp", {one.utt: one.wav for one in rows})

@@ -69,7 +69,7 @@ def read_data_folder(data_dir: Path, labels: LabelPolicy) -> DataFolder:
     Raises:
         DataError: stage 1 is not complete, or a table is damaged.
     """
-    layout = Layout(Path(data_dir), Path(data_dir), Path(data_dir))
+    layout = Layout.of_data(data_dir)
     if not layout.corpus_record().is_file():
         raise DataError(f"{data_dir}: is no data folder, it has no corpus.json; name the folder that stage 1 wrote")
     record = read_record(layout.corpus_record())

@@ -65,7 +65,7 @@ def join_corpora(
         DataError: a folder was not prepared, or lacks the fold.
         ConfigError: a label or code is in neither corpus.
     """
-    train, test = (Layout(Path(folder), Path(folder), Path(folder)) for folder in (train_dir, test_dir))
+    train, test = map(Layout.of_data, (train_dir, test_dir))
     records = [read_record(require(layout.corpus_record(), "prepare")) for layout in (train, test)]
     names = _prefixes(*records)
     if fold not in records[0].folds:
