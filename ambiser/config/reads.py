@@ -9,7 +9,7 @@ from ambiser.config.section import Section
 
 
 def watch(config: Config) -> tuple[Config, dict[str, object]]:
-    """Returns a stand-in for a configuration, and the record of what is read of it: values by dotted key.
+    """Returns a stand-in for a configuration, and a record of the keys that are read from it, with their values.
 
     The stand-in has the attributes and methods of the configuration. Something that is not one key, such as a dump or a
     comparison, counts as reading all keys of its section.

@@ -68,12 +68,11 @@ class Writer:
         header = "\t".join(columns_of(shape)) if self.form == "tsv" else ""
         if self._header and header != self._header:
             raise UserError(f"{self.path}: has other columns than this run; write to another --output")
-        lines = [
-            "\t".join(fields_of(row, shape))
-            if self.form == "tsv"
-            else json.dumps(record_of(row, shape), ensure_ascii=False, allow_nan=False)
-            for row in rows
-        ]
+        records = [record_of(row, shape) for row in rows]
+        if self.form == "tsv":
+            lines = ["\t".join(fields_of(row, shape)) for row in rows]
+        else:
+            lines = [json.dumps(record, ensure_ascii=False, allow_nan=False) for record in records]
         try:
             if self._stream is None:
                 self._open(header)
@@ -84,8 +83,8 @@ class Writer:
         except OSError as error:
             raise UserError(f"{self.partial or 'standard output'}: cannot be written: {error.strerror}") from error
         self.done |= {row.file for row in rows}
-        for row in rows:
-            self._collect(record_of(row, shape))
+        for record in records:
+            self._collect(record)
 
     def close(self, *, finished: bool) -> None:
         """Closes the file; a finished one gets its name."""

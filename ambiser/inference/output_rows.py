@@ -30,6 +30,10 @@ class OutputRow:
     prediction: UtterancePrediction
     text: str | None = None
 
+    def words(self) -> str:
+        """Returns the text in one line; empty without one."""
+        return " ".join((self.text or "").split())
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -72,7 +76,7 @@ def fields_of(row: OutputRow, shape: Shape) -> list[str]:
         *(f"{one.head_jsd_bits[pair]:.{_DIGITS}f}" for pair in shape.pairs),
         *([one.nearest_prototype, *(f"{cosines[name]:.{_DIGITS}f}" for name in shape.classes)] if cosines else []),
         *([_SET_JOIN.join(one.prediction_set)] if shape.has_sets else []),
-        *([" ".join((row.text or "").split())] if shape.has_text else []),
+        *([row.words()] if shape.has_text else []),
         *("; ".join(one.notes), shape.cutting, shape.model),
     ]
 
@@ -97,7 +101,7 @@ def record_of(row: OutputRow, shape: Shape) -> dict[str, object]:
         "nearest_prototype": one.nearest_prototype,
         "prototype_similarity": rounded(one.prototype_similarity),
         "prediction_set": list(one.prediction_set),
-        "text": " ".join((row.text or "").split()) if shape.has_text else None,
+        "text": row.words() if shape.has_text else None,
         "notes": list(one.notes),
         "cutting": shape.cutting,
         "model": shape.model,

@@ -42,8 +42,8 @@ def reading_of(rows: Sequence[SweepRow]) -> str:
 def table_of(rows: Sequence[SweepRow]) -> tuple[list[str], list[list[str]]]:
     """Returns header and rows."""
     key = [rows[0].key] if rows[0].key else []
-    header = ["score", "difference", *key, "base", "other", "difference", "95 % interval", "p", "p (Holm)"]
-    header[1] = "other \N{MINUS SIGN} base"
+    pair = "other \N{MINUS SIGN} base"
+    header = ["score", pair, *key, "base", "other", "difference", "95 % interval", "p", "p (Holm)"]
     return header, [_cells(row) for row in rows]
 
 
@@ -56,7 +56,7 @@ def _cells(row: SweepRow) -> list[str]:
 
 
 def take_sweep_picture(rows: Sequence[SweepRow], *, name: str, folder: Path) -> Picture:
-    """Draws the figure, writes folder/NAME.png and .pdf, and returns its SVG."""
+    """Draws the figure, writes folder/NAME.svg, .png and .pdf, and returns its SVG."""
     what = f"over {rows[0].key}" if rows[0].key else "of experiments from their base"
     caption = f"Differences {what}, mean over seeds, with 95 % intervals from a paired bootstrap over speakers."
     caption += " The corpus is made up." if _made_up(rows) else ""

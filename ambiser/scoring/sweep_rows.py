@@ -1,7 +1,7 @@
 """Defines the rows of a sweep, differences between experiments over the values of a key, and their TSV table."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 from ambiser.errors import DataError
@@ -71,12 +71,8 @@ def write_sweep(path: Path, rows: Sequence[SweepRow]) -> None:
     """Writes the table with p-values corrected by Holm's method, sorted by score, pair and value."""
     ordered = sorted(rows, key=lambda row: (list(METRICS).index(row.score), row.base, row.other, row.value or 0))
     corrected = holm([row.p for row in ordered])
-    place = COLUMNS.index("p_holm")
-    lines = [
-        [_shown(value) for value in (*astuple(row)[:place], p, *astuple(row)[place + 1 :])]
-        for row, p in zip(ordered, corrected, strict=True)
-    ]
-    write_tsv(path, COLUMNS, lines)
+    rows = (replace(row, p_holm=p) for row, p in zip(ordered, corrected, strict=True))
+    write_tsv(path, COLUMNS, ([_shown(value) for value in astuple(row)] for row in rows))
 
 
 def read_sweep(path: Path) -> list[SweepRow]:

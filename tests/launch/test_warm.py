@@ -17,7 +17,7 @@ from ambiser.launch.local import run_jobs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="fork servers need Linux")
 
-# It writes down what it sees, and then does as it is told.
+# The job: it records its surroundings, then does what its second argument says.
 PROBE = """
 import json, os, sys, threading, time
 import decimal

@@ -63,7 +63,7 @@ def _recordings(
 ) -> tuple[dict[str, Path], dict[str, dict[str, str]]]:
     """Returns wav.scp, and the tables of segments and channels.
 
-    A recording of which several channels are used is listed once per channel; utt2rec then names the file.
+    A recording with several used channels has one entry per channel; utt2rec then names the file.
     """
     wavs: dict[str, Path] = {}
     segments: dict[str, str] = {}
