@@ -97,6 +97,9 @@ class Amber(Section):
         0, description="Monte-Carlo dropout: number of predictions to average; 0: one prediction without dropout [D]"
     )
     agreement_gate: bool = Field(False, description="scale the guidance by 1 - JSD(p_A, p_T) / log 2 [D]")
+    detach_teachers: bool = Field(
+        True, description="no gradient of the guidance reaches a teacher, so none is pulled to the student [D]"
+    )
     use_prototypes: bool = Field(
         True,
         description="after IPR: append to the heads' input the similarities to the prototypes, and the log-posteriors "

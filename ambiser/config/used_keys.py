@@ -71,7 +71,8 @@ def _unused(config: Config) -> Iterator[str]:
     if "AT" not in heads:
         yield from ("amber.fusion", "amber.modality_dropout")
     if config.amber.guidance == 0:
-        yield from ("amber.weights", "amber.temperature", "amber.guidance_schedule", "amber.agreement_gate")
+        yield from ("amber.weights", "amber.temperature", "amber.guidance_schedule")
+        yield from ("amber.agreement_gate", "amber.detach_teachers")
     if config.amber.teacher == 0:
         yield "amber.teacher_schedule"
     if not config.amber.evidential:

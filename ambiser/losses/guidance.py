@@ -2,7 +2,7 @@
 
 The paper states that the modality heads are teachers that give adaptive guidance to a student head, which is itself
 supervised by the votes [P]. JSD and the weights by JSD to the votes are stated in a digest of the paper [S]; the other
-rules, β and the detached teachers are decided here [D]. All but the last are keys of `amber`.
+rules, β and the detached teachers are decided here [D]. All are keys of `amber`.
 """
 
 import math
@@ -29,6 +29,7 @@ class Objective:
         guidance: λ ≥ 0, weight of the teachers' guidance.
         teacher: β ≥ 0, weight of the teachers' own supervision.
         agreement_gate: scale λ for each utterance by 1 − JSD(p_A, p_T) / log 2.
+        detach_teachers: the gradient of the guidance reaches the student alone, and no teacher.
     """
 
     student: str
@@ -38,6 +39,7 @@ class Objective:
     guidance: float
     teacher: float
     agreement_gate: bool
+    detach_teachers: bool
 
 
 def _weight_equally(distance: Tensor, log_probs: Tensor, temperature: float) -> Tensor:
@@ -128,7 +130,8 @@ def amber_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Computes L = D(y, p_s) + λ Σ_t w_t D(p̄_t, p_s) + β Σ_t D(y, p_t), averaged over the batch.
 
-    s is the student, t runs over the other heads, and p̄ is p without gradient.
+    s is the student, t runs over the other heads, and p̄ is p without gradient, or p itself where teachers are not
+    detached.
 
     Args:
         target: (B, C) votes y, rows that sum to 1.
@@ -167,7 +170,9 @@ def _guidance(
 
     Here a teacher's distribution p̄_t takes the place of the target.
     """
-    teachers = log_probs[1:].detach()  # (M, B, C); without this, guidance would also pull teachers to the student
+    teachers = log_probs[1:]  # (M, B, C)
+    if objective.detach_teachers:  # else guidance also pulls the teachers to the student
+        teachers = teachers.detach()
     weights = teacher_weights(
         objective.weights,
         target,

@@ -108,6 +108,7 @@ class DistillTask:
             guidance=scheduled_weight(settings.guidance, settings.guidance_schedule, epoch, epochs),
             teacher=scheduled_weight(settings.teacher, settings.teacher_schedule, epoch, epochs),
             agreement_gate=settings.agreement_gate,
+            detach_teachers=settings.detach_teachers,
         )
 
     def loss(self, batch: Tensor, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:

@@ -12,7 +12,16 @@ from ambiser.losses.divergence import DIVERGENCES, js_divergence
 from ambiser.losses.guidance import WEIGHT_RULES, Objective, amber_loss, scheduled_weight, teacher_weights
 
 RULES = sorted(WEIGHT_RULES)
-OBJECTIVE = Objective("AT", "jsd", "gt_divergence", temperature=0.1, guidance=0.5, teacher=1.0, agreement_gate=False)
+OBJECTIVE = Objective(
+    "AT",
+    "jsd",
+    "gt_divergence",
+    temperature=0.1,
+    guidance=0.5,
+    teacher=1.0,
+    agreement_gate=False,
+    detach_teachers=True,
+)
 Y = torch.tensor([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0], [0.4, 0.3, 0.3]], dtype=torch.float64)
 
 
@@ -99,6 +108,21 @@ def test_the_gradient_of_the_whole_objective_equals_finite_differences(rule):
     fixed = {"A": _logits(3, 3, seed=1).log_softmax(1), "T": _logits(3, 3, seed=2).log_softmax(1)}
     student = _logits(3, 3, seed=3).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: amber_loss(Y, {**fixed, "AT": x.log_softmax(1)}, settings)[0], (student,))
+
+
+@pytest.mark.parametrize("divergence", sorted(DIVERGENCES))
+def test_teachers_that_are_not_detached_get_the_gradient_of_the_guidance(divergence):
+    settings = dataclasses.replace(
+        OBJECTIVE, divergence=divergence, weights="uniform", teacher=0.0, detach_teachers=False
+    )
+    logits = [_logits(3, 3, seed=i).requires_grad_() for i in range(3)]
+
+    def loss(a, t, at):
+        heads = {"A": a.log_softmax(1), "T": t.log_softmax(1), "AT": at.log_softmax(1)}
+        return amber_loss(Y, heads, settings)[0]
+
+    assert torch.autograd.gradcheck(loss, logits)
+    assert all(grad.abs().sum() > 0 for grad in torch.autograd.grad(loss(*logits), logits))
 
 
 def test_a_teacher_that_is_not_available_weighs_nothing():

@@ -41,7 +41,7 @@ SPEECH_ONLY = {"student": "A", "guidance": 0, "teacher": 0}
         SPEECH_ONLY,
         {**SPEECH_ONLY, "target": "majority", "divergence": "soft_ce"},
         {"student": "T"},
-        {"weights": "confidence", "agreement_gate": True},
+        {"weights": "confidence", "agreement_gate": True, "detach_teachers": False},
         {"weights": "uniform", "divergence": "kl"},
         {"fusion": "gated", "modality_dropout": 0.4},
         {"fusion": "gated_concat", "modality_dropout": 0.4},
