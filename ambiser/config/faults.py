@@ -19,6 +19,10 @@ def describe_fault(fault: Mapping, schema: type[Section], origins: Mapping[Keys,
         elsewhere: the place to name when no part of the key is in `origins`.
     """
     keys = tuple(str(key) for key in fault["loc"])
+    message = fault.get("msg", "").removeprefix("Value error, ").replace("Input should", "should")
+    key, _, rest = message.partition(": ")
+    if not keys and tuple(key.split(".")) in origins:  # a check of several keys names the one to change
+        keys, message = tuple(key.split(".")), rest
     # A fault of a whole section, or of an item of a list, is at the nearest key above it.
     named = keys
     while named and named not in origins:
@@ -27,7 +31,6 @@ def describe_fault(fault: Mapping, schema: type[Section], origins: Mapping[Keys,
     dotted = ".".join(_without_unions(keys))
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key '{dotted}'{_nearest(keys, schema)}"
-    message = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
     if fault["type"] == "value_error":
         return f"{where}: {dotted + ': ' if dotted else ''}{message}"
     return f"{where}: {dotted}: {message}, got {str(fault['input'])!r}"

@@ -146,17 +146,18 @@ class _Layers:
         self.tree, self.origins = {}, {}
         for folder, section in _NAMED_LAYERS.items():
             name = str(above.get(folder, Config.model_fields[folder].default))
-            path = CONF / folder / f"{name}.yaml"
-            if path.is_file():
-                self.add_file(path, section)
+            known = {path.stem: path for path in sorted((CONF / folder).glob("*.yaml"))}
+            if name in known:
+                self.add_file(known[name], section)
             elif folder == "ssl" and name.isidentifier():
                 self.add({section: {"upstream": name}}, {})  # an upstream of s3prl; stage 0 checks that it exists
             else:
-                known = ", ".join(sorted(p.stem for p in (CONF / folder).glob("*.yaml")))
                 key = "speech_features.checkpoint" if folder == "ssl" else "text_features.model"
                 hint = f"; for a folder with weights, add --set {key}=FOLDER" if "/" in name else ""
                 where = origins.get((folder,), "default")
-                self.faults.append(f"{where}: {folder}: conf/{folder} has no {name}.yaml; available: {known}{hint}")
+                self.faults.append(
+                    f"{where}: {folder}: conf/{folder} has no {name}.yaml; available: {', '.join(known)}{hint}"
+                )
         self.add(above, origins)
 
     def raise_faults(self) -> None:

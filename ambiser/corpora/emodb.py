@@ -13,6 +13,7 @@ from ambiser.corpora.corpus import Corpus, Cut, Utterance, Vote
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.named_clips import acted_utterance, compare_counts, find_clips
 from ambiser.errors import DataError
+from ambiser.io.files import read_file
 from ambiser.labels.vote_table import ANONYMOUS
 
 HOME = "http://emodb.bilderbar.info/download/download.zip"
@@ -123,7 +124,7 @@ def _lines(path: Path, findings: Findings) -> Iterator[tuple[str, str, str]]:
         DataError: the file cannot be read, or its header lacks a column.
     """
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     findings.note_input(path, content)

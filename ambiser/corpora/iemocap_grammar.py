@@ -26,8 +26,10 @@ CODES = {
     "Other": "oth",
 }
 NO_MAJORITY = "xxx"
+_NUMBER = r"(\d+\.?\d*)"
 _SUMMARY = re.compile(
-    r"\[\s*([\d.]+)\s*-\s*([\d.]+)\s*\]\s+(Ses\S+)\s+([a-z]{3})\s+\[\s*([\d.]+)\s*,\s*([\d.]+)\s*,\s*([\d.]+)\s*\]"
+    rf"\[\s*{_NUMBER}\s*-\s*{_NUMBER}\s*\]\s+(Ses\S+)\s+([a-z]{{3}})\s+"
+    rf"\[\s*{_NUMBER}\s*,\s*{_NUMBER}\s*,\s*{_NUMBER}\s*\]"
 )
 _RATER = re.compile(r"([CA])-([EFM]\d+):\s*(.*)", re.DOTALL)
 _ATTRIBUTES = re.compile(r"val([^;]*);\s*act([^;]*);\s*dom([^;]*);?\s*")

@@ -11,6 +11,7 @@ from ambiser.corpora.improv_grammar import LETTERS, Turn, read_evaluation
 from ambiser.corpora.msp_podcast import plurality
 from ambiser.corpora.named_clips import list_audio
 from ambiser.errors import DataError
+from ambiser.io.files import read_file
 
 HOME = "https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Improv.html"
 TURNS = 8438
@@ -125,7 +126,7 @@ def _read_texts(root: Path, findings: Findings) -> dict[str, str]:
         for name in sorted(files):
             path = Path(folder) / name
             if path.suffix.lower() == ".txt" and NAME.fullmatch(path.stem):
-                content = path.read_bytes()
+                content = read_file(path)
                 findings.note_input(path, content)
                 texts.setdefault(_plain(path.stem), " ".join(content.decode("utf-8", errors="ignore").split()))
     return texts

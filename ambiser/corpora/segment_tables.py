@@ -1,5 +1,6 @@
 """Reads the tables of a data directory that make utterances parts of recordings: segments and channels."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def read_segments(folder: Path, findings: Findings) -> dict[str, tuple[str, floa
                 "a line must be 'UTT RECORDING START END' with times in seconds", path, f"{utt} {value}"[:60]
             )
             continue
-        if start_s < 0 or (end_s != -1 and end_s <= start_s):
+        if not 0 <= start_s < math.inf or not (end_s == -1 or start_s < end_s < math.inf):
             findings.error("a segment must end after its start, and start at 0 or later", path, f"{utt} {value}"[:60])
             continue
         found[utt] = (recording, start_s, None if end_s == -1 else end_s)

@@ -45,7 +45,9 @@ def from_json(kind: object, value: object, where: str) -> object:
         return None if value is None else from_json(inner, value, where)
     if origin is dict:
         items = _expect(dict, value, where).items()
-        return {_read_key(parts[0], key, where): from_json(parts[1], item, f"{where}: {key}") for key, item in items}
+        return {
+            _read_key(parts[0], key, where): from_json(parts[1], item, f"{where}: {_shown(key)}") for key, item in items
+        }
     if origin is list:
         return [from_json(parts[0], item, where) for item in _expect(list, value, where)]
     return _expect(kind, value, where)
@@ -67,7 +69,8 @@ def _read_fields(kind: type, items: dict[str, object], where: str) -> object:
     missing = [name for name, (_, needed) in fields.items() if needed and name not in items]
     unknown = [name for name in items if name not in fields]
     if missing or unknown:
-        faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(unknown)}"] * bool(unknown)
+        faults = [f"lacks {', '.join(missing)}"] if missing else []
+        faults += [f"has unknown {', '.join(map(_shown, unknown))}"] if unknown else []
         raise DataError(f"{where}: {' and '.join(faults)}; remove the file and run its stage again")
     return kind(**{name: from_json(fields[name][0], item, f"{where}: {name}") for name, item in items.items()})
 
@@ -77,6 +80,11 @@ def _read_key(kind: type, key: str, where: str) -> object:
         return kind(key)
     except ValueError:
         raise DataError(f"{where}: the key {key!r} must be of type {kind.__name__}") from None
+
+
+def _shown(key: str) -> str:
+    """Returns a key as it is when it fits into a line of a message."""
+    return key if key.isprintable() else ascii(key)
 
 
 def _expect(kind: type, value: object, where: str) -> object:

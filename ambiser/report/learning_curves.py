@@ -99,9 +99,9 @@ def kept_epochs(stages: Iterable[StageCurves]) -> dict[str, dict[int, int]]:
 
 def _read_lines(path: Path) -> list[dict]:
     lines = []
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, content in enumerate(path.read_bytes().splitlines(), start=1):
         try:
-            line = parse_json(text)
+            line = parse_json(content.decode("utf-8"))
         except ValueError:
             line = None
         if not isinstance(line, dict):

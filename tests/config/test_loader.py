@@ -155,3 +155,15 @@ def test_a_resolved_configuration_loads_unchanged(tmp_path):
     config = load_config(_write(tmp_path / "x.yaml", "stages: [prototypes, distill]\nlabels: {precise: 0.75}\n"))
     again = load_config(_write(tmp_path / "y.yaml", dump_yaml(config.model_dump(mode="json"))))
     assert again == config
+
+
+def test_a_fault_of_several_keys_names_the_line_of_the_one_to_change(tmp_path):
+    path = _write(tmp_path / "x.yaml", "labels:\n  classes: {a: [ndu], b: [sad]}\n")
+    with pytest.raises(ConfigError, match=r"x.yaml:2: labels.classes: ndu is no label"):
+        load_config(path)
+
+
+def test_a_name_of_features_is_no_path(tmp_path):
+    path = _write(tmp_path / "x.yaml", "ssl: ../ssl/fbank\n")
+    with pytest.raises(ConfigError, match=r"conf/ssl has no ../ssl/fbank.yaml"):
+        load_config(path)

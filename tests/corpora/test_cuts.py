@@ -73,6 +73,11 @@ def test_a_channel_of_whole_files(folder):
     [
         ("segments", "u1 x 0.5\n", "a line must be 'UTT RECORDING START END' with times in seconds; got 'u1 x 0.5'"),
         ("segments", "u1 x 2 1\nu2 x 0 1\nu3 y 0 1\n", "a segment must end after its start, and start at 0 or later"),
+        (
+            "segments",
+            "u1 x nan 1\nu2 x 0 1\nu3 y 0 1\n",
+            "a segment must end after its start, and start at 0 or later; got 'u1 x nan 1'",
+        ),
         ("segments", "u1 z 0 1\nu2 x 0 1\nu3 y 0 1\n", "segments: u1: its recording is not in wav.scp (z)"),
         (
             "segments",

@@ -17,13 +17,18 @@ from ambiser.config.loader import load_config
 from ambiser.config.site import load_slurm_config
 from ambiser.corpora.audio_headers import _look
 from ambiser.corpora.crema_d_tables import read_responses, read_table_of_votes
+from ambiser.corpora.emodb import _read_rates
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.iemocap_grammar import read_evaluation, read_transcription
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.importing.table_forms import read_label_table
+from ambiser.corpora.improv_grammar import read_evaluation as read_improv
+from ambiser.corpora.meld import _read_table as read_meld
 from ambiser.corpora.msp_files import _consensus_rows
 from ambiser.corpora.msp_grammar import read_opinions
+from ambiser.corpora.nemo import _read_table as read_nemo
 from ambiser.corpora.own_tables import read_pairs, read_ratings, read_votes_of_raters
+from ambiser.corpora.segment_tables import read_channels, read_segments
 from ambiser.corpora.text_files import read_text
 from ambiser.errors import UserError
 from ambiser.inference.model_folder import RECORD, read_record
@@ -35,6 +40,7 @@ from ambiser.io.choice_file import read_choice
 from ambiser.io.corpus_record import read_record as read_corpus_record
 from ambiser.io.tables import read_table, read_tsv
 from ambiser.labels.vote_table import read_votes
+from ambiser.report.learning_curves import _read_lines
 from ambiser.report.quoted_scores import read_quoted
 from ambiser.report.system_details import read_heads
 from ambiser.scoring.prediction_table import read_predictions
@@ -145,6 +151,17 @@ _VOTES = b"utt\trater\tsource\tslot\tlabel\nu\tr\toutside\tprimary\tneu\nv\ts\ts
 _MSP_JSON = b'{"a.wav": {"EmoClass": "N", "EmoAct": 4.0, "SpkrID": "1", "Gender": "Male", "Split_Set": "Train"}}'
 
 
+_IMPROV = b"""UTD-IMPROV-S01A-F01-T-FM01.avi; A; A:1.500000; V:2.000000; D:3.000000 ; N:4.200000;
+WORKER-p1_x; Angry; Neutral,Other (so; "x"); A:1.000000; V:2.000000; D:NaN; N:NaN;
+WORKER-p2_x; Neutral; ; A:1.000000; V:2.000000; D:3.0; N:NaN;
+
+"""
+_MELD = b"""Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime
+1,"so, \xc2\x92x",Ross,neutral,neutral,0,0,8,21,"00:16:16,059","00:16:21,731"
+"""
+_NEMO = b'file_id\temotion\traw_text\tspeaker_id\tgender\nA1_anger_1.wav\tanger\tso "x\tA1\tfemale\n'
+
+
 def _opinions() -> list[bytes]:
     lines = "MSP-PODCAST_0001_0001.wav; N; A:4.0; V:3.0; D:2.0;\nWORKER1; Neutral; Sad,Other-x; A:4; V:3; D:2;\n\n"
     one = {"a.wav": {"W1": {"EmoClass_Major": "Neutral", "EmoClass_Second": "Sad", "EmoAct": "4"}}}
@@ -176,6 +193,13 @@ READERS = [
             b'"50","N",1,"X"\n'
         ],
     ),
+    Reader("x.txt", _with_findings(read_improv), [_IMPROV]),
+    Reader("x.csv", _with_findings(lambda p, f: read_meld("train", p, f)), [_MELD]),
+    Reader("x.tsv", _with_findings(read_nemo), [_NEMO]),
+    Reader("erkannt.txt", _with_findings(_read_rates), [b"Satz\terkannt\n03a01Fa\t90,5\n03a01Nc\t100\n"]),
+    Reader("segments", _with_findings(lambda p, f: read_segments(p.parent, f)), [b"u r 0.5 1.25\nv r 2 -1\n"]),
+    Reader("reco2channel", _with_findings(lambda p, f: read_channels(p.parent, f)), [b"r A\ns 2\n"]),
+    Reader("metrics.jsonl", _read_lines, [b'{"epoch": 1, "dev_jsd": 0.5}\n{"epoch": 2}\n']),
     Reader("text", _with_findings(lambda p, f: read_pairs(p, f, empty=True)), [b"a hello there\nb\nc \xc3\xa4\n"]),
     Reader("votes.tsv", _with_findings(read_votes_of_raters), [_VOTES]),
     Reader("votes.tsv", read_votes, [_VOTES]),
@@ -214,6 +238,7 @@ READERS = [
     Reader("o.jsonl", lambda p: Writer(p, "jsonl", ("c", "m"), resume=True), [json.dumps(_OUTPUT).encode() + b"\n"]),
     Reader("o.tsv", lambda p: Writer(p, "tsv", ("c", "m"), resume=True), [b"file\tstart_s\tend_s\nx\t0\t1\n"]),
 ]
+MOST_BYTES = 2**16  # of a damaged file, which copies of its own parts would let grow without end
 TOKENS = [
     *(
         b"\0",
@@ -267,4 +292,4 @@ def damage(seed: bytes, changes: list[tuple[int, int, int]]) -> bytes:
             content[at:at] = content[what % (at + 1) : at] * (1 + what % 3)
         elif at < len(content):
             content[at] ^= 1 << what % 8
-    return bytes(content)
+    return bytes(content[:MOST_BYTES])

@@ -40,3 +40,31 @@ def test_most_seeds_are_valid(tmp_path):
         if isinstance(check(reader, tmp_path / reader.name, reader.seeds[0]), UserError)
     }
     assert refused == {"choice.json", "corpus.json", "model.json", "results.json", "o.tsv"}
+
+
+FOUND = [
+    ("labels.json", b'{"a.wav": "Neutral"}'),
+    ("labels.json", b'{"a.wav": {"W1": "Neutral"}}'),
+    ("x.json", b'{"a.wav": "N"}'),
+    ("x.csv", b'"a\nb",c\n'),
+    ("t.csv", b"\t"),
+    ("t.csv", b"\xfe\xff\xfd\x7fK"),
+    ("t.csv", b'file,"rater\nl"\na,r\n'),
+    ("x.txt", b"[6.296.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5, 2.5, 2.5]\nC-E2:\tNeutral;\t()\n\n"),
+    ("x.txt", b"[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5, 2.5.2, 2.5]\nC-E2:\tNeutral;\t()\n\n"),
+    ("choice.json", b'{"ch\xe2\x80\xa8\\n}": "p1"}'),
+    ("metrics.jsonl", b'{"a": "\xff"}'),
+    ("x.yaml", b"ssl: " + b"f9" * 200),
+    ("x.yaml", b"labels:\n  classes: {a: [ndu], b: [sad]}\n"),
+    ("x.yaml", b"tune: {amber.guidcnce: [0, 1]}\n"),
+    ("x.yaml", b"a: \x00"),
+    ("x.yaml", b"? [a]\n: b\n"),
+]
+"""Files on which a reader once failed in another way."""
+
+
+@pytest.mark.parametrize(("name", "content"), FOUND)
+def test_files_that_once_broke_a_reader_give_one_line(name, content, tmp_path):
+    for reader in READERS:
+        if reader.name == name:
+            check(reader, tmp_path / name, content)

@@ -69,7 +69,7 @@ def _read_text(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
 def _decode(path: Path, content: bytes) -> str:
     """Decodes UTF-8 and UTF-16, with or without a byte order mark, otherwise Windows' Western encoding."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
+        return content.decode("utf-16", errors="replace")
     if b"\0" in content[:1024]:
         raise DataError(f"{path}: is not text; save the table as CSV or XLSX")
     try:
