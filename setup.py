@@ -1,6 +1,12 @@
 """The package ambiser and what it needs; each range is the one it is tested with."""
 
+import re
+from pathlib import Path
+
 from setuptools import find_packages, setup
+
+PACKAGE = Path(__file__).parent / "ambiser" / "__init__.py"
+VERSION = re.search(r'^__version__ = "(.+)"$', PACKAGE.read_text(encoding="utf-8"), re.MULTILINE)[1]
 
 REQUIRES = [
     "torch>=2.11,<2.14",  # training; s3prl sets no upper bound, and no torchaudio loads beside a newer one
@@ -50,7 +56,7 @@ DEMO = [
 
 setup(
     name="ambiser",
-    version="0.1.0",
+    version=VERSION,
     description="Speech emotion recognition where people disagree: recipes from the corpus to a table of results",
     license="Apache-2.0",
     author="The ambiser authors",

@@ -75,7 +75,7 @@ if TYPE_CHECKING:  # for type checkers; at run time each name is imported on fir
     from ambiser.models.prototypes import ambiguous_labels, class_means
     from ambiser.scoring.utterance_scores import utterance_scores
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "LabelPolicy": "ambiser.config.data_keys",

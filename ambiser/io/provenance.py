@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGES = ("ambiser", "torch", "torchaudio", "s3prl", "transformers", "numpy", "scipy", "scikit-learn", "kaldiio")
+import ambiser
+
+PACKAGES = ("torch", "torchaudio", "s3prl", "transformers", "numpy", "scipy", "scikit-learn", "kaldiio")
 
 
 def describe_run() -> dict[str, object]:
@@ -31,7 +33,7 @@ def git_state() -> str:
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages that affect results."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "ambiser": ambiser.__version__}
     for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)

@@ -18,29 +18,10 @@ INPUTS = {"A": "speech", "T": "text", "AT": "speech + text"}
 IPR_POLICIES = ("oracle", "precise_kept", "class_shares", "pool")
 """Keys of section `ipr` that the stamp holds as policies, because they change which labels training sees."""
 APART = (
-    "corpus",
-    "version",
-    "made_up",
-    "classes",
-    "class_names",
-    "protocol",
-    "dev",
-    "leaks",
-    "folds",
-    "all_folds",
-    "test_set",
-    "software",
-    "score.ece_bins",
-    "score.levels",
-    "score.positions",
-    "policies.other_votes",
-    "policies.other_majority",
-    "policies.no_majority",
-    "policies.ties",
-    "policies.least_raters",
-    "policies.include_self",
-    "policies.multi_label",
-    "policies.secondary_weight",
+    *("corpus", "version", "made_up", "classes", "class_names", "protocol", "dev", "leaks", "folds", "all_folds"),
+    *("test_set", "format", "score.ece_bins", "score.levels", "score.positions"),
+    *("policies.other_votes", "policies.other_majority", "policies.no_majority", "policies.ties"),
+    *("policies.least_raters", "policies.include_self", "policies.multi_label", "policies.secondary_weight"),
     "policies.aggregate",
 )
 """Keys of the stamp in which results must agree to be compared."""
@@ -57,6 +38,7 @@ NOTED = (
     "score.interval",
     "score.resamples",
     "commit",
+    "software",
 )
 """Keys that may differ between compared results, and are then named beside them."""
 
@@ -119,6 +101,11 @@ class Stamp:
     software: str
     kept: dict[str, dict[int, int]]
     tuning: Tuning | None = None
+
+    @property
+    def format(self) -> str:
+        """The number of the format in `software`: results of equal format are compared, whatever their version."""
+        return self.software.rpartition(" ")[2]
 
     def value(self, dotted: str) -> object:
         """Returns the value of a key as in APART, for example `policies.ties`; None where a section lacks it."""

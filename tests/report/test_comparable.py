@@ -58,14 +58,15 @@ def test_cells_as_text():
         ("class_names", list("abdc")),
         ("leaks", ["wav"]),
         ("made_up", True),
-        ("software", "ambiser 2"),
+        ("software", "ambiser 0.1.0, format 4"),
     ],
 )
 def test_results_that_cannot_be_compared_stand_in_tables_of_their_own(results, key, value):
+    named = "format" if key == "software" else key
     first, second = make_tables([results(), results("ipr-fbank"), results("jsd-fbank", **{key: value})])
     assert [row.label for row in first.rows] == ["ce-fbank", "ipr-fbank"]
     assert [row.label for row in second.rows] == ["jsd-fbank"]
-    assert len(second.apart) == 1 and second.apart[0].startswith(f"{key}: ")
+    assert len(second.apart) == 1 and second.apart[0].startswith(f"{named}: ")
     assert second.apart[0] in render_markdown([results(), results("ipr-fbank"), results("jsd-fbank", **{key: value})])
 
 
@@ -92,6 +93,12 @@ def test_a_note_names_the_few_and_tells_seeds_apart_where_they_differ(results):
     several = [results(f"e{number}", commit="abc") for number in range(8)]
     (table,) = make_tables([*several, results("odd", commit="def"), results("odd", seed=2, commit="abc")])
     assert table.notes == ("commit differs: abc (all others); def (odd-s1)",)
+
+
+def test_results_of_two_versions_with_one_format_share_a_table_with_a_note(results):
+    versions = ("ambiser 0.1.0, format 5", "ambiser 0.2.0, format 5")
+    (table,) = make_tables([results(software=versions[0]), results("ipr-fbank", software=versions[1])])
+    assert table.notes == (f"software differs: {versions[0]} (ce-fbank); {versions[1]} (ipr-fbank)",)
 
 
 def test_one_name_with_two_configurations_makes_two_rows(results):
