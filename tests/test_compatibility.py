@@ -1,5 +1,6 @@
 """Files that older versions wrote are read, or refused in one line; .github/CHANGELOG.md states which."""
 
+import hashlib
 import re
 import runpy
 
@@ -13,7 +14,7 @@ from ambiser.errors import ConfigError, UserError
 from ambiser.inference.model_folder import FORMAT as MODEL_FORMAT
 from ambiser.inference.model_folder import read_record as read_model
 from ambiser.io.corpus_record import read_record as read_corpus
-from ambiser.io.files import digest, read_json, write_json, write_text
+from ambiser.io.files import read_json, write_json, write_text
 from ambiser.io.records import to_json
 from ambiser.io.tables import read_tsv, write_tsv
 from ambiser.recipe.experiments import claim_experiment, load_experiments
@@ -74,7 +75,7 @@ def test_results_of_another_format_are_refused_with_the_stage_that_makes_them(tm
 def test_a_model_of_0_1_is_read_and_one_of_a_newer_format_refused(tmp_path):
     for name in ("w.safetensors", "config.yaml"):
         write_text(tmp_path / name, name)
-    files = {name: digest(name.encode()) for name in ("w.safetensors", "config.yaml")}
+    files = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("w.safetensors", "config.yaml")}
     write_json(tmp_path / "model.json", MODEL_0_1 | {"files": files})
     record = read_model(tmp_path)
     assert (record.members[0].calibration, record.members[0].sets) == (None, None)
