@@ -1,12 +1,12 @@
 """Defines all keys of a configuration, each with its type, range, default and a one-line description.
 
-The sections are in `data_keys`, `feature_keys`, `model_keys`, `ipr_keys`, `gaussian_keys`, `training_keys` and
-`score_keys`. A default is written there and nowhere else. `python -m ambiser.bin.write_base_config` generates
-conf/base.yaml from them; a test compares the two.
+The sections are in `data_keys`, `feature_keys`, `model_keys`, `ipr_keys`, `gaussian_keys`, `training_keys`,
+`rater_keys` and `score_keys`. A default is written there and nowhere else. `python -m ambiser.bin.write_base_config`
+generates conf/base.yaml from them; a test compares the two.
 Origin of a choice: [P] stated in the paper, [S] stated in a third-party digest of it, [I] inferred, [D] decided here.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,7 @@ from ambiser.config.feature_keys import SpeechFeatures, TextFeatures
 from ambiser.config.gaussian_keys import Gaussian
 from ambiser.config.ipr_keys import Ipr
 from ambiser.config.model_keys import Finetune, Model
+from ambiser.config.rater_keys import Raters
 from ambiser.config.score_keys import Score
 from ambiser.config.section import Section
 from ambiser.config.training_keys import (
@@ -29,6 +30,8 @@ from ambiser.stages import TRAINING_STAGES
 
 class Config(Section):
     """One experiment."""
+
+    omitted_at_default: ClassVar = ("raters",)
 
     stages: Annotated[list[Literal[TRAINING_STAGES]], Field(min_length=1)] = Field(
         ["distill"], description="training stages of the experiment, in this order"
@@ -53,6 +56,7 @@ class Config(Section):
     contrastive: ContrastiveOptimization = ContrastiveOptimization()
     amber: Amber = Amber()
     distill: DistillOptimization = DistillOptimization()
+    raters: Raters = Raters()
     train: Train = Train()
     score: Score = Score()
 
@@ -119,6 +123,15 @@ class Config(Section):
             raise ValueError(
                 f"score.positions: must have the classes {', '.join(classes)}; got {', '.join(self.score.positions)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _raters_fit(self) -> "Config":
+        if self.raters.model != "none" and "distill" in self.stages:
+            if self.amber.evidential:
+                raise ValueError(f"raters.model: {self.raters.model} needs amber.evidential: false")
+            if self.train.processes > 1:
+                raise ValueError(f"raters.model: {self.raters.model} trains in one process; set train.processes: 1")
         return self
 
     def reads_tokens(self) -> bool:

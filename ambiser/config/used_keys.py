@@ -63,8 +63,10 @@ def _unused(config: Config) -> Iterator[str]:
         yield from ("text", "text_features", "model.text_encoder")
     if not config.learns():
         yield "finetune"
+    if config.raters.model == "none":
+        yield "raters"
     if "distill" not in config.stages:
-        yield "amber"
+        yield from ("amber", "raters")
         return
     if heads == ("T",) and not after_ipr:
         yield from ("ssl", "speech_features", "model.encoder", "model.pooling")

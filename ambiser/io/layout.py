@@ -67,6 +67,10 @@ class Layout:
         """The probabilities of every head and the teacher weights, for the test part (stage 6)."""
         return self.exp_dir / tag / f"fold{fold}" / "heads.tsv"
 
+    def raters(self, tag: str, fold: int) -> Path:
+        """Scores of single raters and the biases learned of them, for the test part (stage 6 with `raters.model`)."""
+        return self.exp_dir / tag / f"fold{fold}" / "raters.tsv"
+
     def embeddings(self, tag: str, fold: int) -> Path:
         """The embeddings of the test part and the prototypes (stages 3 to 5)."""
         return self.exp_dir / tag / f"fold{fold}" / "embeddings.safetensors"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ambiser.config.data_keys import LabelPolicy
-from ambiser.labels.vocabulary import class_numbers
-from ambiser.labels.vote_table import ANONYMOUS, SLOTS, SOURCES, VoteTable
+from ambiser.labels.ballots import list_ballots, named_raters
+from ambiser.labels.vote_table import VoteTable
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ def rater_biases(votes: VoteTable, policy: LabelPolicy) -> list[RaterBias]:
         votes: of the corpus.
         policy: its classes.
     """
-    shares, utt, rater = _ballots(votes, policy)  # (B, C), (B,), (B,)
+    ballots = list_ballots(votes, policy)
+    shares, utt, rater = ballots.shares, ballots.utt, ballots.rater  # (V, C), (V,), (V,)
     total = np.zeros((len(votes.utts), shares.shape[1]))
     np.add.at(total, utt, shares)
     others = total[utt] - shares
@@ -47,22 +48,10 @@ def rater_biases(votes: VoteTable, policy: LabelPolicy) -> list[RaterBias]:
     agreement = np.bincount(rater, weights=(shares * others).sum(axis=1), minlength=len(votes.raters))
     bias = np.zeros((len(votes.raters), shares.shape[1]))
     np.add.at(bias, rater, shares - others)
+    named = named_raters(votes)
     order = sorted(np.flatnonzero(count), key=lambda i: (-count[i], votes.raters[i]))
     return [
         RaterBias(votes.raters[i], int(count[i]), float(agreement[i] / count[i]), bias[i] / count[i])
         for i in order
-        if not votes.raters[i].startswith(ANONYMOUS)
+        if named[i]
     ]
-
-
-def _ballots(votes: VoteTable, policy: LabelPolicy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the vote of each rater on each utterance: (B, C) shares, and (B,) utterance and rater."""
-    class_of = class_numbers(policy, votes.labels)
-    classes = len(policy.classes) + (policy.other_votes == "extra_class")
-    label = class_of[votes.label]
-    chosen = (votes.source == SOURCES.index("outside")) & (votes.slot == SLOTS.index("primary")) & (label >= 0)
-    width = len(votes.raters)
-    pairs, row = np.unique(votes.utt[chosen].astype(np.int64) * width + votes.rater[chosen], return_inverse=True)
-    shares = np.zeros((len(pairs), classes))
-    np.add.at(shares, (row, label[chosen]), 1.0)
-    return shares / shares.sum(axis=1, keepdims=True), pairs // width, pairs % width

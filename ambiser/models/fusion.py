@@ -188,7 +188,19 @@ class AmberNetwork(nn.Module):
         hide: Tensor | None = None,
         tokens: tuple[Tensor, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Returns logits (B, C) by head.
+        """Returns logits (B, C) by head; arguments as those of `encode`."""
+        inputs = self.encode(x, mask, text, hide, tokens)
+        return {name: head(inputs[name]) for name, head in self.heads.items()}
+
+    def encode(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        text: Tensor | None,
+        hide: Tensor | None = None,
+        tokens: tuple[Tensor, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Returns the inputs (B, width) of the heads by head.
 
         An utterance without words (a row of zeros) gets the mean text of the training part.
 
@@ -217,4 +229,4 @@ class AmberNetwork(nn.Module):
             if hide is not None:
                 speech, words = speech * ~hide[:, :1], words * ~hide[:, 1:]
             inputs["AT"] = self.fusion(speech, words)
-        return {name: head(inputs[name]) for name, head in self.heads.items()}
+        return inputs

@@ -48,7 +48,8 @@ def load_details(systems: list[System], results: list) -> tuple[dict, dict | Non
         tag = system.tag
         loaded[tag] = {k: load_scored(system, k, ensure_predictions(system, k))[0] for k in table.first.stamp.folds}
         shown = [_load_detail(system, k, fold) for k, fold in loaded[tag].items()]
-        details[tag] = replace(details[tag], folds=shown, words=words)
+        raters = _load_raters(system, table.first.stamp.folds, table.first.stamp.class_names)
+        details[tag] = replace(details[tag], folds=shown, words=words, raters=raters)
     classes, levels = table.first.stamp.class_names, systems[0].experiment.config.score.levels
     listed = {tag: folds for tag, folds in loaded.items() if tag in named}
     return details, list_utterances(listed, classes=classes, levels=levels, words=words, audio=audio)
@@ -68,6 +69,16 @@ def _load_detail(system: System, fold: int, loaded: object) -> object:
 
     read = read_embeddings(embeddings)
     return Detail(loaded, read.embeddings, read.prototypes, read.utts)
+
+
+def _load_raters(system: System, folds: list[int], classes: list[str]) -> list:
+    """Returns the rows of raters.tsv of all folds; none where a fold has no such file."""
+    from ambiser.report.rater_table import read_raters
+
+    paths = [system.experiment.layout.raters(system.tag, fold) for fold in folds]
+    if system.imported is not None or not all(path.is_file() for path in paths):
+        return []
+    return [row for path in paths for row in read_raters(path, classes)]
 
 
 def _load_words_and_audio(layout: Layout) -> tuple[dict[str, str], dict[str, str]]:

@@ -11,6 +11,7 @@ from ambiser.report.figure_style import take_picture
 from ambiser.report.learning_curves import StageCurves, has
 from ambiser.report.page_tables import class_block, fold_block, speaker_block
 from ambiser.report.page_words import CAPTIONS
+from ambiser.report.rater_table import RaterRow, rater_block
 from ambiser.report.set_figures import draw_sets, set_block, set_line
 from ambiser.report.system_details import Detail
 from ambiser.scoring.results import Results
@@ -27,11 +28,13 @@ class ExperimentDetails:
         curves: learning curves, from `ambiser.report.learning_curves.read_curves`.
         folds: embeddings or heads of every fold; empty where there are none.
         words: transcripts by utterance.
+        raters: rows of raters.tsv of all folds; empty without a model of raters.
     """
 
     curves: Sequence[StageCurves] = ()
     folds: Sequence[Detail] = ()
     words: Mapping[str, str] | None = None
+    raters: Sequence[RaterRow] = ()
 
 
 def describe_experiment(results: Results, details: ExperimentDetails, folder: Path) -> dict[str, object]:
@@ -57,6 +60,7 @@ def describe_experiment(results: Results, details: ExperimentDetails, folder: Pa
         "speakers": speaker_block(results),
         "sets": None if results.scores.sets is None else set_block(results.scores.sets),
         "set_line": None if results.scores.sets is None else set_line(results.scores.sets),
+        "raters": rater_block(details.raters, stamp.class_names) if details.raters else None,
         **_describe_ambiguity(results, details),
     }
 

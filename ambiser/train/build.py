@@ -31,6 +31,7 @@ from ambiser.train.ipr_threshold import ThresholdTask, votes_and_needed, wanted_
 from ambiser.train.loop import TrainingTask
 from ambiser.train.predictors import Prediction, predict_amber, predict_ipr
 from ambiser.train.processes import Divided
+from ambiser.train.rater_task import RaterTask, add_raters, count_raters
 from ambiser.train.standardization import standardize_amber, standardize_ipr
 from ambiser.train.waveforms import Change
 
@@ -74,6 +75,7 @@ def part_sources(config: Config, layout: Layout) -> PartSources:
         tokenizer=text if trains_text else None,
         tokens=text_scp if config.reads_tokens() else None,
         pool=config.ipr.pool,
+        raters=config.raters.model != "none" and "distill" in config.stages,
     )
 
 
@@ -86,8 +88,8 @@ def build_ipr(config: Config, shapes: Shapes) -> IprNetwork:
     )
 
 
-def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
-    """Builds the network of stage 6 with fresh weights; after IPR its tower holds IPR's network."""
+def build_amber(config: Config, shapes: Shapes, raters: int = 0) -> AmberNetwork:
+    """Builds the network of stage 6 with fresh weights and a model of this many raters; after IPR on IPR's network."""
     settings, architecture, classes = config.amber, _architecture(config.model), len(shapes.classes)
     frames, after_ipr = config.speech_features.form != "pooled", "prototypes" in config.stages
     if after_ipr:
@@ -107,7 +109,7 @@ def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
         layers, dim = feature_sizes(front, shapes)
         tower = FeatureTower(layers=layers, dim=dim, frames=frames, architecture=architecture, front=front)
         width = architecture.hidden if frames else dim
-    return AmberNetwork(
+    network = AmberNetwork(
         tower=tower,
         width=width,
         encoded=frames or after_ipr,
@@ -118,6 +120,9 @@ def build_amber(config: Config, shapes: Shapes) -> AmberNetwork:
         architecture=architecture,
         words=_text_front(config),
     )
+    if raters:
+        add_raters(network, settings.student, config.raters, raters)
+    return network
 
 
 def check_later_stages(config: Config, data: FoldData) -> None:
@@ -172,21 +177,20 @@ def _make_distill(config: Config, data: FoldData, before: StageBefore | None) ->
     settings = config.amber
     check_targets(data, settings.target, settings.utterances)
     check_words(data, settings.target, settings.utterances, settings.student)
-    network = build_amber(config, data.shapes)
+    raters = 0 if data.train.votes is None else len(data.train.votes.names)
+    network = build_amber(config, data.shapes, raters)
     if config.model.standardize:
         standardize_amber(network, data.train, speech="prototypes" not in config.stages)
     if before is not None:
         start_from_ipr(network, IprCheckpoint(before.tensors), config.ipr.predict_by)
     network.to(data.train.soft.device)
-    return DistillTask(
-        network,
-        data.train,
-        data.dev,
-        settings,
-        batch=config.distill.batch,
-        epochs=config.distill.epochs,
-        smoothing=config.labels.smoothing,
-    )
+    kind = RaterTask if raters else DistillTask
+    optim = config.distill
+    schedule = {"batch": optim.batch, "epochs": optim.epochs, "smoothing": config.labels.smoothing}
+    task = kind(network, data.train, data.dev, settings, **schedule)
+    if raters:
+        task.use_raters(config.raters)
+    return task
 
 
 def _prepare_ipr(config: Config, data: FoldData) -> IprNetwork:
@@ -204,7 +208,7 @@ def _predict_ipr(config: Config, tensors: dict[str, Tensor], part: Part, shapes:
 
 
 def _predict_distill(config: Config, tensors: dict[str, Tensor], part: Part, shapes: Shapes, seed: int) -> Prediction:
-    network = build_amber(config, shapes)
+    network = build_amber(config, shapes, count_raters(tensors))
     network.load_state_dict(tensors)
     return predict_amber(network, part, config.amber, classes=shapes.classes, seed=seed)
 

@@ -12,6 +12,7 @@ from ambiser.losses.balance import class_weights, utterance_weights
 from ambiser.losses.evidential import concentrations, misleading_evidence, vote_likelihood
 from ambiser.losses.guidance import Objective, amber_loss, scheduled_weight
 from ambiser.models.fusion import AmberNetwork
+from ambiser.models.raters import RatedHead
 from ambiser.train.dev_scores import dev_scores, forward_amber
 from ambiser.train.fold_checks import learned_from
 from ambiser.train.fold_data import Part
@@ -40,6 +41,7 @@ def start_from_ipr(network: AmberNetwork, checkpoint: IprCheckpoint, predict_by:
         share = 1.0 if predict_by == "gaussian" else tower.gaussian.share.item()
     if "A" in network.heads:
         head, classifier = network.heads["A"], tower.network.classifier
+        head = head.last if isinstance(head, RatedHead) else head
         # Similarities to prototypes follow the hidden vector and start without weight.
         head.weight.zero_()  # (C, H), (C, H + C) or (C, H + 2 C)
         head.weight[:, : classifier.in_features].copy_((1 - share) * classifier.weight)
@@ -115,14 +117,21 @@ class DistillTask:
         """Computes the objective of AmbER², or of the Dirichlet, on a batch."""
         hide, tokens = self._hide(len(batch), generator), self.train.padded_tokens(batch)
         logits = self.network(*self.train.inputs(batch, generator), hide, tokens)  # (B, C) by head
-        importance = None if self.importance is None else self.importance[batch]  # (B,)
         if self.settings.evidential:
-            return self._evidential_loss(logits[self.settings.student], self.counts[batch], importance, epoch)
-        heads = {name: values.log_softmax(dim=1) for name, values in logits.items()}
+            student = logits[self.settings.student]
+            return self._evidential_loss(student, self.counts[batch], self._importance(batch), epoch)
+        return self._amber_loss({name: values.log_softmax(dim=1) for name, values in logits.items()}, batch, epoch)
+
+    def _amber_loss(self, heads: dict[str, Tensor], batch: Tensor, epoch: int) -> tuple[Tensor, dict[str, float]]:
+        """Returns the objective of AmbER² for log-probabilities (B, C) by head, and its parts."""
         has_text = None if self.has_text is None else self.has_text[batch]
-        objective = self.objective(epoch)
+        importance, objective = self._importance(batch), self.objective(epoch)
         loss, parts = amber_loss(self.target[batch], heads, objective, has_text=has_text, importance=importance)
         return loss, {name: part.item() for name, part in parts.items()}
+
+    def _importance(self, batch: Tensor) -> Tensor | None:
+        """Returns the weights (B,) of utterances, or None where all weigh the same."""
+        return None if self.importance is None else self.importance[batch]
 
     def _evidential_loss(
         self, logits: Tensor, counts: Tensor, importance: Tensor | None, epoch: int

@@ -20,6 +20,7 @@ from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table
 from ambiser.labels.label_view import AMBIGUOUS, LabelView, view_labels, view_unlabelled
 from ambiser.labels.vote_table import read_votes
+from ambiser.train.rater_votes import RaterVotes, load_rater_votes
 from ambiser.train.waveforms import Change, WaveBatch, Waveforms
 
 LEARNED_OR_SCORED = ("train", "dev", "test")
@@ -40,6 +41,7 @@ class Part:
         hard: (N,) majority class, -1 where there is none.
         kind: (N,) 0 precise, 1 ambiguous, 2 neither.
         tokens: N (K, Dt) matrices where the fusion reads tokens, else None.
+        votes: of named raters, where raters are modeled, else None.
     """
 
     utts: list[str]
@@ -50,6 +52,7 @@ class Part:
     hard: Tensor
     kind: Tensor
     tokens: Sequence[np.ndarray] | None = None
+    votes: RaterVotes | None = None
 
     def __len__(self) -> int:
         return len(self.utts)
@@ -147,6 +150,7 @@ class PartSources:
         tokenizer: encoder whose token numbers are read, or None for cached features or without text.
         tokens: feats.scp of the token vectors that the fusion attends to, or None.
         pool: whether the training part has the pool of the fold, utterances without votes, as ambiguous ones.
+        raters: whether to load the votes of named raters.
     """
 
     labels: LabelPolicy
@@ -159,6 +163,7 @@ class PartSources:
     tokenizer: TextFeatures | None
     tokens: Path | None
     pool: bool = False
+    raters: bool = False
 
 
 def load_part(sources: PartSources, layout: Layout, fold: int, part: str, device: torch.device) -> tuple[Part, Shapes]:
@@ -181,6 +186,7 @@ def load_part(sources: PartSources, layout: Layout, fold: int, part: str, device
         hard=torch.from_numpy(view.hard).to(device),
         kind=torch.from_numpy(view.kind).to(device),
         tokens=None if sources.tokens is None else load_frames(require(sources.tokens, "extract"), view.utts),
+        votes=load_rater_votes(layout, sources.labels, view.utts) if sources.raters else None,
     )
     return loaded, Shapes(layers, dim, text_dim, tuple(view.classes))
 

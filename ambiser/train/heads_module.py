@@ -14,6 +14,7 @@ from ambiser.train.dev_scores import probs_ipr, replaced_without_words
 from ambiser.train.fold_data import Shapes
 from ambiser.train.gaussian_fit import USED_BY
 from ambiser.train.ipr_checkpoint import IprCheckpoint
+from ambiser.train.rater_task import count_raters
 
 
 class Heads(nn.Module):
@@ -52,7 +53,7 @@ class Member(nn.Module):
         _check(config)
         self._config = config
         if config.stages[-1] == "distill":
-            self.network: nn.Module = build_amber(config, shapes)
+            self.network: nn.Module = build_amber(config, shapes, count_raters(tensors))
             self.network.load_state_dict(tensors)
         else:
             checkpoint = IprCheckpoint(tensors)

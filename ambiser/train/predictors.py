@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from ambiser.train.dev_scores import forward_amber, forward_ipr, probs_ipr, repl
 from ambiser.train.fold_data import Part
 from ambiser.train.gaussian_fit import USED_BY, GaussianPredictor
 from ambiser.train.ipr_checkpoint import IprCheckpoint
+from ambiser.train.rater_scores import score_raters
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Prediction:
         embeddings: (N, P) unit rows of IPR, or None.
         prototypes: (C, P) of IPR, or None.
         note: a remark for the log, or "".
+        raters: rows of raters.tsv; empty without a model of raters.
     """
 
     probs: Tensor
@@ -36,6 +39,7 @@ class Prediction:
     embeddings: Tensor | None = None
     prototypes: Tensor | None = None
     note: str = ""
+    raters: Sequence[dict[str, str]] = ()
 
 
 def predict_ipr(network: IprNetwork, checkpoint: IprCheckpoint, part: Part, settings: Ipr) -> Prediction:
@@ -61,7 +65,8 @@ def predict_amber(
     columns = {}
     if len(heads) > 1 or information:
         columns = describe_heads(settings, part, classes, heads, information)
-    return Prediction(heads[settings.student], columns, note=_describe_missing_words(part, settings))
+    raters = [] if part.votes is None else score_raters(network, part, settings, classes)
+    return Prediction(heads[settings.student], columns, note=_describe_missing_words(part, settings), raters=raters)
 
 
 def describe_heads(

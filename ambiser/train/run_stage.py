@@ -11,6 +11,7 @@ from ambiser.config.reads import watch
 from ambiser.config.used_keys import stage_config
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
+from ambiser.io.tables import read_list
 from ambiser.train.build import TASKS, StageBefore, check_later_stages, part_sources
 from ambiser.train.checkpoint import load_best
 from ambiser.train.device import prepare_torch
@@ -18,6 +19,7 @@ from ambiser.train.fold_checks import check_sets
 from ambiser.train.fold_data import FoldData, Part, PartSources, load_part
 from ambiser.train.loop import epoch_seed, fit
 from ambiser.train.processes import is_first, size
+from ambiser.train.rater_votes import check_raters, load_rater_votes
 from ambiser.train.shared_stages import SharedStages
 
 _TINY = 1e-6  # soft labels are float32, and masses sums of 1/k
@@ -84,6 +86,9 @@ def _train(
         sources = replace(sources, pool=False)
     data = _load_fold(sources, layout, fold, device)
     check_later_stages(whole, data)
+    if sources.raters and stage == "distill":
+        tested = read_list(require(layout.fold_list(fold, "test"), "prepare"))
+        check_raters(data.train.votes, load_rater_votes(layout, config.labels, tested), fold=fold)
     own_seed = epoch_seed(seed, f"fold{fold}", 0)
     torch.manual_seed(epoch_seed(own_seed, stage, 0))  # for the first weights; `fit` seeds every epoch
     start = None if before is None else StageBefore(before.parent.name, load_best(before)[0])
