@@ -53,6 +53,10 @@ ONNX = [
 DEMO = [
     "gradio>=5,<6",  # the local page; 6 needs a newer huggingface_hub than transformers 4
 ]
+CROWD = [
+    "crowd-kit>=1.4",  # GLAD and MACE, for labels.aggregate
+    "cleanlab>=2.7",  # finds votes that are probably errors (ambiser doubt)
+]
 
 setup(
     name="ambiser",
@@ -65,5 +69,5 @@ setup(
     package_data={"ambiser": ["**/*.j2", "py.typed", "models_shipped/**"]},
     entry_points={"console_scripts": ["ambiser=ambiser.bin.ambiser:start"]},
     install_requires=REQUIRES,
-    extras_require={"test": TEST, "vad": VAD, "exchange": EXCHANGE, "onnx": ONNX, "demo": DEMO},
+    extras_require={"test": TEST, "vad": VAD, "exchange": EXCHANGE, "onnx": ONNX, "demo": DEMO, "crowd": CROWD},
 )

@@ -12,6 +12,8 @@ COMMANDS = {
     "export": "write votes, soft labels or features for other programs",
     "import": "read a corpus of Lhotse or Hugging Face's datasets",
     "ask": "list utterances by what one more rater would teach",
+    "doubt": "list votes that are probably errors",
+    "query": "ask a speech language model, write its predictions",
     "demo": "serve a local page: record or drop audio, see the prediction",
     "score": "stage 7 of a recipe: score experiments",
     "compare": "compare experiments: differences, intervals, p-values",

@@ -125,8 +125,9 @@ class LabelPolicy(Section):
     secondary_weight: Share = Field(
         0.0, description="share of a vote that goes to MSP-Podcast's secondary labels; 0 ignores them"
     )
-    aggregate: Literal["votes", "dawid_skene"] = Field(
-        "votes", description="soft labels: vote shares, or Dawid-Skene posteriors, which weight the raters"
+    aggregate: Literal["votes", "dawid_skene", "glad", "mace"] = Field(
+        "votes",
+        description="soft labels: vote shares, or posteriors of Dawid-Skene, GLAD or MACE, which weight the raters",
     )
     smoothing: Share = Field(
         0.0, description="label smoothing e in training: (1 - e) y + (1 - y) e / (C - 1) for soft label y, C classes"

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ambiser.config.data_keys import LabelPolicy
-from ambiser.errors import ConfigError
-from ambiser.labels.dawid_skene import dawid_skene
-from ambiser.labels.vocabulary import check_classes
-from ambiser.labels.vote_table import ANONYMOUS, SLOTS, SOURCES, VoteTable
+from ambiser.labels.crowd_models import check_named, rater_posteriors
+from ambiser.labels.vocabulary import check_classes, class_numbers
+from ambiser.labels.vote_table import SLOTS, SOURCES, VoteTable
 
 PRECISE, AMBIGUOUS, NEITHER = 0, 1, 2
 _EPSILON = 1e-9  # masses are sums of 1/k, so equal masses may differ in the last bits
@@ -23,7 +22,7 @@ class LabelView:
         classes: names, in the order of the C columns.
         utts: the N kept utterances, sorted bytewise.
         counts: (N, C) vote mass inside the classes.
-        soft: (N, C) counts / their sum, or posteriors with `aggregate: dawid_skene`; not smoothed.
+        soft: (N, C) counts / their sum, or posteriors of the model that `aggregate` names; not smoothed.
         hard: (N,) class with strictly the most of all counted votes; -1 for none.
         kind: (N,) PRECISE, AMBIGUOUS or NEITHER.
         left_out: by name of every other utterance, the reason.
@@ -52,7 +51,7 @@ def view_labels(votes: VoteTable, labels: LabelPolicy, utts: Iterable[str] | Non
     winner is a class; with `ambiguous: any` also those without a winner in the classes; with `precise: majority`
     exactly those without a majority.
 
-    With `aggregate: dawid_skene`, `soft` holds that model's posteriors and `hard` its strict maximum; `counts` and
+    With a model as `aggregate`, `soft` holds its posteriors and `hard` their strict maximum; `counts` and
     `kind` still follow the votes. The model is fitted on the primary votes of the given utterances only, so that no
     part of a fold learns from another.
 
@@ -75,8 +74,8 @@ def view_labels(votes: VoteTable, labels: LabelPolicy, utts: Iterable[str] | Non
     hard, kind = _hard_labels(tally, labels)[kept], _kinds(tally, labels)[kept]
     counts = tally.inside[kept]  # (N, C)
     soft = counts / counts.sum(axis=1, keepdims=True)
-    if labels.aggregate == "dawid_skene":
-        soft = _fit_dawid_skene(votes, ballots, labels, kept, tally.classes)
+    if labels.aggregate != "votes":
+        soft = _fit_rater_model(votes, ballots, labels, kept, tally.classes)
         hard = np.where((soft >= soft.max(axis=1, keepdims=True)).sum(axis=1) == 1, soft.argmax(axis=1), -1)
     left_out = {names[i]: str(reasons[i]) for i in np.flatnonzero(~kept)}
     return LabelView(tally.classes, [names[i] for i in np.flatnonzero(kept)], counts, soft, hard, kind, left_out)
@@ -198,19 +197,15 @@ def _label_mass(ballots: _Ballots, labels: LabelPolicy, n: int, *, secondary: bo
     return np.bincount(row * width + label, weights=weights, minlength=n * width).reshape(n, width)
 
 
-def _fit_dawid_skene(
+def _fit_rater_model(
     votes: VoteTable, ballots: _Ballots, labels: LabelPolicy, kept: np.ndarray, classes: tuple[str, ...]
 ) -> np.ndarray:
-    """Returns the (N, C) posteriors of Dawid and Skene's model for the N kept utterances."""
-    if any(rater.startswith(ANONYMOUS) for rater in votes.raters):
-        raise ConfigError(
-            "labels.aggregate: dawid_skene needs named raters, and those of this corpus are anonymous; use votes"
-        )
-    one_hot, _, _ = _merge_labels(labels, ballots.vocabulary)
-    class_of = np.where(one_hot.any(axis=1), one_hot.argmax(axis=1), -1)[ballots.label]
+    """Returns the (N, C) posteriors of the model that `aggregate` names for the N kept utterances."""
+    class_of = class_numbers(labels, ballots.vocabulary)[ballots.label]
     chosen = ballots.primary & (class_of >= 0) & kept[ballots.row]
-    row = (np.cumsum(kept) - 1)[ballots.row[chosen]]
-    return dawid_skene(row, ballots.voter[chosen], class_of[chosen], n_items=int(kept.sum()), n_classes=len(classes))
+    ballot = (np.cumsum(kept) - 1)[ballots.row[chosen]], ballots.voter[chosen], class_of[chosen]
+    check_named(labels.aggregate, votes.raters)
+    return rater_posteriors(labels.aggregate, *ballot, n_items=int(kept.sum()), n_classes=len(classes))
 
 
 def _merge_labels(labels: LabelPolicy, vocabulary: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...], list[int]]:

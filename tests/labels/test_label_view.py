@@ -297,9 +297,10 @@ def test_dawid_skene_makes_soft_and_hard_labels_and_leaves_the_votes(tmp_path):
     assert (weighed.hard == weighed.soft.argmax(axis=1)).all()
 
 
-def test_dawid_skene_needs_to_know_the_raters(tmp_path):
-    with pytest.raises(ConfigError, match="dawid_skene needs named raters, .* are anonymous; use votes"):
-        view(tmp_path, ["u anon01 neu", "u anon02 hap"], aggregate="dawid_skene")
+@pytest.mark.parametrize("model", ["dawid_skene", "glad", "mace"])
+def test_models_of_raters_need_to_know_the_raters(tmp_path, model):
+    with pytest.raises(ConfigError, match=f"{model} needs named raters, .* are anonymous; use votes"):
+        view(tmp_path, ["u anon01 neu", "u anon02 hap"], aggregate=model)
 
 
 def test_a_table_of_many_blocks_reads_as_one(tmp_path, monkeypatch):

@@ -75,5 +75,20 @@ class LabelWords:
         return code
 
 
+def class_words(classes: Mapping[str, Sequence[str]], columns: Sequence[str]) -> dict[str, int]:
+    """Returns the column of each word that names a class: the class's name, and the words for its labels.
+
+    Args:
+        classes: labels by class.
+        columns: names of the classes in the order of the columns; one without labels ('other') has its name alone.
+    """
+    numbers = {}
+    for number, name in enumerate(columns):
+        codes = classes.get(name, ())
+        of_labels = [word for code in codes for word in WORDS.get(code, ()) if len(word) > 1]
+        numbers |= {_plain(word): number for word in (*codes, *of_labels)}
+    return numbers | {_plain(name): number for number, name in enumerate(columns)}
+
+
 def _plain(word: str) -> str:
     return " ".join(word.casefold().replace("_", " ").split())
