@@ -1,8 +1,7 @@
 """Defines all keys of a configuration, each with its type, range, default and a one-line description.
 
-The sections are in `data_keys`, `feature_keys`, `model_keys`, `ipr_keys`, `gaussian_keys`, `training_keys`,
-`rater_keys` and `score_keys`. A default is written there and nowhere else. `python -m ambiser.bin.write_base_config`
-generates conf/base.yaml from them; a test compares the two.
+The sections are in the modules named *_keys. A default is written there and nowhere else. To generate conf/base.yaml
+from them, run `python -m ambiser.bin.write_base_config`; a test compares the two.
 Origin of a choice: [P] stated in the paper, [S] stated in a third-party digest of it, [I] inferred, [D] decided here.
 """
 
@@ -10,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ambiser.config.attribute_keys import Attributes
 from ambiser.config.data_keys import LABELS, Data, LabelPolicy
 from ambiser.config.feature_keys import SpeechFeatures, TextFeatures
 from ambiser.config.gaussian_keys import Gaussian
@@ -18,6 +18,7 @@ from ambiser.config.model_keys import Finetune, Model
 from ambiser.config.rater_keys import Raters
 from ambiser.config.score_keys import Score
 from ambiser.config.section import Section
+from ambiser.config.target_keys import Targets
 from ambiser.config.training_keys import (
     Amber,
     ContrastiveOptimization,
@@ -31,7 +32,7 @@ from ambiser.stages import TRAINING_STAGES
 class Config(Section):
     """One experiment."""
 
-    omitted_at_default: ClassVar = ("raters",)
+    omitted_at_default: ClassVar = ("targets", "attributes", "raters")
 
     stages: Annotated[list[Literal[TRAINING_STAGES]], Field(min_length=1)] = Field(
         ["distill"], description="training stages of the experiment, in this order"
@@ -56,6 +57,8 @@ class Config(Section):
     contrastive: ContrastiveOptimization = ContrastiveOptimization()
     amber: Amber = Amber()
     distill: DistillOptimization = DistillOptimization()
+    targets: Targets = Targets()
+    attributes: Attributes = Attributes()
     raters: Raters = Raters()
     train: Train = Train()
     score: Score = Score()
@@ -133,6 +136,39 @@ class Config(Section):
             if self.train.processes > 1:
                 raise ValueError(f"raters.model: {self.raters.model} trains in one process; set train.processes: 1")
         return self
+
+    @model_validator(mode="after")
+    def _attributes_fit(self) -> "Config":
+        learned = self.attributes.weight > 0 and "distill" in self.stages
+        if learned and (self.amber.evidential or self.raters.model != "none"):
+            raise ValueError("attributes.weight: needs amber.evidential: false and raters.model: none")
+        selected = [stage for stage in self.stages if getattr(self, stage).select == "ccc"]
+        if selected and (selected != ["distill"] or not learned):
+            raise ValueError(f"{selected[0]}.select: ccc is for stage distill with attributes.weight above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _targets_fit(self) -> "Config":
+        targets, labels = self.targets, self.labels
+        if targets.other_class and "distill" in self.stages:
+            if labels.other_votes == "extra_class" or "other" in labels.classes:
+                raise ValueError("targets.other_class: the labels have a class 'other'; set targets.other_class: false")
+            if "prototypes" in self.stages or self.raters.model != "none":
+                raise ValueError("targets.other_class: needs stages: [distill] and raters.model: none")
+        if targets.smoothing_toward == "confusion" and labels.smoothing == 0:
+            raise ValueError("targets.smoothing_toward: confusion needs labels.smoothing above 0")
+        if self.amber.evidential and targets.logit_adjustment > 0:
+            raise ValueError("targets.logit_adjustment: needs amber.evidential: false, whose heads have no logits")
+        return self
+
+    def learned_labels(self) -> LabelPolicy:
+        """Returns how votes become training targets: as for scores, but for the keys of `targets`."""
+        changes: dict[str, object] = {}
+        if "distill" in self.stages and self.targets.secondary_weight > 0:
+            changes["secondary_weight"] = self.targets.secondary_weight
+        if "distill" in self.stages and self.targets.other_class:
+            changes |= {"other_votes": "extra_class", "other_majority": "keep"}
+        return self.labels.model_copy(update=changes) if changes else self.labels
 
     def reads_tokens(self) -> bool:
         """Whether the fusion head attends to tokens."""

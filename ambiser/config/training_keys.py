@@ -26,10 +26,10 @@ class Optimization(Section):
     warmup: Share = Field(0.1, description="share of the steps with linear warmup; cosine decay to 0 follows")
     clip: Positive = Field(1.0, description="gradient norm clipping")
     patience: Patience = 0
-    select: Literal["jsd", "calibrated_jsd", "ua", "accuracy", "last"] = Field(
+    select: Literal["jsd", "calibrated_jsd", "ua", "accuracy", "ccc", "last"] = Field(
         "calibrated_jsd",
-        description="dev score that selects the best epoch; calibrated_jsd: JSD at the best temperature; last: the "
-        "last epoch, without patience [D]",
+        description="dev score that selects the best epoch; calibrated_jsd: JSD at the best temperature; ccc: mean CCC "
+        "of the attributes (needs attributes.weight); last: the last epoch, without patience [D]",
     )
 
 

@@ -63,10 +63,14 @@ def _unused(config: Config) -> Iterator[str]:
         yield from ("text", "text_features", "model.text_encoder")
     if not config.learns():
         yield "finetune"
+    if config.attributes.weight == 0:
+        yield "attributes"
+    if config.targets.curriculum == "none":
+        yield from ("targets.curriculum_start", "targets.curriculum_end")
     if config.raters.model == "none":
         yield "raters"
     if "distill" not in config.stages:
-        yield from ("amber", "raters")
+        yield from ("amber", "targets", "attributes", "raters")
         return
     if heads == ("T",) and not after_ipr:
         yield from ("ssl", "speech_features", "model.encoder", "model.pooling")

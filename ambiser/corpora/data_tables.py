@@ -8,10 +8,10 @@ from ambiser.corpora.corpus import Corpus, Utterance
 from ambiser.errors import DataError
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_list, read_table, write_list, write_table, write_tsv
+from ambiser.labels.ratings import ATTRIBUTES
 from ambiser.labels.vocabulary import OWN_LABELS
 from ambiser.labels.vote_table import COLUMNS as VOTE_COLUMNS
 
-ATTRIBUTES = ("valence", "arousal", "dominance")
 RATING_COLUMNS = ["utt", "rater", "source", *ATTRIBUTES]
 UTT_TABLES = ("wav.scp", "utt2spk", "utt2dur", "utt2session", "utt2label", "text")
 OPTIONAL_TABLES = {"utt2rec": "recording", "utt2part": "part", "utt2acted": "acted"}

@@ -71,6 +71,10 @@ class Layout:
         """Scores of single raters and the biases learned of them, for the test part (stage 6 with `raters.model`)."""
         return self.exp_dir / tag / f"fold{fold}" / "raters.tsv"
 
+    def attributes(self, tag: str, fold: int) -> Path:
+        """The predicted attributes of the test part (stage 6 with `attributes.weight`)."""
+        return self.exp_dir / tag / f"fold{fold}" / "attributes.tsv"
+
     def embeddings(self, tag: str, fold: int) -> Path:
         """The embeddings of the test part and the prototypes (stages 3 to 5)."""
         return self.exp_dir / tag / f"fold{fold}" / "embeddings.safetensors"

@@ -144,7 +144,8 @@ class AmberNetwork(nn.Module):
         text_dim: size of the text features; 0 when no head reads text.
         heads: names of the heads.
         fusion: concat, gated, gated_concat or cross_attention.
-        classes: C.
+        classes: C; the first P of them are predicted, and training sees the others too.
+        predicted: P.
         architecture: sizes and kind of the heads.
         words: text encoder that computes text features from token numbers and is trained with the rest.
     """
@@ -159,11 +160,13 @@ class AmberNetwork(nn.Module):
         heads: tuple[str, ...],
         fusion: str,
         classes: int,
+        predicted: int,
         architecture: Architecture,
         words: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.tower, self.words = tower, words
+        self.tower, self.words, self.predicted = tower, words, predicted
+        self.attributes: nn.Module | None = None  # a head beside those of the classes
         self.text = Standardizer((text_dim,)) if text_dim else None
         self.fusion: nn.Module = Concatenation()
         inputs, hidden = {"A": width, "T": text_dim, "AT": width + text_dim}, architecture.hidden
@@ -188,9 +191,11 @@ class AmberNetwork(nn.Module):
         hide: Tensor | None = None,
         tokens: tuple[Tensor, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Returns logits (B, C) by head; arguments as those of `encode`."""
+        """Returns logits by head, (B, C) in training and (B, P) in evaluation; arguments as those of `encode`."""
         inputs = self.encode(x, mask, text, hide, tokens)
-        return {name: head(inputs[name]) for name, head in self.heads.items()}
+        logits = {name: head(inputs[name]) for name, head in self.heads.items()}
+        # The softmax over the predicted classes is the distribution given that none of the others applies.
+        return logits if self.training else {name: values[:, : self.predicted] for name, values in logits.items()}
 
     def encode(
         self,

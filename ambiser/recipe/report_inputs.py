@@ -7,6 +7,7 @@ from pathlib import Path
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table
 from ambiser.recipe.result_folders import other_systems
+from ambiser.recipe.score_attributes import attribute_scores
 from ambiser.recipe.system_folds import load_scored
 from ambiser.recipe.systems import System, ensure_predictions
 from ambiser.stages import TRAINING_STAGES
@@ -49,7 +50,13 @@ def load_details(systems: list[System], results: list) -> tuple[dict, dict | Non
         loaded[tag] = {k: load_scored(system, k, ensure_predictions(system, k))[0] for k in table.first.stamp.folds}
         shown = [_load_detail(system, k, fold) for k, fold in loaded[tag].items()]
         raters = _load_raters(system, table.first.stamp.folds, table.first.stamp.class_names)
-        details[tag] = replace(details[tag], folds=shown, words=words, raters=raters)
+        details[tag] = replace(
+            details[tag],
+            folds=shown,
+            words=words,
+            raters=raters,
+            attributes=attribute_scores(system, table.first.stamp.folds),
+        )
     classes, levels = table.first.stamp.class_names, systems[0].experiment.config.score.levels
     listed = {tag: folds for tag, folds in loaded.items() if tag in named}
     return details, list_utterances(listed, classes=classes, levels=levels, words=words, audio=audio)

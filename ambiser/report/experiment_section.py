@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ambiser.report import detail_figures, training_figures
 from ambiser.report import score_figures as figures
+from ambiser.report.attribute_table import attribute_block
 from ambiser.report.conflict import ambiguity_block, disagreements
 from ambiser.report.figure_style import take_picture
 from ambiser.report.learning_curves import StageCurves, has
@@ -14,6 +15,7 @@ from ambiser.report.page_words import CAPTIONS
 from ambiser.report.rater_table import RaterRow, rater_block
 from ambiser.report.set_figures import draw_sets, set_block, set_line
 from ambiser.report.system_details import Detail
+from ambiser.scoring.attribute_scores import AttributeScore
 from ambiser.scoring.results import Results
 
 NamedDrawing = tuple[str, Callable]
@@ -29,12 +31,14 @@ class ExperimentDetails:
         folds: embeddings or heads of every fold; empty where there are none.
         words: transcripts by utterance.
         raters: rows of raters.tsv of all folds; empty without a model of raters.
+        attributes: scores of attributes; empty where they were not learned.
     """
 
     curves: Sequence[StageCurves] = ()
     folds: Sequence[Detail] = ()
     words: Mapping[str, str] | None = None
     raters: Sequence[RaterRow] = ()
+    attributes: Sequence[AttributeScore] = ()
 
 
 def describe_experiment(results: Results, details: ExperimentDetails, folder: Path) -> dict[str, object]:
@@ -61,6 +65,7 @@ def describe_experiment(results: Results, details: ExperimentDetails, folder: Pa
         "sets": None if results.scores.sets is None else set_block(results.scores.sets),
         "set_line": None if results.scores.sets is None else set_line(results.scores.sets),
         "raters": rater_block(details.raters, stamp.class_names) if details.raters else None,
+        "attributes": attribute_block(details.attributes) if details.attributes else None,
         **_describe_ambiguity(results, details),
     }
 

@@ -17,6 +17,7 @@ from ambiser.models.encoder import Architecture, IprNetwork
 from ambiser.models.fusion import AmberNetwork, FeatureTower, IprTower
 from ambiser.models.gaussian import GaussianPrototypes
 from ambiser.models.prototypes import PrototypeMemory
+from ambiser.train.attribute_task import AttributeTask, add_attributes, check_ratings
 from ambiser.train.device import pick_device
 from ambiser.train.distill_task import DistillTask, start_from_ipr
 from ambiser.train.encoders import feature_sizes
@@ -76,6 +77,7 @@ def part_sources(config: Config, layout: Layout) -> PartSources:
         tokens=text_scp if config.reads_tokens() else None,
         pool=config.ipr.pool,
         raters=config.raters.model != "none" and "distill" in config.stages,
+        attributes=config.attributes.weight > 0 and "distill" in config.stages,
     )
 
 
@@ -116,12 +118,15 @@ def build_amber(config: Config, shapes: Shapes, raters: int = 0) -> AmberNetwork
         text_dim=shapes.text_dim,
         heads=settings.heads(),
         fusion=settings.fusion,
-        classes=classes,
+        classes=classes + config.targets.other_class,
+        predicted=classes,
         architecture=architecture,
         words=_text_front(config),
     )
     if raters:
         add_raters(network, settings.student, config.raters, raters)
+    if config.attributes.weight > 0:
+        add_attributes(network, settings.student, architecture)
     return network
 
 
@@ -184,12 +189,15 @@ def _make_distill(config: Config, data: FoldData, before: StageBefore | None) ->
     if before is not None:
         start_from_ipr(network, IprCheckpoint(before.tensors), config.ipr.predict_by)
     network.to(data.train.soft.device)
-    kind = RaterTask if raters else DistillTask
+    kind = RaterTask if raters else AttributeTask if network.attributes is not None else DistillTask
     optim = config.distill
     schedule = {"batch": optim.batch, "epochs": optim.epochs, "smoothing": config.labels.smoothing}
-    task = kind(network, data.train, data.dev, settings, **schedule)
+    task = kind(network, data.train, data.dev, settings, targets=config.targets, **schedule)
     if raters:
         task.use_raters(config.raters)
+    elif network.attributes is not None:
+        check_ratings(data)
+        task.use_ratings(config.attributes)
     return task
 
 

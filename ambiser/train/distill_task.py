@@ -6,9 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from ambiser.config.target_keys import Targets
 from ambiser.config.training_keys import Amber
+from ambiser.labels.confusion import rater_confusion, smooth_by_confusion
 from ambiser.labels.label_view import smooth_labels
+from ambiser.losses.adjustment import adjust, log_shares
 from ambiser.losses.balance import class_weights, utterance_weights
+from ambiser.losses.divergence import entropy
 from ambiser.losses.evidential import concentrations, misleading_evidence, vote_likelihood
 from ambiser.losses.guidance import Objective, amber_loss, scheduled_weight
 from ambiser.models.fusion import AmberNetwork
@@ -17,7 +21,7 @@ from ambiser.train.dev_scores import dev_scores, forward_amber
 from ambiser.train.fold_checks import learned_from
 from ambiser.train.fold_data import Part
 from ambiser.train.ipr_checkpoint import IprCheckpoint
-from ambiser.train.sampling import shuffled_batches
+from ambiser.train.sampling import curriculum_share, cycle, shuffled_batches
 
 _ANNEALING_EPOCHS = 10  # the weight of misleading evidence reaches its full value in this epoch
 
@@ -62,6 +66,7 @@ class DistillTask:
         batch: utterances per step.
         epochs: number of planned epochs, over which λ and β may change.
         smoothing: e of the label smoothing.
+        targets: the section `targets`.
     """
 
     def __init__(
@@ -74,17 +79,24 @@ class DistillTask:
         batch: int,
         epochs: int,
         smoothing: float,
+        targets: Targets,
     ) -> None:
         self.network, self.train, self.dev, self.settings = network, train, dev, settings
-        self.batch, self.epochs = batch, epochs
+        self.batch, self.epochs, self.targets = batch, epochs, targets
         self.modules: nn.Module = network
         target, self.counts = train.soft, train.counts  # (N, C) each
         self.items = torch.nonzero(learned_from(train, settings.target, settings.utterances)).flatten().cpu()
         if settings.target == "majority":
             target = one_hot(train.hard.clamp_min(0), train.soft.shape[1]).float()
             self.counts = target * train.counts.sum(dim=1, keepdim=True)
-        smooth = smooth_labels(target.double().cpu().numpy(), smoothing)  # in float64, so that rows sum to 1
+        exact = target.double().cpu().numpy()  # in float64, so that rows sum to 1
+        if targets.smoothing_toward == "confusion":
+            confusion = rater_confusion(train.counts[self.items].double().cpu().numpy())
+            smooth = smooth_by_confusion(exact, confusion, smoothing)
+        else:
+            smooth = smooth_labels(exact, smoothing)
         self.target = torch.from_numpy(smooth).float().to(train.soft.device)
+        self.log_shares = log_shares(self.counts[self.items])  # (C,)
         self.importance = None
         if settings.class_weights == "effective_number":
             weights = utterance_weights(self.target, class_weights(self.counts[self.items]))  # (N,)
@@ -96,8 +108,14 @@ class DistillTask:
         return -(-len(self.items) // self.batch)
 
     def batches(self, epoch: int, generator: torch.Generator) -> Iterator[Tensor]:
-        """Yields indices (B,) of training utterances."""
-        return shuffled_batches(self.items, self.batch, generator)
+        """Yields indices (B,) of training utterances; a curriculum draws from those of low vote entropy first."""
+        targets, items = self.targets, self.items
+        if targets.curriculum == "none":
+            return shuffled_batches(items, self.batch, generator)
+        share = curriculum_share(epoch, self.epochs, start=targets.curriculum_start, end=targets.curriculum_end)
+        order = entropy(self.train.soft[items].double()).argsort(stable=True)
+        easy = items[order[: max(1, round(share * len(items)))].cpu()]
+        return iter(cycle(easy, len(items), generator).split(self.batch))
 
     def objective(self, epoch: int) -> Objective:
         """Returns the objective of AmbER² with λ and β of an epoch."""
@@ -126,6 +144,8 @@ class DistillTask:
         """Returns the objective of AmbER² for log-probabilities (B, C) by head, and its parts."""
         has_text = None if self.has_text is None else self.has_text[batch]
         importance, objective = self._importance(batch), self.objective(epoch)
+        if strength := self.targets.logit_adjustment:
+            heads = {name: adjust(values, self.log_shares, strength) for name, values in heads.items()}
         loss, parts = amber_loss(self.target[batch], heads, objective, has_text=has_text, importance=importance)
         return loss, {name: part.item() for name, part in parts.items()}
 

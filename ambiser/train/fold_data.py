@@ -19,6 +19,7 @@ from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table
 from ambiser.labels.label_view import AMBIGUOUS, LabelView, view_labels, view_unlabelled
+from ambiser.labels.ratings import Ratings, read_ratings
 from ambiser.labels.vote_table import read_votes
 from ambiser.train.rater_votes import RaterVotes, load_rater_votes
 from ambiser.train.waveforms import Change, WaveBatch, Waveforms
@@ -42,6 +43,7 @@ class Part:
         kind: (N,) 0 precise, 1 ambiguous, 2 neither.
         tokens: N (K, Dt) matrices where the fusion reads tokens, else None.
         votes: of named raters, where raters are modeled, else None.
+        ratings: of attributes, where they are learned, else None.
     """
 
     utts: list[str]
@@ -53,6 +55,7 @@ class Part:
     kind: Tensor
     tokens: Sequence[np.ndarray] | None = None
     votes: RaterVotes | None = None
+    ratings: Ratings | None = None
 
     def __len__(self) -> int:
         return len(self.utts)
@@ -151,6 +154,7 @@ class PartSources:
         tokens: feats.scp of the token vectors that the fusion attends to, or None.
         pool: whether the training part has the pool of the fold, utterances without votes, as ambiguous ones.
         raters: whether to load the votes of named raters.
+        attributes: whether to load the ratings of attributes.
     """
 
     labels: LabelPolicy
@@ -164,6 +168,7 @@ class PartSources:
     tokens: Path | None
     pool: bool = False
     raters: bool = False
+    attributes: bool = False
 
 
 def load_part(sources: PartSources, layout: Layout, fold: int, part: str, device: torch.device) -> tuple[Part, Shapes]:
@@ -187,6 +192,9 @@ def load_part(sources: PartSources, layout: Layout, fold: int, part: str, device
         kind=torch.from_numpy(view.kind).to(device),
         tokens=None if sources.tokens is None else load_frames(require(sources.tokens, "extract"), view.utts),
         votes=load_rater_votes(layout, sources.labels, view.utts) if sources.raters else None,
+        ratings=read_ratings(require(layout.table("attributes.tsv"), "prepare"), view.utts)
+        if sources.attributes
+        else None,
     )
     return loaded, Shapes(layers, dim, text_dim, tuple(view.classes))
 

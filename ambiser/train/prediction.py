@@ -24,7 +24,7 @@ def predict_fold(config: Config, layout: Layout, tag: str, fold: int, part: str 
     """Writes the class probabilities of every utterance of a part that has a soft label, as the last file.
 
     For the test part, heads.tsv (after stage 6 with several heads, or with Monte-Carlo dropout), raters.tsv (with a
-    model of raters) or embeddings.safetensors (after IPR) come before.
+    model of raters), attributes.tsv or embeddings.safetensors (after IPR) come before.
 
     Args:
         config: the experiment; with a grid, the point that dev chose for this fold.
@@ -61,7 +61,10 @@ def predict_fold(config: Config, layout: Layout, tag: str, fold: int, part: str 
 
 
 def _write_details(prediction: Prediction, layout: Layout, tag: str, fold: int, data: Part, shapes: Shapes) -> None:
-    """Writes heads.tsv, raters.tsv or embeddings.safetensors, where the prediction has them."""
+    """Writes heads.tsv, raters.tsv, attributes.tsv or embeddings.safetensors, where the prediction has them."""
+    if prediction.attributes:
+        named = prediction.attributes
+        _write(layout.attributes(tag, fold), data.utts, list(named), torch.stack(list(named.values()), dim=1))
     if prediction.raters:
         names = list(prediction.raters[0])
         write_tsv(layout.raters(tag, fold), names, ([row[name] for name in names] for row in prediction.raters))

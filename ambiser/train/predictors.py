@@ -2,18 +2,20 @@
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from ambiser.config.ipr_keys import Ipr
 from ambiser.config.training_keys import Amber
+from ambiser.labels.ratings import ATTRIBUTES
 from ambiser.losses.divergence import entropy, js_divergence
 from ambiser.losses.guidance import teacher_weights
 from ambiser.models.encoder import IprNetwork
 from ambiser.models.fusion import AmberNetwork
+from ambiser.train.attribute_task import predict_attributes
 from ambiser.train.dev_scores import forward_amber, forward_ipr, probs_ipr, replaced_without_words, sample_amber
 from ambiser.train.fold_data import Part
 from ambiser.train.gaussian_fit import USED_BY, GaussianPredictor
@@ -32,6 +34,7 @@ class Prediction:
         prototypes: (C, P) of IPR, or None.
         note: a remark for the log, or "".
         raters: rows of raters.tsv; empty without a model of raters.
+        attributes: columns of attributes.tsv, (N,) by name; empty where attributes were not learned.
     """
 
     probs: Tensor
@@ -40,6 +43,7 @@ class Prediction:
     prototypes: Tensor | None = None
     note: str = ""
     raters: Sequence[dict[str, str]] = ()
+    attributes: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def predict_ipr(network: IprNetwork, checkpoint: IprCheckpoint, part: Part, settings: Ipr) -> Prediction:
@@ -66,7 +70,13 @@ def predict_amber(
     if len(heads) > 1 or information:
         columns = describe_heads(settings, part, classes, heads, information)
     raters = [] if part.votes is None else score_raters(network, part, settings, classes)
-    return Prediction(heads[settings.student], columns, note=_describe_missing_words(part, settings), raters=raters)
+    attributes = {}
+    if network.attributes is not None:
+        mean, spread = predict_attributes(network, part, settings.student)  # (N, 3) each
+        attributes = dict(zip(ATTRIBUTES, mean.T.cpu(), strict=True))
+        attributes |= {f"{name}_spread": values for name, values in zip(ATTRIBUTES, spread.T.cpu(), strict=True)}
+    note = _describe_missing_words(part, settings)
+    return Prediction(heads[settings.student], columns, note=note, raters=raters, attributes=attributes)
 
 
 def describe_heads(

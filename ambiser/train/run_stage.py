@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from ambiser.config import Config
+from ambiser.config.data_keys import LabelPolicy
 from ambiser.config.reads import watch
 from ambiser.config.used_keys import stage_config
 from ambiser.io.console import log
@@ -84,7 +85,7 @@ def _train(
     sources = part_sources(config, layout)
     if stage == "distill":  # its targets are votes
         sources = replace(sources, pool=False)
-    data = _load_fold(sources, layout, fold, device)
+    data = _load_fold(sources, config.learned_labels(), layout, fold, device)
     check_later_stages(whole, data)
     if sources.raters and stage == "distill":
         tested = read_list(require(layout.fold_list(fold, "test"), "prepare"))
@@ -132,9 +133,10 @@ def why_one_hot(part: Part) -> str:
     return "every training utterance has a single vote" if single else "the raters agree on every training utterance"
 
 
-def _load_fold(sources: PartSources, layout: Layout, fold: int, device: torch.device) -> FoldData:
-    train, shapes = load_part(sources, layout, fold, "train", device)
-    dev, _ = load_part(sources, layout, fold, "dev", device)
+def _load_fold(sources: PartSources, learned: LabelPolicy, layout: Layout, fold: int, device: torch.device) -> FoldData:
+    """Loads both parts; the training part under its own label policy, which may have one more class."""
+    train, _ = load_part(replace(sources, labels=learned), layout, fold, "train", device)
+    dev, shapes = load_part(sources, layout, fold, "dev", device)
     return FoldData(fold, train, dev, shapes)
 
 

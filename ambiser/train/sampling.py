@@ -53,6 +53,12 @@ def paired_batches(
         yield first[step * (batch - slots) : (step + 1) * (batch - slots)], second[step * slots : (step + 1) * slots]
 
 
+def curriculum_share(epoch: int, epochs: int, *, start: float, end: float) -> float:
+    """Returns the share of utterances in an epoch (1..epochs): linear from `start` to 1 at `end` of the epochs."""
+    done = (epoch - 1) / (end * epochs) if end > 0 else 1.0
+    return min(1.0, start + (1 - start) * done)
+
+
 def shuffled_batches(items: Tensor, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Yields every item once, in shuffled batches; the last one may be smaller."""
     yield from items[torch.randperm(len(items), generator=generator)].split(batch)

@@ -9,6 +9,7 @@ from train.toy import CLASSES, SHAPES, make_part, make_task
 
 from ambiser.config import Config
 from ambiser.errors import DataError
+from ambiser.io.console import log
 from ambiser.io.layout import Layout
 from ambiser.labels.vote_table import COLUMNS
 from ambiser.train.build import TASKS, build_amber
@@ -163,7 +164,8 @@ def test_reads_the_votes_of_named_raters(tmp_path):
         ([("a", "E1"), ("a", "E2")], [("t", "E1")], ""),
     ],
 )
-def test_says_before_training_what_votes_cannot_teach(train, test, says, tmp_path, caplog):
+def test_says_before_training_what_votes_cannot_teach(train, test, says, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(log, "propagate", True)
     layout = _votes(tmp_path, [(*pair, "neu") for pair in train + test])
     loaded = [load_rater_votes(layout, Config().labels, sorted({utt for utt, _ in part})) for part in (train, test)]
     check_raters(*loaded, fold=2)
