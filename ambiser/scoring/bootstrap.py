@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.ground_distance import GroundDistance
@@ -64,8 +64,8 @@ def bca_intervals(
             continue  # no correction is possible: the percentile interval is kept
         gap = left.mean() - left
         acceleration = (gap**3).sum() / max(6 * (gap**2).sum() ** 1.5, 1e-300)
-        bias, tails = norm.ppf(below), norm.ppf([(1 - level) / 2, (1 + level) / 2])
-        corrected = norm.cdf(bias + (bias + tails) / (1 - acceleration * (bias + tails)))
+        bias, tails = ndtri(below), ndtri([(1 - level) / 2, (1 + level) / 2])
+        corrected = ndtr(bias + (bias + tails) / (1 - acceleration * (bias + tails)))
         intervals[name] = [float(x) for x in np.percentile(drawn, 100 * corrected)]
     return intervals
 

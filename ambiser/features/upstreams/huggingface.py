@@ -8,7 +8,9 @@ from torch import nn
 
 from ambiser.config.feature_keys import FULL_WINDOW_S
 from ambiser.errors import ConfigError, first_line
+from ambiser.features.upstreams.weights import find_hugging_face
 from ambiser.features.upstreams.whisper import WhisperSpeech
+from ambiser.features.upstreams.whisper_encoder import LogMel, WhisperEncoder, read_whisper, take_encoder
 from ambiser.io.audio import SAMPLE_RATE_HZ
 
 MODEL_TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio", "whisper")
@@ -49,6 +51,8 @@ def load_hugging_face(checkpoint: str, window_s: float = FULL_WINDOW_S) -> nn.Mo
         ConfigError: the model type is unknown, weights or the feature extractor are missing, the model needs audio at
             another rate, it cannot be fetched, or the window is set for a model that has none.
     """
+    if (parts := _read_whisper(checkpoint)) is not None:
+        return WhisperSpeech(*parts, window_s)
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
 
     is_folder = Path(checkpoint).is_dir()
@@ -70,8 +74,24 @@ def load_hugging_face(checkpoint: str, window_s: float = FULL_WINDOW_S) -> nn.Mo
             continue
         _check_weights(checkpoint, info["missing_keys"])
         _check_rate(checkpoint, extractor)
-        return WhisperSpeech(model, extractor, window_s) if kind == "whisper" else ConvolutionalSpeech(model, extractor)
+        if kind == "whisper":
+            return WhisperSpeech(*take_encoder(model, extractor), window_s)
+        return ConvolutionalSpeech(model, extractor)
     raise ConfigError(f"speech_features.checkpoint: {checkpoint} {_describe_fault(checkpoint, fault)}") from fault
+
+
+def _read_whisper(checkpoint: str) -> tuple[WhisperEncoder, LogMel] | None:
+    """Reads a Whisper in a folder or in the cache without transformers; None if that is not possible."""
+    folder = Path(checkpoint)
+    if not folder.is_dir():
+        try:
+            weights = find_hugging_face(checkpoint)
+        except ValueError:  # no name of a model
+            return None
+        if weights is None:
+            return None
+        folder = weights.parent
+    return read_whisper(folder)
 
 
 def _describe_fault(checkpoint: str, fault: Exception) -> str:

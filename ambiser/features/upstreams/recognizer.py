@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ambiser.errors import ConfigError, first_line
 from ambiser.features.upstreams.whisper import WhisperSpeech
+from ambiser.features.upstreams.whisper_encoder import take_encoder
 
 # English has about 4 tokens per second; the bound stops a decoder that repeats itself.
 _TOKENS_PER_S = 10
@@ -34,7 +35,7 @@ class Recognizer:
             ConfigError: the model cannot be loaded, is no Whisper, or does not know the language.
         """
         extractor, self._tokenizer, self._model = _load(checkpoint)
-        self.speech = WhisperSpeech(self._model, extractor, window_s).eval()
+        self.speech = WhisperSpeech(*take_encoder(self._model, extractor), window_s).eval()
         self._prompt = self._find_prompt(checkpoint, language)
         config, generation = self._model.config, self._model.generation_config
         self._end = config.eos_token_id

@@ -1,12 +1,12 @@
 """Runs the encoder of Whisper over a window as long as the audio needs."""
 
 import contextlib
-import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from ambiser.features.upstreams.whisper_encoder import LogMel, WhisperEncoder
 from ambiser.io.audio import SAMPLE_RATE_HZ
 
 
@@ -22,18 +22,18 @@ class WhisperSpeech(nn.Module):
         longest_samples: longest audio that the encoder takes at once.
     """
 
-    def __init__(self, model: nn.Module, extractor: object, window_s: float) -> None:
-        """Takes the encoder out of a Whisper.
+    def __init__(self, encoder: WhisperEncoder, log_mel: LogMel, window_s: float) -> None:
+        """Takes the parts of a Whisper.
 
         Args:
-            model: a Whisper of transformers, with or without its decoder.
-            extractor: its feature extractor.
+            encoder: of the Whisper.
+            log_mel: its spectrogram.
             window_s: audio is padded to a multiple of this, at most to the 30 s of the model.
         """
         super().__init__()
-        self._encoder, self._extractor = model.get_encoder(), extractor
-        self.hop = 2 * extractor.hop_length  # the second convolution halves the rate
-        self.longest_samples = extractor.n_samples
+        self._encoder, self._log_mel = encoder, log_mel
+        self.hop = 2 * log_mel.hop_length  # the second convolution halves the rate
+        self.longest_samples = log_mel.n_samples
         self._window_samples = window_s * SAMPLE_RATE_HZ
 
     @property
@@ -43,7 +43,7 @@ class WhisperSpeech(nn.Module):
 
     def frames(self, samples: int) -> int:
         """Returns the frames of the audio alone; the last one may be half full."""
-        return math.ceil(samples // self._extractor.hop_length / 2)
+        return math.ceil(samples // self._log_mel.hop_length / 2)
 
     def padded_frames(self, samples: int) -> int:
         """Returns the frames of the window: the audio and the silence behind it."""
@@ -74,26 +74,8 @@ class WhisperSpeech(nn.Module):
 
     def encode(self, wavs: Sequence[Tensor], frames: int) -> tuple[Tensor, ...]:
         """Returns the hidden states of waveforms with windows of one length, each (B, frames, D)."""
-        # One frame more than is kept: the extractor mirrors the end of what it is given, and that must be silence.
+        # One frame more than is kept: the spectrogram mirrors the end of its input, and that must be silence.
         samples = min((frames + 1) * self.hop, self.longest_samples)
-        arrays = [wav.cpu().numpy() for wav in wavs]
-        mel = self._extractor(arrays, sampling_rate=SAMPLE_RATE_HZ, max_length=samples, return_tensors="pt")
-        mel = mel.input_features[:, :, : 2 * frames].to(self._encoder.device)  # (B, mel bins, 2 * frames)
-        with _first_positions(self._encoder, frames):
-            return self._encoder(mel, output_hidden_states=True).hidden_states
-
-
-@contextlib.contextmanager
-def _first_positions(encoder: nn.Module, frames: int) -> Iterator[None]:
-    """Lets the encoder take this many frames inside the block; it refuses any number but that of its positions."""
-    config, positions = encoder.config, encoder.embed_positions
-    if frames == config.max_source_positions:
-        yield
-        return
-    encoder.config = copy.copy(config)
-    encoder.config.max_source_positions = frames
-    encoder.embed_positions = nn.Embedding.from_pretrained(positions.weight[:frames])  # a view, (frames, D)
-    try:
-        yield
-    finally:
-        encoder.config, encoder.embed_positions = config, positions
+        mel = self._log_mel([wav.cpu().numpy() for wav in wavs], samples)
+        device = self._encoder.layer_norm.weight.device
+        return self._encoder(mel[:, :, : 2 * frames].to(device))  # from (B, mel bins, 2 * frames)
