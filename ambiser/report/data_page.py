@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 
 from ambiser.io.corpus_record import CorpusRecord
+from ambiser.report import page_template
 from ambiser.report.data_statistics import CountTable, DataStatistics
 from ambiser.report.data_summary import heading
 from ambiser.report.figure_style import take_picture
+from ambiser.report.palette import COLORS
 from ambiser.report.sound_overview import SoundOverview, draw_durations, draw_levels
 
-BLUE, ORANGE = "#0072B2", "#D55E00"
+BLUE, ORANGE = COLORS[:2]
 _SIZE = (4.2, 2.6)
 _BINS = 24
 _MANY = 40
@@ -41,11 +42,9 @@ def render_page(
         [take_picture(draw, name=name, caption=caption, folder=figures_dir) for name, caption, draw in group]
         for group in (drawn, heard)
     )
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = environment.get_template("data_page.html.j2")
-    return template.render(
-        heading=heading(record), record=record, statistics=statistics, pictures=pictures, sound=sound, sounds=sounds
+    shown = {"pictures": pictures, "sound": sound, "sounds": sounds}
+    return page_template.render_page(
+        "data_page.html.j2", heading=heading(record), record=record, statistics=statistics, **shown
     )
 
 

@@ -2,6 +2,8 @@
 
 CAPTIONS = {
     "overview": "Scores pooled over folds with 95 % intervals; the dashed line is the class prior.",
+    "utterances": "Votes and predictions of three utterances: the first, middle and last in the order of vote entropy. "
+    "“Two raters agree” is the probability that two raters choose the same class.",
     "confusion": "Confusion matrix: number of utterances with a majority, and percentage of the row.",
     "reliability": "Reliability: share of correct predictions per bin of confidence.",
     "levels": "Scores by level of ambiguity with 95 % intervals, against the class prior.",

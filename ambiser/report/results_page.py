@@ -7,13 +7,14 @@ from ambiser.io.forks import map_in_forks
 from ambiser.report import score_figures as figures
 from ambiser.report.comparable import MADE_UP, ResultTable, make_tables, pooled, warnings
 from ambiser.report.experiment_section import ExperimentDetails, describe_experiment
-from ambiser.report.figure_style import take_picture
+from ambiser.report.figure_style import Picture, take_picture
 from ambiser.report.page_tables import calibration_block, group_block, score_block
 from ambiser.report.page_template import render_page
 from ambiser.report.page_words import CAPTIONS, WORDS
 from ambiser.report.quoted_scores import QuotedSystem, quoted_block
 from ambiser.report.shown_scores import CLASS_SCORES, DISTRIBUTION_SCORES
 from ambiser.report.table_facts import STAMP_HEADER, kind_line, left_out_rows, level_line, shared_stamp, stamp_rows
+from ambiser.report.utterance_figure import draw_utterances
 from ambiser.report.utterance_list import as_script
 from ambiser.scoring.results import Results
 from ambiser.scoring.score_names import METRICS
@@ -59,12 +60,29 @@ def render_report(
         made_up=MADE_UP if any(table.first.stamp.made_up for table in tables) else "",
         resamples=tables[0].first.scores.bootstrap.resamples,
         tables=[_describe_table(table, number, figure_dir) for number, table in enumerate(tables, start=1)],
+        examples=_draw_examples(sections, details, figure_dir),
         sections=list(each(map_in_forks(describe, sections), len(sections))),
         listing=listing,
         quoted=quoted_block(quoted, tables[0]) if quoted else None,
         sweeps=sweeps,
         script="" if listing is None else as_script(listing),
         words=[*WORDS, *((m.title, f"{m.meaning}; {m.better} is better") for m in METRICS.values())],
+    )
+
+
+def _draw_examples(
+    sections: Sequence[Results], details: Mapping[str, ExperimentDetails], folder: Path
+) -> Picture | None:
+    """Draws three utterances by the systems whose predictions are loaded; returns None if there are none."""
+    loaded = [one for one in sections if one.tag in details and details[one.tag].folds]
+    if not loaded:
+        return None
+    systems = {one.name: [shown.fold for shown in details[one.tag].folds] for one in loaded}
+    return take_picture(
+        lambda: draw_utterances(systems, loaded[0].stamp.class_names),
+        name="utterances",
+        caption=CAPTIONS["utterances"],
+        folder=folder,
     )
 
 
@@ -119,5 +137,5 @@ def _describe_table(table: ResultTable, number: int, folder: Path) -> dict[str, 
         "shared": [pair for pair in shared_stamp(table) if pair[0] != "left out"],
         "stamp_header": STAMP_HEADER,
         "stamp_rows": stamp_rows(table),
-        "left_out": left_out_rows(table.first),
+        "left_out": [(reason, where, f"{count:,}") for reason, where, count in left_out_rows(table.first)],
     }

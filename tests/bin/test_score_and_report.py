@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from report.accessible import faults
 
 from ambiser.bin import report, score
 from ambiser.errors import ConfigError, DataError
@@ -164,13 +165,14 @@ def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run_here, ca
     names = {path.name for path in (exp / "figures").iterdir()}
     every = ("confusion", "reliability", "levels", "entropy", "sets", "learning")
     assert not (exp / "COMPARE.md").exists(), "one experiment is not compared"
-    expected = {"overview", *(f"ipr-fbank-s1-{n}" for n in every)}
+    expected = {"overview", "utterances", *(f"ipr-fbank-s1-{n}" for n in every)}
     expected |= {f"ipr-fbank-s1-{n}" for n in ("prototypes", "prototype_matrix", "agreement")}
     assert names == {f"{name}.{ending}" for name in expected for ending in ("png", "pdf", "svg")}
 
     text = (exp / "report.html").read_text()
     page = _Page()
     page.feed(text)
+    assert faults(text) == []
     assert page.links == [] and page.open == [] and page.svgs == len(expected)
     assert not re.findall(r"url\((?!#)|@import", text), "nothing is fetched"
     assert len(page.ids) == len(set(page.ids)) and "currentColor" in text and "#1f2328;" not in text.lower()[5000:]

@@ -1,10 +1,12 @@
 """The report page in a real browser: opens without errors, its list filters and sorts, sounds are decoded."""
 
+import importlib.util
 import re
 import shutil
 import subprocess
 import sys
 import wave
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -54,6 +56,27 @@ def look(page, tmp_path):
         return done.stdout
 
     return look
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("axe_playwright_python") is None,
+    reason="no axe-core (pip install --no-deps axe-playwright-python): the page was not checked for accessibility",
+)
+@pytest.mark.parametrize("width", [1200, 500])
+def test_axe_finds_no_fault(page, tmp_path, width):
+    axe = Path(importlib.util.find_spec("axe_playwright_python").origin).with_name("axe.min.js").read_text()
+    run = """axe.run(document, {resultTypes: ["violations"]}).then((found) => {
+      const ids = found.violations.map((one) => one.impact + " " + one.id);
+      document.body.append("AXE " + JSON.stringify(ids) + " EXA");
+    })"""
+    scripts = f"<script>{axe.replace('</script', '')}</script><script>addEventListener('load', () => {run})</script>"
+    checked = tmp_path / "checked.html"
+    checked.write_text(page.read_text().replace("</body>", f"{scripts}</body>"))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"--window-size={width},900"]
+    folder = [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000"]
+    command = [BROWSER, *options, *folder, checked.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert re.search(r"AXE (\[.*?\]) EXA", done.stdout.split("<script>")[-1])[1] == "[]"
 
 
 def _names(dom):

@@ -3,6 +3,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from report.accessible import faults
 
 from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.corpora.data_folder import prepare_data
@@ -98,9 +99,9 @@ def test_the_text_and_the_page_say_the_same(prepared, tmp_path):
 
     page = render_page(record, statistics, tmp_path)
     assert page == render_page(record, statistics, tmp_path)
-    assert "This corpus is made up" in page
+    assert "This corpus is made up" in page and faults(page) == []
     assert page.count("<svg") == 3
-    assert "http" not in re.sub(r'xmlns[^"]*"[^"]*"', "", page)
+    assert "://" not in re.sub(r'xmlns[^"]*"[^"]*"', "", page)
     for name, value in statistics.facts.items():
         assert f"{name}: {value}" in text
         assert value.split(",")[0] in page

@@ -3,6 +3,7 @@
 from html.parser import HTMLParser
 
 import pytest
+from report.accessible import faults
 
 from ambiser.report.predictions_page import PageRecording, render_predictions
 
@@ -69,7 +70,9 @@ def test_heads_and_prototypes_are_named():
 
 
 def test_curves_have_a_gap_where_no_window_is():
-    page = Tags(render(window(0, 1), window(1, 2), window(8, 10, happy=0.5)))
+    text = render(window(0, 1), window(1, 2), window(8, 10, happy=0.5))
+    page = Tags(text)
+    assert faults(text) == []
     lines = [attrs["points"] for tag, attrs in page.elements if tag == "polyline"]
     assert len(lines) == 6  # two parts of two classes, and of the agreement
     assert lines[0] == "0.0,60.0 50.0,60.0 150.0,60.0 200.0,60.0"
