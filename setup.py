@@ -57,6 +57,10 @@ CROWD = [
     "crowd-kit>=1.4",  # GLAD and MACE, for labels.aggregate
     "cleanlab>=2.7",  # finds votes that are probably errors (ambiser doubt)
 ]
+DOCS = [
+    "mkdocs-material>=9.5",  # the site of the documentation: menu, search, dark mode
+    "mkdocstrings[python]>=0.26",  # its pages of modules, from docstrings and without importing them
+]
 
 setup(
     name="ambiser",
@@ -69,5 +73,8 @@ setup(
     package_data={"ambiser": ["**/*.j2", "py.typed", "models_shipped/**"]},
     entry_points={"console_scripts": ["ambiser=ambiser.bin.ambiser:start"]},
     install_requires=REQUIRES,
-    extras_require={"test": TEST, "vad": VAD, "exchange": EXCHANGE, "onnx": ONNX, "demo": DEMO, "crowd": CROWD},
+    extras_require={
+        **{"test": TEST, "vad": VAD, "exchange": EXCHANGE, "onnx": ONNX, "demo": DEMO, "crowd": CROWD},
+        "docs": DOCS,
+    },
 )
