@@ -13,7 +13,7 @@ _HEAD = """\
 #   python -m ambiser.bin.write_base_config
 # Do not edit it: write an experiment, a YAML file with the keys that differ (see conf/experiments and egs/*/conf).
 # [P] stated in the paper, [S] stated in a third-party digest of it, [I] inferred, [D] decided here; see "Whose choice
-# is it" in the README.
+# is it" in conf/README.md.
 """
 
 
