@@ -1,6 +1,6 @@
 """Defines the keys of the training targets of stage distill beyond votes and majority; see `schema`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,16 @@ from ambiser.config.section import Section, Share
 
 class Targets(Section):
     """Training targets of stage distill; scores are against the section `labels` all the same."""
+
+    omitted_at_default: ClassVar = (
+        "secondary_weight",
+        "other_class",
+        "smoothing_toward",
+        "logit_adjustment",
+        "curriculum",
+        "curriculum_start",
+        "curriculum_end",
+    )
 
     secondary_weight: Share = Field(
         0.0,

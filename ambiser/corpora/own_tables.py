@@ -9,10 +9,10 @@ from ambiser.corpora.corpus import Rating, Vote
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.near_misses import explain_content
 from ambiser.io.files import read_file
+from ambiser.labels.ratings import ATTRIBUTES
 from ambiser.labels.vocabulary import is_code
 from ambiser.labels.vote_table import SLOTS, SOURCES
 
-ATTRIBUTES = ("valence", "arousal", "dominance")
 _MOST_REPEATED = 0.1
 
 

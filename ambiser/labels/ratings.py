@@ -26,7 +26,7 @@ class Ratings:
     count: np.ndarray
 
 
-def read_ratings(path: Path, utts: list[str]) -> Ratings:
+def load_ratings(path: Path, utts: list[str]) -> Ratings:
     """Returns the ratings of utterances; other utterances, and ratings that are nan, are skipped.
 
     Raises:

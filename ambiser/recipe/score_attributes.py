@@ -13,7 +13,7 @@ def attribute_scores(system: System, folds: list[int]) -> list:
         return []
     import numpy as np
 
-    from ambiser.labels.ratings import ATTRIBUTES, read_ratings
+    from ambiser.labels.ratings import ATTRIBUTES, load_ratings
     from ambiser.scoring.attribute_scores import score_attributes
 
     columns = [*ATTRIBUTES, *(f"{name}_spread" for name in ATTRIBUTES)]
@@ -24,7 +24,7 @@ def attribute_scores(system: System, folds: list[int]) -> list:
     return score_attributes(
         values[:, :3],
         values[:, 3:],
-        read_ratings(require(layout.table("attributes.tsv"), "prepare"), utts),
+        load_ratings(require(layout.table("attributes.tsv"), "prepare"), utts),
         np.array([speakers[utt] for utt in utts]),
         resamples=system.experiment.config.score.resamples,
     )

@@ -19,7 +19,7 @@ from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table
 from ambiser.labels.label_view import AMBIGUOUS, LabelView, view_labels, view_unlabelled
-from ambiser.labels.ratings import Ratings, read_ratings
+from ambiser.labels.ratings import Ratings, load_ratings
 from ambiser.labels.vote_table import read_votes
 from ambiser.train.rater_votes import RaterVotes, load_rater_votes
 from ambiser.train.waveforms import Change, WaveBatch, Waveforms
@@ -192,7 +192,7 @@ def load_part(sources: PartSources, layout: Layout, fold: int, part: str, device
         kind=torch.from_numpy(view.kind).to(device),
         tokens=None if sources.tokens is None else load_frames(require(sources.tokens, "extract"), view.utts),
         votes=load_rater_votes(layout, sources.labels, view.utts) if sources.raters else None,
-        ratings=read_ratings(require(layout.table("attributes.tsv"), "prepare"), view.utts)
+        ratings=load_ratings(require(layout.table("attributes.tsv"), "prepare"), view.utts)
         if sources.attributes
         else None,
     )

@@ -52,6 +52,11 @@ def test_a_key_that_one_experiment_reads_is_listed_with_its_value_there(tmp_path
     assert differing_used_keys(ipr, base)[0] == "prototypes.epochs: 9 -> (not used)"
 
 
+def test_a_target_is_listed_without_those_that_stay_at_their_defaults(tmp_path):
+    other = _config(tmp_path, "targets.curriculum=low_entropy_first")
+    assert differing_used_keys(_config(tmp_path), other) == ["targets.curriculum: (not set) -> low_entropy_first"]
+
+
 def test_votes_are_read_by_the_threshold_likelihood_alone(tmp_path):
     base = _config(tmp_path, "stages=[prototypes, update]")
     assert differing_used_keys(base, _config(tmp_path, "stages=[prototypes, update]", "ipr.votes=9")) == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ambiser.errors import DataError
-from ambiser.labels.ratings import read_ratings
+from ambiser.labels.ratings import load_ratings
 
 HEADER = "utt\trater\tsource\tvalence\tarousal\tdominance\n"
 
@@ -24,7 +24,7 @@ def test_averages_outside_ratings_and_skips_blank_ones(tmp_path):
         "b E1 outside 4 4 4",
         "x E1 outside 9 9 9",
     )
-    ratings = read_ratings(path, ["a", "b", "c"])
+    ratings = load_ratings(path, ["a", "b", "c"])
     assert ratings.count.tolist() == [[2, 1, 2], [1, 1, 1], [0, 0, 0]]
     assert ratings.mean[:2].tolist() == [[2, 2, 5], [4, 4, 4]]
     assert ratings.variance[0, [0, 2]].tolist() == [2, 0]  # unbiased: (1 + 1) / 1
@@ -34,4 +34,4 @@ def test_averages_outside_ratings_and_skips_blank_ones(tmp_path):
 
 def test_a_damaged_rating_names_utterance_and_rater(tmp_path):
     with pytest.raises(DataError, match=r"attributes\.tsv: a, rater E1: .*run stage 1 again"):
-        read_ratings(_table(tmp_path, "a E1 outside 1 x 5"), ["a"])
+        load_ratings(_table(tmp_path, "a E1 outside 1 x 5"), ["a"])
