@@ -16,7 +16,26 @@ from ambiser.errors import UserError
 
 log = logging.getLogger("ambiser")
 PROGRESS_EVERY_S = 60.0
+ONCE = {"once": True}
+"""For `log.info(..., extra=ONCE)`: a program logs this message once, however often it is given."""
 T = TypeVar("T")
+
+
+class _DropRepeated(logging.Filter):
+    """Drops messages with extra=ONCE that this filter has passed before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log a record."""
+        message = record.getMessage()
+        if not getattr(record, "once", False):
+            return True
+        is_new = message not in self.seen
+        self.seen.add(message)
+        return is_new
 
 
 def set_up_logging(path: Path | None = None) -> None:
@@ -31,6 +50,7 @@ def set_up_logging(path: Path | None = None) -> None:
     log.handlers.clear()
     for handler in handlers:
         handler.setFormatter(formatter)
+        handler.addFilter(_DropRepeated())
         log.addHandler(handler)
 
 

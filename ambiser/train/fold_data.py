@@ -15,7 +15,7 @@ from ambiser.errors import DataError
 from ambiser.features.extraction.stored import Frames, load_frames, load_layers, load_pooled, load_text
 from ambiser.features.upstreams.finetune import NO_TOKEN
 from ambiser.features.upstreams.text_encoders import tokenize
-from ambiser.io.console import log
+from ambiser.io.console import ONCE, log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_list, read_table
 from ambiser.labels.label_view import AMBIGUOUS, LabelView, view_labels, view_unlabelled
@@ -209,7 +209,8 @@ def _view_part(labels: LabelPolicy, layout: Layout, fold: int, part: str) -> Lab
         view = view_unlabelled(labels, names)
     if view.left_out:
         reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(view.left_out.values()).most_common())
-        log.info(f"fold {fold}, {part}: {len(view.left_out)} of {len(names)} utterances are left out ({reasons})")
+        counts = f"{len(view.left_out)} of {len(names)} utterances are left out ({reasons})"
+        log.info(f"fold {fold}, {part}: {counts}", extra=ONCE)  # stage 7 loads a part for each experiment
     if not view.utts:
         raise DataError(f"fold {fold} has no {part} utterance with a vote for {', '.join(view.classes)}")
     return view

@@ -94,3 +94,13 @@ def test_progress_on_a_terminal_is_a_bar(lines, monkeypatch, capsys):
     assert list(console.progress([1, 2], "work", clock=_Clock())) == [1, 2]
     assert "work" in capsys.readouterr().err
     assert lines() == []
+
+
+def test_a_message_marked_once_is_logged_once_per_set_up(capsys):
+    for _ in range(2):
+        console.set_up_logging()
+        for number in (1, 1, 2):
+            console.log.info(f"fold {number}", extra=console.ONCE)
+            console.log.info("each time")
+    said = [line.partition(" I ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert said == 2 * ["fold 1", "each time", "each time", "fold 2", "each time"]
