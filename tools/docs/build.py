@@ -1,6 +1,7 @@
 """Builds the site of the documentation from READMEs, docstrings, configuration and results: tools/site.sh runs it."""
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,7 @@ def stage(folder: Path, *, repository: str, recipe: Path) -> Path:
     docs = folder / "docs"
     docs.mkdir()
     copy_pages(ROOT, docs, repository)
+    shutil.copy(SETTINGS.with_name("site.css"), docs)
     experiments = write_pages(ROOT, docs)
     write_keys(docs)
     rooms = write_api(ROOT, docs)

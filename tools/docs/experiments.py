@@ -15,7 +15,7 @@ from ambiser.scoring.score_names import METRICS
 
 SCORES = ("accuracy", "ua", "macro_auroc", "bc", "jsd_bits")
 EQUATIONS = "conf/experiments/IPR.md"
-_STANDING = re.compile(r"\[([PSID])[^\]]*\]")
+_STANDING = re.compile(r"\s*\[([PSID])[^\]]*\]")
 
 Key = tuple[object, str]
 """Default and description of a key."""

@@ -7,6 +7,8 @@ from ambiser.config import Config
 from ambiser.config.section import Section
 from tools.docs.experiments import known_keys, show
 
+_OPTIONS = ["    options:", "      heading_level: 2"]
+
 
 def write_keys(docs: Path) -> None:
     """Writes reference/keys.md: a table of keys per section of the configuration."""
@@ -27,20 +29,19 @@ def write_keys(docs: Path) -> None:
 def write_api(root: Path, docs: Path) -> list[str]:
     """Writes reference/api/ROOM.md for each room of the package, and reference/api/ambiser.md for the public names."""
     package = root / "ambiser"
-    _write(docs / "reference" / "api" / "ambiser.md", ["# Public names", "", "::: ambiser", *_options("false")])
+    _write(
+        docs / "reference" / "api" / "ambiser.md",
+        ["# Public names", "", "::: ambiser", *_OPTIONS, "      members: false", ""],
+    )
     rooms = sorted(path.name for path in package.iterdir() if (path / "__init__.py").is_file())
     for room in rooms:
         lines = [f"# ambiser.{room}", ""]
         for path in sorted((package / room).rglob("*.py")):
             if path.name != "__init__.py":
                 module = ".".join(path.relative_to(root).with_suffix("").parts)
-                lines += [f"::: {module}", *_options("true")]
+                lines += [f"::: {module}", *_OPTIONS, ""]
         _write(docs / "reference" / "api" / f"{room}.md", lines)
     return rooms
-
-
-def _options(members: str) -> list[str]:
-    return ["    options:", f"      members: {members}", "      heading_level: 2", ""]
 
 
 def _write(path: Path, lines: list[str]) -> None:
