@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtr
 
 
 def smallest_p(resamples: int, comparisons: int) -> float:
@@ -39,7 +39,7 @@ def corrected_t_test(differences: Sequence[float], ratio: float) -> float | None
     mean, variance = float(np.mean(differences)), float(np.var(differences, ddof=1))
     if variance == 0:
         return 1.0 if mean == 0 else 0.0
-    return float(2 * student_t.sf(abs(mean) / np.sqrt((1 / count + ratio) * variance), count - 1))
+    return float(2 * stdtr(count - 1, -abs(mean) / np.sqrt((1 / count + ratio) * variance)))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
