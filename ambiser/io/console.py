@@ -1,5 +1,6 @@
 """Sets up logging, shows progress, and ends programs: a user's error is one line and exit status 2."""
 
+import atexit
 import logging
 import os
 import signal
@@ -137,12 +138,27 @@ def run_main(main: Callable[[], int | None]) -> None:
         status = 141
     finally:
         signal.signal(signal.SIGTERM, _end_already)
+    if main.__module__ == "__main__":  # not a test or another program that calls this one
+        _end(status)
     sys.exit(status)
 
 
 def printable(text: str) -> str:
     """Returns a text without control characters, which a file of others could use to rewrite the terminal."""
     return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
+
+
+def _end(status: int) -> None:
+    """Ends the program as Python does, except that it frees no memory.
+
+    Taking down PyTorch costs a quarter of the time of importing it, and in a fork more than a small training.
+    """
+    signal.signal(signal.SIGINT, _end_already)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None if the caller has closed it
+        stream.flush()
+    os._exit(status)
 
 
 def _stop(signum: int, frame: object) -> None:

@@ -187,7 +187,6 @@ def _run(request: dict) -> None:
     os.environ.update(request["environment"])
     sys.path[0] = request["folder"]
     sys.argv[:] = [request["module"], *request["arguments"]]
-    gc.unfreeze()
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 

@@ -26,6 +26,14 @@ def test_a_signal_causes_no_traceback(environment, code, status, text):
     assert (done.returncode, done.stderr.strip().removeprefix("-c: ")) == (status, text)
 
 
+def test_a_program_ends_after_its_threads_and_exit_handlers(environment):
+    work = "print('main') or threading.Timer(0.1, print, ['thread']).start() or 3"
+    code = "import atexit, threading; from ambiser.io.console import run_main; atexit.register(print, 'handler');"
+    program = [sys.executable, "-c", f"{code} run_main(lambda: {work})"]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "main\nthread\nhandler\n", "")
+
+
 class _Clock:
     """A clock that the test moves."""
 
