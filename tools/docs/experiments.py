@@ -107,7 +107,7 @@ def _key_table(path: Path, values: Mapping[str, object], keys: Mapping[str, Key]
         default, description = keys.get(key.removeprefix("tune."), ("", "values from which dev chooses"))
         standing = _STANDING.findall(comments.get(key.rpartition(".")[2], "")) or _STANDING.findall(description)
         meaning = _STANDING.sub("", description).strip()
-        cells = (f"`{key}`", f"`{show(value)}`", f"`{show(default)}`", " ".join(standing), meaning)
+        cells = (f"`{key}`", f"`{show(value)}`", f"`{show(default)}`", " ".join(dict.fromkeys(standing)), meaning)
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return ["| key | here | default | standing | meaning |", "|---|---|---|---|---|", *rows]
 
