@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from ambiser.inference.sources import Source
+from ambiser.inference.sources import STDIN, Source
 from ambiser.io.files import write_text
 from ambiser.report.predictions_page import PageRecording, render_predictions
 
@@ -49,6 +49,8 @@ class PageCollector:
         paths, left, shown = {source.name: source.path for source in sources}, _MOST_EMBEDDED_BYTES, []
         for name, windows in self._windows.items():
             audio, size = _audio_address(paths.get(name), page, min(embed_mb * 1e6, left))
+            if name == STDIN and size == 0:
+                audio = ""  # its file will be gone
             left -= size
             shown.append(PageRecording(audio, sorted(windows, key=lambda one: one["start_s"])))
         total = len(self._windows) + len(self._others)

@@ -1,7 +1,7 @@
 """Lists the recordings that a command line names, and reads the table of their texts."""
 
 import glob
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +24,14 @@ class Source:
     path: Path
 
 
-def list_sources(words: Sequence[str], stdin: Iterable[str] = ()) -> tuple[list[Source], dict[str, str]]:
-    """Expands files, folders, patterns, wav.scp tables and "-" (a list on standard input), in the given order.
+def list_sources(
+    words: Sequence[str], read_stdin: Callable[[], Iterable[Source]] = tuple
+) -> tuple[list[Source], dict[str, str]]:
+    """Expands files, folders, patterns, wav.scp tables and "-" (standard input), in the given order.
 
     Args:
         words: of the command line.
-        stdin: lines of standard input, a path each.
+        read_stdin: returns the recordings of "-".
 
     Returns:
         The recordings, each once, and the faults by word.
@@ -40,7 +42,7 @@ def list_sources(words: Sequence[str], stdin: Iterable[str] = ()) -> tuple[list[
     sources: dict[str, Source] = {}
     faults: dict[str, str] = {}
     for word in words:
-        found = list(_expand(word, stdin))
+        found = list(_expand(word, read_stdin))
         if not found:
             faults[word] = f"{word}: {_why_nothing(word)}"
         for source in found:
@@ -76,13 +78,14 @@ def find_text(texts: Mapping[str, str], source: Source) -> str:
     for name in (source.name, source.path.name, source.path.stem):
         if name in texts:
             return texts[name]
-    raise DataError(f"{source.path}: has no text in the table of --text; add a line for it, empty without words")
+    remedy = "name it '-' there, or use --words" if source.name == STDIN else "add a line for it, empty without words"
+    raise DataError(f"{source.path}: has no text in the table of --text; {remedy}")
 
 
-def _expand(word: str, stdin: Iterable[str]) -> Iterable[Source]:
+def _expand(word: str, read_stdin: Callable[[], Iterable[Source]]) -> Iterable[Source]:
     path = Path(word)
     if word == STDIN:
-        return (Source(name, Path(name)) for line in stdin if (name := line.rstrip("\r\n")))
+        return read_stdin()
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
         return (Source(str(file), file) for file in files)
@@ -100,5 +103,5 @@ def _is_printable(name: str) -> bool:
 
 def _why_nothing(word: str) -> str:
     if word == STDIN:
-        return "standard input names no file; give one path per line"
+        return "standard input is empty; give a recording, or one path per line"
     return "holds no audio file" if Path(word).is_dir() else "matches no file"

@@ -27,11 +27,14 @@ class Words:
     name: str = ""
 
 
-def choose_words(model: PackedModel, *, table: Path | None, recognizer: str | None, language: str) -> Words:
+def choose_words(
+    model: PackedModel, *, words: str | None, table: Path | None, recognizer: str | None, language: str
+) -> Words:
     """Returns the source of words that the options name.
 
     Args:
         model: that reads the words.
+        words: of all recordings.
         table: a TSV table with the columns file and text, or a Kaldi table.
         recognizer: folder of a Whisper, or its name on the hub of Hugging Face.
         language: spoken language, for a multilingual recognizer.
@@ -40,17 +43,20 @@ def choose_words(model: PackedModel, *, table: Path | None, recognizer: str | No
         ConfigError: the model needs words and there are none, it reads none, or the recognizer cannot be loaded.
         DataError: the table is damaged.
     """
+    given = {"--words": words, "--recognizer": recognizer}
+    if not model.uses_text and (option := next((name for name, value in given.items() if value is not None), None)):
+        raise ConfigError(f"{model.name} reads no text; leave out {option}")
+    if words is not None:
+        return Words(lambda source, window: words)
     if recognizer is not None:
-        if not model.uses_text:
-            raise ConfigError(f"{model.name} reads no text; leave out --recognizer")
         return _recognize(recognizer, language)
     if table is not None:
         texts = read_texts(table)
         return Words(lambda source, window: find_text(texts, source))
     if model.reads_text:
         raise ConfigError(
-            f"{model.name} reads text: give --text TABLE (columns file and text, or a Kaldi table), or --recognizer "
-            "openai/whisper-tiny.en"
+            f"{model.name} reads text: give --words TEXT for one recording, --text TABLE (columns file and text, or a "
+            "Kaldi table), or --recognizer openai/whisper-tiny.en"
         )
     return Words(lambda source, window: "")
 

@@ -129,9 +129,9 @@ def wavs(tmp_path_factory) -> Path:
 def ambiser(monkeypatch, capsys):
     """Runs the command in this process and returns what it printed."""
 
-    def run(*words, stdin=""):
+    def run(*words, stdin=b""):
         monkeypatch.setattr(sys, "argv", ["ambiser", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         command.main()
         return capsys.readouterr().out
 

@@ -60,7 +60,7 @@ def test_a_resumed_run_shows_all_recordings_and_the_faults(ambiser, packed, wavs
     out, page = tmp_path / f"out.{form}", tmp_path / "page.html"
     ambiser("predict", packed, wavs / "a.wav", "--output", out)
     words = ("--output", out, "--resume", "--html", page)
-    with pytest.raises(UserError, match="1 inputs cannot be used"):
+    with pytest.raises(UserError, match="1 input cannot be used"):
         ambiser("predict", packed, wavs, tmp_path / "gone.wav", *words)
     text = page.read_text(encoding="utf-8")
     assert text.count("<article") == 3 and "gone.wav: is missing" in text

@@ -82,13 +82,50 @@ def test_bad_files_do_not_stop_the_others(ambiser, packed, wavs, tmp_path):
 
 def test_a_list_on_standard_input_and_a_scp(ambiser, packed, wavs, tmp_path):
     (tmp_path / "wav.scp").write_text(f"utt1 {wavs}/a.wav\n")
-    out = ambiser("predict", packed, tmp_path / "wav.scp", "-", stdin=f"{wavs}/b.wav\n").splitlines()
+    out = ambiser("predict", packed, tmp_path / "wav.scp", "-", stdin=f"{wavs}/b.wav\r\n".encode()).splitlines()
     assert [line.split("\t")[0] for line in out[1:]] == ["utt1", f"{wavs}/b.wav"]
+
+
+def test_a_recording_on_standard_input(ambiser, packed, packed_text, wavs, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    sound = (wavs / "b.wav").read_bytes()
+    page = tmp_path / "page.html"
+    piped, named = (
+        ambiser("predict", packed, word, "--html", page, "--embed", "0", stdin=sound).splitlines()[1].split("\t")
+        for word in ("-", wavs / "b.wav")
+    )
+    assert piped[0] == "-" and piped[1:] == named[1:]
+    (tmp_path / "text").write_text("- so happy\n")
+    one, two = (
+        ambiser("predict", packed_text, "-", *words, stdin=sound)
+        for words in (["--words", "so happy"], ["--text", tmp_path / "text"])
+    )
+    assert one == two and "so happy" in one
+    (tmp_path / "text").write_text("b so happy\n")
+    with pytest.raises(UserError, match=r"\n  standard input: has no text in the table of --text; name it '-' there"):
+        ambiser("predict", packed_text, "-", "--text", tmp_path / "text", stdin=sound)
+    with pytest.raises(UserError, match=r"\n  standard input: "):
+        ambiser("predict", packed, "-", stdin=b"no audio \0" * 99)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "text"]
+
+
+def test_words_are_for_one_recording_of_a_text_model(ambiser, packed, packed_text, wavs, capsys):
+    with pytest.raises(ConfigError, match="small reads no text; leave out --words"):
+        ambiser("predict", packed, wavs / "b.wav", "--words", "so happy")
+    with pytest.raises(UserError, match="--words is for a single recording, got 3; use --text TABLE"):
+        ambiser("predict", packed_text, wavs, "--words", "so happy")
+    with pytest.raises(SystemExit):
+        ambiser("predict", packed_text, wavs / "b.wav", "--text", "so happy")
+    assert (
+        "--text so happy: does not exist; give the words of a single recording with --words" in capsys.readouterr().err
+    )
+    with pytest.raises(UserError, match="--resume cannot know a recording on standard input again; name a file"):
+        ambiser("predict", packed, "-", "--resume", "--output", wavs / "x.tsv", stdin=(wavs / "b.wav").read_bytes())
 
 
 def test_texts_reach_a_text_model(ambiser, packed_text, wavs, tmp_path):
     (tmp_path / "text").write_text("a so happy\nb how sad\n")
-    with pytest.raises(ConfigError, match="words reads text: give --text TABLE"):
+    with pytest.raises(ConfigError, match="words reads text: give --words TEXT for one recording, --text TABLE"):
         ambiser("predict", packed_text, wavs)
     out = tmp_path / "out.tsv"
     with pytest.raises(UserError, match=r"c.flac: has no text in the table of --text; add a line for it"):

@@ -1,5 +1,6 @@
 """Reading recordings: windows, channels, formats, and files with a fault."""
 
+import io
 import shutil
 import subprocess
 
@@ -11,6 +12,7 @@ from inference.conftest import make_tone
 from ambiser.errors import DataError
 from ambiser.inference.recordings import Cutting, read_windows
 from ambiser.inference.sources import Source, find_text, list_sources, read_texts
+from ambiser.inference.standard_input import StandardInput
 from ambiser.io.audio import load_audio
 
 
@@ -97,7 +99,7 @@ def test_files_folders_patterns_tables_and_lists_are_expanded(tmp_path):
     (tmp_path / "d" / "notes.txt").write_text("no audio")
     (tmp_path / "wav.scp").write_text(f"u1 {tmp_path}/a.wav\nu2 {tmp_path}/gone.wav\n")
     words = [f"{tmp_path}/a.wav", f"{tmp_path}/d", f"{tmp_path}/*.wav", f"{tmp_path}/wav.scp", "-"]
-    sources, faults = list_sources(words, stdin=["x y.wav\n", f"{tmp_path}/a.wav\n"])
+    sources, faults = list_sources(words, StandardInput(io.BytesIO(f"x y.wav\n{tmp_path}/a.wav".encode())).sources)
     assert [source.name.removeprefix(f"{tmp_path}/") for source in sources] == [
         *("a.wav", "d/b.flac", "d/e/c.WAV", "u1", "u2", "x y.wav"),
     ]
@@ -106,11 +108,11 @@ def test_files_folders_patterns_tables_and_lists_are_expanded(tmp_path):
 
 def test_words_without_audio_are_faults(tmp_path):
     (tmp_path / "empty").mkdir()
-    _, faults = list_sources([f"{tmp_path}/empty", f"{tmp_path}/*.mp3", "-"], stdin=[])
+    _, faults = list_sources([f"{tmp_path}/empty", f"{tmp_path}/*.mp3", "-"])
     assert [fault.rpartition(": ")[2] for fault in faults.values()] == [
         "holds no audio file",
         "matches no file",
-        "standard input names no file; give one path per line",
+        "standard input is empty; give a recording, or one path per line",
     ]
 
 

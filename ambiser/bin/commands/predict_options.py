@@ -14,7 +14,8 @@ def parse_options(description: str | None) -> argparse.Namespace:
         "audio",
         nargs="+",
         metavar="AUDIO",
-        help="files, folders (searched for audio), patterns, wav.scp tables, or - for a list on standard input",
+        help="files, folders (searched for audio), patterns, wav.scp tables, or - for standard input: a recording, "
+        "or one path per line",
     )
     _add_outputs(parser)
     _add_inputs(parser)
@@ -38,6 +39,7 @@ def _add_outputs(parser: Parser) -> None:
 
 def _add_inputs(parser: Parser) -> None:
     parser.add_argument("--text", type=Path, metavar="TABLE", help="texts: TSV with file and text, or a Kaldi table")
+    parser.add_argument("--words", metavar="TEXT", help="instead of --text: the words of a single recording")
     parser.add_argument(
         "--recognizer", metavar="NAME", help="instead of --text: folder of a Whisper, or its name on Hugging Face's hub"
     )
@@ -61,8 +63,10 @@ def _check(parser: Parser, args: argparse.Namespace) -> None:
         parser.error("--hop needs --window")
     if args.resume and args.output is None:
         parser.error("--resume needs --output")
-    if args.text is not None and args.recognizer is not None:
-        parser.error("--text and --recognizer exclude each other")
+    if sum(one is not None for one in (args.text, args.words, args.recognizer)) > 1:
+        parser.error("--text, --words and --recognizer exclude each other")
+    if args.text is not None and not args.text.exists():
+        parser.error(f"--text {args.text}: does not exist; give the words of a single recording with --words")
     if not args.embed >= 0:
         parser.error(f"--embed must be at least 0, got {args.embed:g}")
     if args.html is not None and args.html.suffix.lower() not in (".html", ".htm"):
