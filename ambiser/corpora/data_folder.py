@@ -20,6 +20,7 @@ from ambiser.errors import ConfigError, DataError
 from ambiser.io.console import log
 from ambiser.io.corpus_record import CorpusRecord, read_record
 from ambiser.io.layout import Layout
+from ambiser.io.locks import hold
 from ambiser.io.tables import write_tsv
 
 
@@ -38,6 +39,13 @@ def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusR
         ConfigError: the folder was made with other settings, or no corpus is named.
         DataError: the corpus has faults, or its files have changed since the folder was made.
     """
+    if layout.corpus_record().is_file():  # it may be read-only
+        return _prepare(corpus_dir, data, layout)
+    with hold(layout.prepare_lock()):
+        return _prepare(corpus_dir, data, layout)
+
+
+def _prepare(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusRecord:
     corpus_dir = _corpus_folder(corpus_dir, data, layout).resolve()
     settings = {"corpus_dir": str(corpus_dir), "data": data.model_dump(mode="json")}
     record = find_record(layout, settings)

@@ -29,6 +29,10 @@ class Layout:
         """The last file of stage 1: corpus, protocol, folds and counts."""
         return self.data_dir / "corpus.json"
 
+    def prepare_lock(self) -> Path:
+        """The lock of stage 1."""
+        return self.data_dir / ".prepare.lock"
+
     def fold_list(self, fold: int, part: str) -> Path:
         """The sorted utterance list of a part: "train", "dev" or "test"."""
         return self.data_dir / f"fold{fold}" / part
@@ -49,6 +53,10 @@ class Layout:
     def training(self, tag: str, fold: int, stage: str) -> Path:
         """The folder of one training stage on one fold."""
         return self.exp_dir / tag / f"fold{fold}" / stage
+
+    def training_lock(self, tag: str, fold: int, stage: str) -> Path:
+        """The lock of one training stage on one fold; not in its folder, which linking an equal stage replaces."""
+        return self.exp_dir / tag / f"fold{fold}" / f".{stage}.lock"
 
     def shared_stages(self, stage: str) -> Path:
         """The folder of the records of finished trainings of a stage, by which equal ones are found."""

@@ -9,6 +9,7 @@ from ambiser.config.yaml_reader import parse_yaml
 from ambiser.errors import ConfigError
 from ambiser.io.files import read_json, write_json, write_text
 from ambiser.io.layout import Layout, experiment_tag
+from ambiser.io.locks import hold
 from ambiser.io.provenance import describe_run
 
 FOLDER_FORMAT = 2
@@ -105,11 +106,12 @@ def claim_folder(folder: Path, resolved: dict, remedy: str) -> None:
         ConfigError: the folder belongs to another configuration; the message names every differing key.
     """
     record = folder / "config.yaml"
-    if record.is_file():
-        old = read_yaml(record)[0]
-        lines = differing_keys(old, parse_yaml(dump_yaml(resolved), "configuration")[0])
-        if lines:
-            raise ConfigError("\n  ".join([f"{folder} was made with another configuration; {remedy}:", *lines]))
-        return
-    write_json(folder / "run.json", describe_run() | {"format": FOLDER_FORMAT})
-    write_text(record, dump_yaml(resolved))
+    if not record.is_file():
+        with hold(folder / ".claim.lock"):  # two runs with other configurations at once
+            if not record.is_file():
+                write_json(folder / "run.json", describe_run() | {"format": FOLDER_FORMAT})
+                write_text(record, dump_yaml(resolved))
+                return
+    lines = differing_keys(read_yaml(record)[0], parse_yaml(dump_yaml(resolved), "configuration")[0])
+    if lines:
+        raise ConfigError("\n  ".join([f"{folder} was made with another configuration; {remedy}:", *lines]))

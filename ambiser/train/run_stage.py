@@ -12,6 +12,7 @@ from ambiser.config.reads import watch
 from ambiser.config.used_keys import stage_config
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
+from ambiser.io.locks import hold
 from ambiser.io.tables import read_list
 from ambiser.train.build import TASKS, StageBefore, check_later_stages, part_sources
 from ambiser.train.checkpoint import load_best
@@ -19,7 +20,7 @@ from ambiser.train.device import prepare_torch
 from ambiser.train.fold_checks import check_sets
 from ambiser.train.fold_data import FoldData, Part, PartSources, load_part
 from ambiser.train.loop import epoch_seed, fit
-from ambiser.train.processes import is_first, size
+from ambiser.train.processes import check_same, is_first, size
 from ambiser.train.rater_votes import check_raters, load_rater_votes
 from ambiser.train.shared_stages import SharedStages
 
@@ -38,9 +39,22 @@ def train_stage(stage: str, config: Config, layout: Layout, *, tag: str, seed: i
         fold: number of the fold, 1..
 
     Raises:
-        DataError: a file of an earlier stage is missing, or the data cannot be trained on.
+        DataError: a file of an earlier stage is missing, the data cannot be trained on, or another run trains this
+            stage and this one has several processes. One process waits for the other run.
     """
+    where = {"tag": tag, "seed": seed, "fold": fold}
+    best = layout.best(tag, fold, stage)
+    if best.is_file() or not is_first():
+        _train_or_skip(stage, config, layout, **where)
+        return
+    # Several processes cannot wait: the others would lose patience with the first.
+    with hold(layout.training_lock(tag, fold, stage), wait=size() == 1):
+        _train_or_skip(stage, config, layout, **where)
+
+
+def _train_or_skip(stage: str, config: Config, layout: Layout, *, tag: str, seed: int, fold: int) -> None:
     folder, best = layout.training(tag, fold, stage), layout.best(tag, fold, stage)
+    check_same(int(best.is_file()), f"whether {best} exists")
     if best.is_file():
         if is_first():
             (folder / "last.pt").unlink(missing_ok=True)

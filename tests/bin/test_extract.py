@@ -1,5 +1,6 @@
 """Stage 2 as a program: claims, skips, refusals and Ctrl-C."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -96,6 +97,22 @@ def test_a_part_leaves_text_and_the_last_file_to_the_run_that_joins(recipe, run)
     assert run(recipe, "--dump_dir", "parts").returncode == 0
     assert (recipe / "parts/fbank/feats.scp").is_file() and (recipe / "parts/hashing/feats.scp").is_file()
     assert "--part K N must be 1 <= K <= N, got 3 2" in run(recipe, "--part", 3, 2).stderr
+
+
+def test_a_run_that_waited_for_another_does_not_extract_again(recipe, run, monkeypatch):
+    """The features of another run appear while this one waits."""
+    assert run(recipe).returncode == 0
+
+    @contextlib.contextmanager
+    def wait(path):
+        shutil.copytree(recipe / "dump" / path.parent.name, path.parent, dirs_exist_ok=True)
+        yield
+
+    monkeypatch.setattr(extract_features, "hold", wait)
+    monkeypatch.setattr(extract_features, "_speech", None)
+    monkeypatch.setattr(extract_features, "_text", None)
+    done = run(recipe, "--dump_dir", "waited")
+    assert done.returncode == 0 and done.stderr.count("exist already") == 2
 
 
 def test_an_experiment_on_speech_alone_needs_no_text(recipe, run):

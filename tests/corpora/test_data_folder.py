@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import get_args
 
@@ -108,6 +109,20 @@ def test_other_settings_are_refused_and_named(mini_corpus, data, layout, tmp_pat
         prepare_data(tmp_path / "other", data, layout)
     assert contents(layout.data_dir) == before
     assert not (tmp_path / "other").exists()
+
+
+def test_of_two_runs_at_once_the_second_finds_the_data_of_the_first(mini_corpus, data, layout, monkeypatch):
+    calls, original = [], prepare.write_corpus
+
+    def noting(*args, **more):
+        calls.append(args)
+        return original(*args, **more)
+
+    monkeypatch.setattr(prepare, "write_corpus", noting)
+    with ThreadPoolExecutor(2) as pool:
+        records = list(pool.map(lambda _: prepare_data(mini_corpus, data, layout), range(2)))
+    assert records[0] == records[1] and len(calls) == 1
+    assert not layout.prepare_lock().exists()
 
 
 @pytest.mark.parametrize("writer", ["write_table", "write_list", "write_tsv", "write_text"])

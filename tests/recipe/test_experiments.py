@@ -1,5 +1,9 @@
 """Experiments as options name them, and folders that belong to one configuration."""
 
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from ambiser.errors import ConfigError
@@ -42,3 +46,23 @@ def test_a_folder_keeps_its_configuration(tmp_path):
     assert (tmp_path / "x" / "run.json").is_file()
     with pytest.raises(ConfigError, match=r"use another --exp_dir:\n  a.b: 1 -> 2"):
         claim_folder(tmp_path / "x", {"a": {"b": 2, "s": "no"}, "f": 1e-4}, "use another --exp_dir")
+
+
+def test_of_two_configurations_at_once_one_is_refused(tmp_path):
+    barrier = threading.Barrier(4)
+
+    def claim(number):
+        barrier.wait()
+        try:
+            claim_folder(tmp_path / "x", {"a": number}, "use another --exp_dir")
+        except ConfigError:
+            return None
+        return number
+
+    for _ in range(5):
+        with ThreadPoolExecutor(4) as pool:
+            kept = [number for number in pool.map(claim, range(4)) if number is not None]
+        assert len(kept) == 1
+        assert (tmp_path / "x/config.yaml").read_text() == f"a: {kept[0]}\n"
+        assert sorted(path.name for path in (tmp_path / "x").iterdir()) == ["config.yaml", "run.json"]
+        shutil.rmtree(tmp_path / "x")

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import kaldiio
@@ -16,8 +18,10 @@ from ambiser.config.score_keys import Score
 from ambiser.errors import DataError
 from ambiser.io.ark import read_matrix
 from ambiser.io.layout import Layout
+from ambiser.io.locks import hold
 from ambiser.io.tables import read_table, read_tsv, write_list, write_table, write_tsv
 from ambiser.labels.vote_table import COLUMNS
+from ambiser.train import run_stage
 from ambiser.train.checkpoint import load_best
 from ambiser.train.fold_checks import check_sets
 from ambiser.train.prediction import predict_fold
@@ -189,3 +193,27 @@ def test_one_hot_labels_train_with_a_warning(raters, why, tmp_path, caplog):
     text, rows = _run(_make(tmp_path, votes=lambda number: [CODES[number % 4]] * raters), caplog)
     assert f"distill: {why}, so all soft labels are one-hot: nothing is learned about disagreement" in text
     assert sorted(rows) == PARTS["test"]
+
+
+def test_a_training_waits_for_another_run_and_finds_its_result(tmp_path, caplog):
+    layout = Layout(tmp_path / "data", tmp_path / "dump", tmp_path / "exp")
+    best = layout.best("x", 1, "distill")
+    caplog.set_level(logging.INFO)
+    with ThreadPoolExecutor(1) as pool:
+        with hold(layout.training_lock("x", 1, "distill")):
+            second = pool.submit(train_stage, "distill", Config(), layout, tag="x", seed=1, fold=1)
+            while "writes here (.distill.lock); waiting for its end" not in caplog.text:
+                assert not second.done()
+                time.sleep(0.01)
+            best.parent.mkdir()
+            best.touch()
+        second.result(timeout=30)
+    assert "best.safetensors already exists; nothing to do" in caplog.text
+    assert not layout.training_lock("x", 1, "distill").exists()
+
+
+def test_a_training_by_several_processes_does_not_wait(tmp_path, monkeypatch):
+    layout = Layout(tmp_path / "data", tmp_path / "dump", tmp_path / "exp")
+    monkeypatch.setattr(run_stage, "size", lambda: 2)
+    with hold(layout.training_lock("x", 1, "distill")), pytest.raises(DataError, match="writes here .* wait for its"):
+        train_stage("distill", Config(), layout, tag="x", seed=1, fold=1)
