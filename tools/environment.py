@@ -2,6 +2,7 @@
 
 python tools/environment.py version          exit 0 when this Python is new enough
 python tools/environment.py packages [test]  exit 0 when the packages are there, else lines with what is wrong
+python tools/environment.py package          exit 0 when `import ambiser` finds this checkout, else a line
 python tools/environment.py digest           a digest of setup.py, this Python and the path of the checkout
 
 Imports are inside the functions: every call of run.sh asks for the version first, so that must be fast.
@@ -30,7 +31,26 @@ def main(command, *extras):
         faults = [fault for fault in map(missing, wanted) if fault]
         print("\n".join(faults))
         return 2 if faults else 0
+    elif command == "package":
+        fault = other_package()
+        print(fault)
+        return 2 if fault else 0
     return 0
+
+
+def other_package():
+    """Returns a line when this Python finds no package ambiser, or that of another checkout."""
+    import importlib.util
+    import os
+
+    sys.path[0] = os.getcwd()  # as for `python -m`; it was the folder of this file
+    own = os.path.dirname(SETUP)
+    found = importlib.util.find_spec("ambiser")
+    place = os.path.dirname(os.path.dirname(found.origin)) if found and found.origin else ""
+    if place and os.path.realpath(place) == os.path.realpath(own):
+        return ""
+    fault = "imports ambiser from %s" % place if place else "has no package ambiser"
+    return "%s %s; for `python -m ambiser` of this checkout, first: export PYTHONPATH=%s" % (sys.executable, fault, own)
 
 
 def read_lists(path):

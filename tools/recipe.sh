@@ -32,11 +32,13 @@ fi
 first_stage=$(value_of stage) last_stage=$(value_of stop_stage) dry_run=$(value_of dry_run)
 
 # ---- running ---------------------------------------------------------------------------------------------------------
-child="" current=$first_stage
+child="" current=$first_stage outcome=done
+no_job=3 # status of a stage that no experiment has: SKIPPED of ambiser/bin/launch.py
 export AMBISER_FORK_SERVER=${AMBISER_FORK_SERVER:-$$-$RANDOM$RANDOM$RANDOM} # the stages share it: ambiser/launch/warm.py
 
 run() { # PROGRAM ARGUMENTS...
   local status=0
+  outcome=done
   if [[ $dry_run == true ]]; then
     printf '%q ' "$python" -m "ambiser.bin.$1" "${@:2}"
     printf '\n'
@@ -47,7 +49,8 @@ run() { # PROGRAM ARGUMENTS...
   child=$!
   wait "$child" || status=$?
   child=""
-  ((status == 0)) && return
+  ((status == no_job)) && outcome=skipped
+  ((status == 0 || status == no_job)) && return
   echo "run.sh: stage $current failed with status $status; to resume: $(resume_command)" >&2
   exit "$status"
 }
@@ -72,7 +75,7 @@ stage() { # NAME: runs the stage if it is one of those to run
   current=$number
   echo "== stage $number: $title"
   run "${fields[@]:2}"
-  [[ $dry_run == true ]] || echo "== stage $number: $title: done in $((SECONDS - start)) s"
+  [[ $dry_run == true ]] || echo "== stage $number: $title: $outcome in $((SECONDS - start)) s"
 }
 
 python=python
@@ -83,6 +86,8 @@ if ((${#fields[@]})); then
   run "${fields[@]}"
   exit
 fi
+fields_of notes
+((${#fields[@]} == 0)) || printf '%s\n' "${fields[@]}"
 stage check
 stage prepare
 stage extract

@@ -22,6 +22,11 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { printf 'setup: error: %s\n' "$*" >&2; exit 2; }
 environment() { "$1" "$tools/environment.py" "${@:2}"; } # PYTHON COMMAND...
 use() { printf '%s\n' "$1"; exit 0; }
+use_foreign() { # PYTHON, which this script did not set up: warns if it imports another ambiser
+  local fault
+  fault=$(environment "$1" package) || say "warning: $fault"
+  use "$1"
+}
 
 find_python() { # CANDIDATES...: prints the first Python that is new enough
   local name
@@ -38,11 +43,11 @@ fi
 
 if [[ -n ${AMBISER_PYTHON:-} ]]; then
   faults=$(environment "$AMBISER_PYTHON" packages "$@" 2>&1) || fail "AMBISER_PYTHON=$AMBISER_PYTHON: ${faults//$'\n'/; }"
-  use "$AMBISER_PYTHON"
+  use_foreign "$AMBISER_PYTHON"
 fi
 for active in "${VIRTUAL_ENV:-}" "${CONDA_PREFIX:-}"; do
   if [[ -x $active/bin/python && ! $active -ef $venv ]]; then
-    environment "$active/bin/python" packages "$@" > /dev/null 2>&1 && use "$active/bin/python"
+    environment "$active/bin/python" packages "$@" > /dev/null 2>&1 && use_foreign "$active/bin/python"
   fi
 done
 

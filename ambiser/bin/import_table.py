@@ -29,11 +29,10 @@ def main() -> None:
     parser.add_argument(
         "--speaker_pattern", default="", help="regular expression; group 1 in the file name is the speaker"
     )
-    parser.add_argument(
-        "--allow_incomplete", action="store_true", help="leave out rows without audio, votes or speaker"
-    )
+    parser.add_argument("--allow_incomplete", action="store_true", help="skip rows without audio, votes or speaker")
     args = parser.parse_args()
-    from ambiser.corpora.importing.import_corpus import describe_import, import_table
+    from ambiser.corpora.importing.import_corpus import import_table
+    from ambiser.corpora.importing.import_report import describe_import
 
     set_up_logging()
     done = import_table(

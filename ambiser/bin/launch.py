@@ -13,6 +13,9 @@ from ambiser.recipe.experiments import Experiment, load_experiments
 from ambiser.recipe.job_memory import memory_of_a_job
 from ambiser.recipe.program_options import Parser
 
+SKIPPED = 3
+"""Exit status if no experiment has the stage."""
+
 
 def main() -> int:
     """Runs the program."""
@@ -22,6 +25,8 @@ def main() -> int:
     set_up_logging()
     args.site = load_slurm_config(args.slurm_config or SLURM_CONFIG)
     experiments = [e for e in load_experiments(args) if jobs.has_stage(e, args.stage)]
+    if not experiments:
+        return SKIPPED
     for stage, todo in jobs.waves(args, experiments):
         if args.dry_run:
             print(_describe(args, stage, todo, experiments))

@@ -54,7 +54,10 @@ def _prepare(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusRecor
         make_mini(corpus_dir, data.mini_utterances, data.mini_conflict)
     if record is not None:
         refuse_changes(layout, corpus_dir)
-        log.info("%s already exists, with these settings: nothing to do", layout.corpus_record())
+        log.info(
+            "%s is up to date: tables and folds stay; the statistics below are those of the current labels.* keys",
+            layout.corpus_record(),
+        )
         return record
     with without_collection():
         try:

@@ -1,4 +1,4 @@
-"""Collects what a parser finds in a corpus: faults, utterances left out, oddities, and the files that it read."""
+"""Collects what a parser finds in a corpus: faults, utterances left out, warnings, and the files that it read."""
 
 import contextlib
 import re
@@ -12,7 +12,8 @@ from ambiser.corpora.input_digests import Probe, probe_content
 from ambiser.errors import DataError
 from ambiser.io.tables import write_tsv
 
-REMEDY = "--set data.allow_incomplete=true"
+REMEDY = "restore the corpus, or leave these utterances out: --set data.allow_incomplete=true"
+IMPORT_REMEDY = "add what is missing, or skip these rows: --allow_incomplete"
 _GROUPS_SHOWN = 12
 _EXAMPLES = 3
 _LINE = re.compile(r":\d+$")
@@ -63,10 +64,12 @@ class Findings:
     Attributes:
         allow_incomplete: leave utterances with a fault out instead of refusing the corpus.
         left_out: the reason by utterance.
-        warnings: how often each oddity was found.
-        places: oddity and place (file:line, or a name).
+        warnings: how often each was given.
+        places: warning and place (file:line, or a name).
         faults: in the order found.
         inputs: size and checksum of the label files and tables that were read.
+        remedy: what to do if all faults concern single utterances.
+        hints: lines that end the message of all faults, such as options that correct them.
     """
 
     allow_incomplete: bool = False
@@ -75,13 +78,15 @@ class Findings:
     places: list[tuple[str, str]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     inputs: dict[Path, Probe] = field(default_factory=dict)
+    remedy: str = REMEDY
+    hints: list[str] = field(default_factory=list)
 
     def note_input(self, path: Path, content: bytes) -> None:
         """Notes a label file or table that was read, so that a later change of it is found."""
         self.inputs[path] = probe_content(content)
 
     def warn(self, what: str, count: int = 1, *, where: object = "") -> None:
-        """Counts an oddity that costs no utterance; with `where` (file:line, or a name) it is also listed."""
+        """Counts a warning, which costs no utterance; with `where` (file:line, or a name) it is also listed."""
         self.warnings[what] += count
         if where != "":
             self.places.append((what, " ".join(str(where).split())))
@@ -109,6 +114,10 @@ class Findings:
         """Adds a fault that must be corrected, because without it the corpus would be another one."""
         self.faults.append(Fault(str(where), reason, detail=value, optional=False))
 
+    def has_error(self, where: str) -> bool:
+        """Whether there is a fault at a place that begins with these words."""
+        return any(fault.where.startswith(where) for fault in self.faults)
+
     @contextlib.contextmanager
     def collect(self) -> Iterator[None]:
         """Adds a DataError of the block as a fault, so that the other files are read too."""
@@ -135,13 +144,15 @@ class Findings:
         if listing is not None:
             rows = (tuple(" ".join(word.split()) for word in fault[:4]) for fault in self.faults)
             write_tsv(listing, ["where", "reason", "utt", "found"], rows)
-        raise DataError(describe_faults(self.faults, root, listing))
+        raise DataError("\n  ".join([describe_faults(self.faults, root, listing, self.remedy), *self.hints]))
 
 
-def describe_faults(faults: list[Fault], root: Path | None = None, listing: Path | None = None) -> str:
+def describe_faults(
+    faults: list[Fault], root: Path | None = None, listing: Path | None = None, remedy: str = REMEDY
+) -> str:
     """Returns the message for faults: one line for one, otherwise one line per group of equal faults."""
-    optional = all(fault.optional for fault in faults)
-    remedy = f"restore the corpus, or leave these utterances out: {REMEDY}" if optional else "correct it and run again"
+    if not all(fault.optional for fault in faults):
+        remedy = "correct it and run again"
     if len(faults) == 1:
         return f"{faults[0].text()}; {remedy}"
     groups: dict[tuple[str, str], list[Fault]] = {}
@@ -159,7 +170,10 @@ def describe_faults(faults: list[Fault], root: Path | None = None, listing: Path
 def _group_line(place: str, reason: str, faults: list[Fault]) -> str:
     if len(faults) == 1:
         return faults[0]._replace(where=place + "".join(_LINE.findall(faults[0].where))).text()
-    examples = ", ".join(_distinct(fault.example() for fault in faults))
+    first: dict[str, Fault] = {}  # equal values in several lines are one example
+    for fault in faults:
+        first.setdefault(fault.utt or fault.detail or fault.where, fault)
+    examples = ", ".join(_distinct(fault.example() for fault in first.values()))
     what = "utterances" if faults[0].utt else "times"
     return f"{place}: {reason}: {len(faults)} {what}" + (f", such as {examples}" if examples else "")
 

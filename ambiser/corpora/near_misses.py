@@ -10,7 +10,9 @@ from pathlib import Path
 AUDIO_ENDINGS = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif", ".au", ".m4a", ".mp4", ".sph")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".7z", ".rar")
 _MOST_SUBFOLDERS = 20
-_COPY = re.compile(r" ?\((\d+)\)$|(?: - Copy| copy)$")
+_COPY = re.compile(
+    r"[ _-]*(?:\((?:\d+|new|old|copy)\)|(?<![^\W_])(?:copy|kopie|copie)(?: ?\(?\d+\)?)?)$", re.IGNORECASE
+)
 _SIGNS = (
     (b"version https://git-lfs", "a git-lfs placeholder; get the file with: git lfs pull"),
     (b"\xff\xfe", "UTF-16 text; save it as UTF-8"),
@@ -55,6 +57,11 @@ def find_near_miss(path: Path) -> tuple[str, str]:
     return ("it exists one level down", str(found)) if found else ("", "")
 
 
+def without_copy_mark(stem: str) -> str:
+    """Returns a file name without the mark of a copy at its end, such as " (1)", "(new)", " - Copy" or "_copy2"."""
+    return _COPY.sub("", stem)
+
+
 def find_root_near(folder: Path, is_root: Callable[[Path], bool], levels_up: int) -> Path | None:
     """Returns the folder that is the root of a corpus, one level down or some levels up; None if there is none."""
     for candidate in (*sorted(p for p in folder.iterdir() if p.is_dir()), *list(folder.resolve().parents)[:levels_up]):
@@ -93,6 +100,7 @@ def _names_by_stem(folder: Path, changed_ns: int) -> dict[str, tuple[str, ...]]:
     for name in sorted(entry.name for entry in folder.iterdir()):
         stem = Path(name).stem.casefold()
         found.setdefault(stem, []).append(name)
-        if _COPY.search(stem):
-            found.setdefault(f"copy of {_COPY.sub('', stem)}", []).append(name)
+        original = without_copy_mark(stem)
+        if original != stem:
+            found.setdefault(f"copy of {original}", []).append(name)
     return {stem: tuple(group) for stem, group in found.items()}

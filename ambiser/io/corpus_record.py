@@ -27,7 +27,7 @@ class CorpusRecord:
         votes: number of votes, secondary and self-assigned ones included.
         codes: number of utterances per released consensus code.
         left_out: number of utterances left out.
-        warnings: how often each kind of oddity was found.
+        warnings: how often each was given.
         made_up: whether the corpus is synthetic.
         leaks: by kind (speaker, recording, wav): how many are in more than one part; empty if none.
         audio: by kind (sample rate, channels, format): number of utterances per value; None in older records.

@@ -11,6 +11,7 @@ line on standard error and exit status 2. The records are
     stage.NAME  of each stage: number, title, then its program and the program's words
     status      the program that prints the status and its words; empty without --status true
     results     the lines to print when the last stage has ended; empty when they would not be true
+    notes       comments on the commands of a dry run: which shared files are used
 """
 
 import difflib
@@ -24,6 +25,7 @@ from ambiser.stages import STAGES, Stage
 
 FOR_BASH = ("stage", "stop_stage", "dry_run")
 HELP = ("--help", "-h")
+_SHARED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../conf/experiments")
 Values = Mapping[str, object]
 
 
@@ -130,8 +132,19 @@ def records(values: Values, kept: Sequence[str]) -> dict[str, list[str]]:
         "kept": list(kept),
         **commands,
         "status": ["status", *command_words("status", real)] if values["status"] else [],
+        "notes": _shared_files(values["config"]) if values["dry_run"] else [],
         "results": [f"table:  {exp_dir}/RESULTS.md", f"report: {exp_dir}/report.html"] if is_whole else [],
     }
+
+
+def _shared_files(configs: Sequence[os.PathLike]) -> list[str]:
+    """Returns a comment for every experiment that the recipe lacks, with the shared file that is read instead."""
+    shared = [(config, os.path.join(_SHARED, os.path.basename(config))) for config in configs]
+    return [
+        f"# {config} is the shared {os.path.relpath(file)}, on the data of {os.path.dirname(config)}/corpus.yaml"
+        for config, file in shared
+        if not os.path.isfile(config) and os.path.isfile(file)
+    ]
 
 
 def stage_command(stage: Stage, values: Values) -> list[str]:

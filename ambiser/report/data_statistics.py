@@ -47,7 +47,7 @@ class DataStatistics:
         entropies: (N,) entropy in bits of the soft labels of the labeled utterances.
         raters_per_utterance: (M,) number of outside raters of every utterance that has any.
         facts: single values by name.
-        note: a sentence on what these labels allow; empty if every experiment makes sense.
+        notes: sentences on what these labels and folds do not allow.
         reasons: by title, rows of count and reason for what was left out or looked odd.
     """
 
@@ -56,7 +56,7 @@ class DataStatistics:
     raters_per_utterance: np.ndarray
     facts: dict[str, str]
     reasons: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    note: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 def collect_statistics(
@@ -91,14 +91,39 @@ def collect_statistics(
     tables += [raters_shown] if raters_shown.rows else []
     lost = Counter(row["reason"] for row in read_tsv(layout.table("left_out.tsv")))
     reasons = {
-        "not in this class set": _ranked(Counter(view.left_out.values())),
+        "outside the classes": _ranked(Counter(view.left_out.values())),
         "left out of the corpus": _ranked(lost),
-        "odd, but kept": _ranked(record.warnings),
+        "warnings (these utterances are kept)": _ranked(record.warnings),
     }
     raw = _primary_counts(votes)
     raters = _raters(votes)
     facts = _facts(raters, raw, view, entropies) | _agreement(votes, labels)
-    return DataStatistics(tables, entropies, raters, facts, reasons, HARD_ONLY if raters.max() == 1 else "")
+    notes = [HARD_ONLY] if raters.max() == 1 else []
+    return DataStatistics(tables, entropies, raters, facts, reasons, notes + untrained_classes(view, record, layout))
+
+
+def untrained_classes(view: LabelView, record: CorpusRecord, layout: Layout) -> list[str]:
+    """Returns a sentence for every class that is the hard label of no training utterance of some folds."""
+    row_of = {utt: row for row, utt in enumerate(view.utts)}
+    folds_of: dict[str, list[int]] = {}
+    for fold in record.folds:
+        rows = [row_of[utt] for utt in read_list(layout.fold_list(fold, "train")) if utt in row_of]
+        there = set(view.hard[rows].tolist())
+        for c, name in enumerate(view.classes):
+            if c not in there:
+                folds_of.setdefault(name, []).append(fold)
+    return [
+        f"Class {name} has no training utterance in {_name_folds(folds, record)} (hard labels), so no model can learn "
+        "it there: merge it with another class or remove it (labels.classes), or use other folds (data.folds, "
+        "data.protocol)."
+        for name, folds in folds_of.items()
+    ]
+
+
+def _name_folds(folds: list[int], record: CorpusRecord) -> str:
+    if len(folds) == len(record.folds):
+        return "any fold"
+    return f"fold{'s' if len(folds) > 1 else ''} {' '.join(map(str, folds))}"
 
 
 def _rater_table(votes: VoteTable, labels: LabelPolicy, classes: Sequence[str]) -> CountTable:
@@ -197,7 +222,7 @@ def _by_group(
     title: str, groups: list[str], group_of: dict[str, str], view: LabelView, speaker_of: dict[str, str]
 ) -> CountTable:
     kept_in = np.array([group_of.get(utt, "") for utt in view.utts])
-    header = [title, "utterances", *view.classes, "no hard label", "left out", "speakers"]
+    header = [title, "utterances", *view.classes, "no hard label", "outside the classes", "speakers"]
     rows = []
     for group in [*groups, "all"]:
         here = np.ones(len(kept_in), bool) if group == "all" else kept_in == group

@@ -8,7 +8,7 @@ from ambiser.report.text_table import aligned
 
 
 def summarize(record: CorpusRecord, statistics: DataStatistics, layout: Layout) -> str:
-    """Returns the report: counts, agreement, what was left out and what looked odd.
+    """Returns the report: counts, agreement, what was left out, and warnings.
 
     Args:
         record: of stage 1 (corpus.json).
@@ -19,8 +19,8 @@ def summarize(record: CorpusRecord, statistics: DataStatistics, layout: Layout) 
     for table in statistics.tables:
         lines += [*_align(table), ""]
     lines += [f"{name}: {value}" for name, value in statistics.facts.items()]
-    lines += [statistics.note] if statistics.note else []
-    lines += _reasons("not in this class set", statistics)
+    lines += statistics.notes
+    lines += _reasons("outside the classes", statistics)
     see = f" (see {layout.table('left_out.tsv')})" if record.left_out else ""
     lines += [f"left out of the corpus: {record.left_out}{see}"]
     lost = read_tsv(layout.table("left_out.tsv"))
@@ -28,9 +28,9 @@ def summarize(record: CorpusRecord, statistics: DataStatistics, layout: Layout) 
         lines += _reasons("left out of the corpus", statistics)[1:]
     else:
         lines += [f"  {row['utt']}: {row['reason']}" for row in lost]
-    lines += _reasons("odd, but kept", statistics)
+    lines += _reasons("warnings (these utterances are kept)", statistics)
     places = read_tsv(layout.table("warnings.tsv"))
-    lines += [f"places of {len(places)} of them: {layout.table('warnings.tsv')}"] if places else []
+    lines += [f"places of {len(places)} warnings: {layout.table('warnings.tsv')}"] if places else []
     return "\n".join(lines)
 
 

@@ -200,7 +200,7 @@ def load_part(sources: PartSources, layout: Layout, fold: int, part: str, device
 
 
 def _view_part(labels: LabelPolicy, layout: Layout, fold: int, part: str) -> LabelView:
-    """Returns the labels of a part, and logs how many utterances are left out."""
+    """Returns the labels of a part, and logs how many utterances have none."""
     require(layout.corpus_record(), "prepare")
     names = read_list(require(layout.fold_list(fold, part), "prepare"))
     votes = read_votes(require(layout.table("votes.tsv"), "prepare"))
@@ -209,7 +209,8 @@ def _view_part(labels: LabelPolicy, layout: Layout, fold: int, part: str) -> Lab
         view = view_unlabelled(labels, names)
     if view.left_out:
         reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(view.left_out.values()).most_common())
-        counts = f"{len(view.left_out)} of {len(names)} utterances are left out ({reasons})"
+        share = f"{len(view.left_out)} of {len(names)} utterances"
+        counts = f"{share} have no label in these classes ({reasons})"
         log.info(f"fold {fold}, {part}: {counts}", extra=ONCE)  # stage 7 loads a part for each experiment
     if not view.utts:
         raise DataError(f"fold {fold} has no {part} utterance with a vote for {', '.join(view.classes)}")

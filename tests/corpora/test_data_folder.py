@@ -283,7 +283,7 @@ def test_a_length_that_contradicts_the_labels_is_listed(corpus_copy, data, layou
     assert where.startswith(f"{path.relative_to(corpus_copy)}: 9.00 s instead of ")
 
 
-def test_every_place_of_an_oddity_is_a_line_of_a_file(mini_corpus, data, layout):
+def test_every_place_of_a_warning_is_a_line_of_a_file(mini_corpus, data, layout):
     prepare_data(mini_corpus, data, layout)
     rows = read_tsv(layout.table("warnings.tsv"))
     (row,) = [row for row in rows if row["what"] == "attributes left blank (stored as nan)"][:1]
@@ -343,7 +343,7 @@ def test_the_program_prints_a_table(mini_corpus, tmp_path):
     assert "left out of the corpus: 0" in done.stdout
     again = run_program(tmp_path, "--corpus_dir", str(mini_corpus))
     assert (again.returncode, again.stdout) == (0, done.stdout)
-    assert "nothing to do" in again.stderr
+    assert "is up to date: tables and folds stay" in again.stderr
 
 
 def test_the_program_ends_with_one_line_and_2(tmp_path):

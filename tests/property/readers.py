@@ -20,8 +20,8 @@ from ambiser.corpora.crema_d_tables import read_responses, read_table_of_votes
 from ambiser.corpora.emodb import _read_rates
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.iemocap_grammar import read_evaluation, read_transcription
+from ambiser.corpora.importing.label_table import read_label_table
 from ambiser.corpora.importing.label_words import LabelWords
-from ambiser.corpora.importing.table_forms import read_label_table
 from ambiser.corpora.improv_grammar import read_evaluation as read_improv
 from ambiser.corpora.meld import _read_table as read_meld
 from ambiser.corpora.msp_files import _consensus_rows

@@ -122,7 +122,7 @@ def test_clean_data_cause_no_warning(tmp_path, caplog):
     text, rows = _run(_make(tmp_path), caplog)
     assert sorted(rows) == PARTS["test"]
     assert "20 utterances (10 precise, 10 ambiguous, 0 neither) for training" in text
-    assert "left out" not in text and "words" not in text and "WARNING" not in text
+    assert "no label in these classes" not in text and "words" not in text and "WARNING" not in text
 
 
 def test_votes_that_sum_to_zero_are_left_out_and_counted(tmp_path, caplog):
@@ -130,9 +130,9 @@ def test_votes_that_sum_to_zero_are_left_out_and_counted(tmp_path, caplog):
         return {1: ["fea", "fea"], 2: [], 30: ["dis"]}.get(number, _votes(number))
 
     text, rows = _run(_make(tmp_path, votes=votes), caplog)
-    assert "fold 1, train: 2 of 20 utterances are left out (" in text
+    assert "fold 1, train: 2 of 20 utterances have no label in these classes (" in text
     assert "1 no vote inside the classes" in text and "1 no counted votes" in text
-    assert "fold 1, test: 1 of 8 utterances are left out (1 no vote inside the classes)" in text
+    assert "fold 1, test: 1 of 8 utterances have no label in these classes (1 no vote inside the classes)" in text
     assert sorted(rows) == [utt for utt in PARTS["test"] if utt != "u30"]
 
 

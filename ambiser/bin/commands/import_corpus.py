@@ -20,12 +20,14 @@ def main() -> None:
     )
     parser.add_argument("--votes", default="votes", metavar="KEY", help="Lhotse: the votes are in custom[KEY]")
     parser.add_argument(
-        "--allow_incomplete", action="store_true", help="leave out utterances without audio, votes or speaker"
+        "--allow_incomplete", action="store_true", help="skip utterances without audio, votes or speaker"
     )
     args = parser.parse_args()
     pairs = [word.rpartition("=")[::2] for word in args.labels]
     if not all(name and code for name, code in pairs):
         parser.error("--labels takes WORD=CODE")
+    if args.source.suffix.lower() in (".csv", ".tsv", ".txt", ".xlsx"):
+        parser.error(f"{args.source}: tables of labels are read by python -m ambiser.bin.import_table")
     if not args.source.exists():
         parser.error(f"{args.source}: does not exist")
     set_up_logging()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ambiser.corpora.corpus import Utterance, Vote, gender_code
 from ambiser.corpora.exchange.kaldi_folder import key_of, write_kaldi_folder
-from ambiser.corpora.findings import Findings
+from ambiser.corpora.findings import IMPORT_REMEDY, Findings
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.files import atomic_open
@@ -32,13 +32,14 @@ def import_dataset(source: Path, out: Path, *, labels: Mapping[str, str], allow_
         ConfigError: pyarrow is not installed.
         DataError: there is no Parquet file, or rows have faults; all are listed in out/faults.tsv.
     """
-    findings, words, made = Findings(allow_incomplete), LabelWords(labels), {}
+    findings, words, made = Findings(allow_incomplete, remedy=IMPORT_REMEDY), LabelWords(labels), {}
     for where, row in _rows(source):
         utt = key_of(row.get("utt") or f"utt{len(made) + len(findings.left_out):07}")
         if utt in made:
             findings.error("another row has this utterance", where, utt)
         elif (one := _read_row(utt, where, row, words, findings, out)) is not None:
             made[utt] = one
+    findings.hints += words.suggest()
     findings.refuse(listing=out / "faults.tsv")
     write_kaldi_folder(out, list(made.values()), source)
     return len(made)

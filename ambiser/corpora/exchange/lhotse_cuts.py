@@ -7,7 +7,7 @@ import numpy as np
 
 from ambiser.corpora.corpus import Utterance, Vote, gender_code
 from ambiser.corpora.exchange.kaldi_folder import key_of, write_kaldi_folder
-from ambiser.corpora.findings import Findings
+from ambiser.corpora.findings import IMPORT_REMEDY, Findings
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.files import atomic_open
@@ -39,7 +39,7 @@ def import_cuts(
         from lhotse import CutSet
     except ImportError as error:
         raise ConfigError("reading cuts needs the package lhotse; run pip install lhotse") from error
-    findings, words, made = Findings(allow_incomplete), LabelWords(labels), {}
+    findings, words, made = Findings(allow_incomplete, remedy=IMPORT_REMEDY), LabelWords(labels), {}
     try:
         cuts = list(CutSet.from_jsonl_lazy(source))
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
@@ -50,6 +50,7 @@ def import_cuts(
             findings.error("another cut has this name", source, utt)
         elif (one := _read_cut(utt, cut, source, words, findings, out, key)) is not None:
             made[utt] = one
+    findings.hints += words.suggest()
     findings.refuse(listing=out / "faults.tsv")
     write_kaldi_folder(out, list(made.values()), source)
     return len(made)

@@ -14,15 +14,15 @@ CONVERTED = (
 )  # fmt: skip
 
 
-def convert_audio(paths: Iterable[Path], folder: Path, findings: Findings) -> dict[Path, Path]:
+def convert_audio(paths: Iterable[Path], folder: Path, findings: Findings) -> dict[Path, Path | None]:
     """Writes the first audio stream of each file as 16-bit wav; rate and channels stay.
 
     A file that ffmpeg cannot read is a fault in the findings, and so is a missing ffmpeg.
 
     Returns:
-        The wav of every path that had to be converted; paths that soundfile reads are not in it.
+        The wav of every path that had to be converted, or None after a fault; paths that soundfile reads are not in it.
     """
-    wanted = sorted({path for path in paths if path.suffix.lower() in CONVERTED})
+    wanted = sorted({path for path in paths if path.name.lower().endswith(CONVERTED)})
     ffmpeg = find_ffmpeg()
     if wanted and not ffmpeg:
         for path in wanted:
@@ -30,10 +30,12 @@ def convert_audio(paths: Iterable[Path], folder: Path, findings: Findings) -> di
         return {}
     jobs = [(ffmpeg, path, folder / f"{path.stem}.wav") for path in wanted]
     results = progress(in_threads(_convert, jobs, batch=1), "converting with ffmpeg", total=len(jobs))
+    wavs: dict[Path, Path | None] = {path: wav for _, path, wav in jobs}
     for path, fault in zip(wanted, results, strict=True):
         if fault:
             findings.leave_out(path.stem, "cannot be converted by ffmpeg", path, fault)
-    return {path: wav for _, path, wav in jobs}
+            wavs[path] = None
+    return wavs
 
 
 def _convert(job: tuple[str, Path, Path]) -> str:

@@ -84,7 +84,7 @@ def join_corpora(
 
 
 def describe_join(joined: JoinedCorpora, out_dir: Path) -> str:
-    """Returns the report for the terminal: parts, the label maps of both corpora, and what was left out."""
+    """Returns the report for the terminal: parts, the label maps of both corpora, and what was not taken."""
     parts = Counter(joined.tables["utt2part"].values())
     sizes = ", ".join(f"{part} {parts[part]}" for part in ("train", "dev", "test"))
     lines = [f"{joined.name}: {sizes} utterances written to {out_dir}"]
@@ -92,7 +92,7 @@ def describe_join(joined: JoinedCorpora, out_dir: Path) -> str:
         shown = ", ".join(f"{label} -> {code}: {n}" for (label, code), n in sorted(counts.items()))
         lines.append(f"  votes of {name}: {shown}")
         if joined.left_out[name]:
-            lines.append(f"  left out of {name}: {joined.left_out[name]} utterances without votes")
+            lines.append(f"  not taken from {name}: {joined.left_out[name]} utterances without votes")
     lines.append(f"  to train and test: ./run.sh --corpus_dir {out_dir} --set data.protocol=across_corpora")
     return "\n".join(lines)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ambiser.corpora.corpus import gender_code
 from ambiser.corpora.findings import Findings
-from ambiser.corpora.importing.table_forms import ImportedTable
+from ambiser.corpora.importing.label_table import ImportedTable
 from ambiser.io.tables import write_list, write_table, write_tsv
 from ambiser.labels.vocabulary import OWN_LABELS
 from ambiser.labels.vote_table import COLUMNS as VOTE_COLUMNS
@@ -33,7 +33,7 @@ def write_folder(
         kept: by utterance, its name in the table and its audio.
         speakers: by utterance.
         new_labels: codes for own_labels.
-        findings: what was left out.
+        findings: which rows were skipped.
     """
     for name in _TABLES:
         (out_dir / name).unlink(missing_ok=True)
@@ -52,7 +52,7 @@ def write_folder(
             write_table(out_dir / name, values)
     write_table(out_dir / "utt2spk", {utt: speakers[utt] for utt in kept})
     rows = [(utt, name, path, speakers[utt], len(table.votes[name])) for utt, (name, path) in kept.items()]
-    rows += [("-", name, f"left out: {reason}", "-", 0) for name, reason in sorted(findings.left_out.items())]
+    rows += [("-", name, f"skipped: {reason}", "-", 0) for name, reason in sorted(findings.left_out.items())]
     write_tsv(out_dir / "import.tsv", ["utt", "row", "audio", "speaker", "votes"], rows)
     write_table(out_dir / "wav.scp", recordings)
     return len(votes)

@@ -13,10 +13,11 @@ import soundfile
 from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.corpora.data_folder import prepare_data
 from ambiser.corpora.findings import Findings
-from ambiser.corpora.importing.import_corpus import describe_import, import_table
+from ambiser.corpora.importing.import_corpus import import_table
+from ambiser.corpora.importing.import_report import describe_import
+from ambiser.corpora.importing.label_table import read_label_table
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.importing.spreadsheet import find_separator, read_rows
-from ambiser.corpora.importing.table_forms import read_label_table
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table, read_tsv
@@ -175,6 +176,50 @@ def test_own_words_and_columns(tmp_path, audio):
         import_text(tmp_path, audio, text, columns={"speaker": "nobody"})
 
 
+def test_typing_errors_in_options_columns_and_cells_come_at_once(tmp_path, audio):
+    text = LONG.replace("NEU", "netural").replace("Sad ", "awe").replace("happiness", "Joyy")
+    options = {"labels": {"x": "bored", "y": "xyz"}, "new_labels": ["Relief"]}
+    columns = {"speakr": "speaker", "file": "utt", "speaker": "speeker"}
+    with pytest.raises(DataError) as error:
+        import_text(tmp_path, audio, text, columns=columns, **options)
+    lines = str(error.value).split("\n  ")
+    assert lines[0].startswith("9 faults, all listed in ")
+    assert lines[1] == "--new_labels Relief: must be of small letters, digits and _, a letter first"
+    assert [line[:19] for line in lines[2:4]] == ["--labels x=bored: t", "--labels y=xyz: the"]
+    assert lines[4].startswith(
+        "--columns speakr=speaker: speakr is no meaning of a column; did you mean speaker=speakr?"
+    )
+    assert "did you mean utt=file?" in lines[5]
+    assert lines[6].startswith(
+        "--columns speaker=speeker: no column 'speeker'; did you mean 'speaker'?; the columns are"
+    )
+    assert lines[7].endswith(": 3 times, such as line 3 'netural', line 4 'Joyy', line 5 'awe'")
+    assert lines[8:] == [
+        "likely typing errors; to map them: --labels netural=neu Joyy=hap",
+        "unknown labels (cells): 'awe' (1)",
+    ]
+
+
+def test_the_report_names_columns_and_the_labels_that_are_no_default_class(tmp_path, audio):
+    text = RATERS.replace("speaker", "speaker;remark").replace("joy;;s1", "boredom;stress;s1;loud")
+    done = import_text(tmp_path, audio, text.replace("neu;s1", "neu;s1;"), new_labels=["stress"])
+    report = describe_import(done, tmp_path / "out")
+    assert "  columns of votes: Ann, Bob\n" in report
+    assert "  columns not read: remark; name a column with --columns MEANING=NAME\n" in report
+    assert "(neutral, happy, angry, sad): bor 1, stress 1; to make them classes: --set" in report
+    assert "sad: [sad], bor: [bor], stress: [stress]}" in report
+
+
+@pytest.mark.parametrize("name", ["s1_c (1)", "s1_c(new)", "S1_C - Copy (2)", "s1_c_copy", "s1 c", "S1-c - Kopie"])
+def test_a_copy_or_another_spelling_of_the_missing_audio_is_named(tmp_path, audio, name):
+    soundfile.write(audio / f"{name}.flac", np.full(100, 0.1), 16000)
+    text = SINGLE + "s1_c.flac,sad,s1\n"
+    with pytest.raises(DataError) as error:
+        import_text(tmp_path, audio, text)
+    assert f"s1_c.flac: has no audio, but a file of a similar name exists ({name}.flac); add" in str(error.value)
+    assert "skip these rows: --allow_incomplete" in str(error.value)
+
+
 def test_labels_of_ones_own(tmp_path, audio):
     """Declared labels go through import, stage 1 and the classes."""
     text = LONG.replace("Bob,NEU", "Bob,Relief").replace("happiness", "gestresst")
@@ -195,8 +240,8 @@ def test_labels_of_ones_own(tmp_path, audio):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("sad", "--new_labels sad: is built in as sad; leave it out"),
-        ("boredom", "--new_labels boredom: is built in as bor; leave it out"),
+        ("sad", "--new_labels sad: is built in as sad; remove it"),
+        ("boredom", "--new_labels boredom: is built in as bor; remove it"),
         ("Awe", "must be of small letters, digits and _"),
     ],
 )
@@ -275,7 +320,7 @@ def test_without_ffmpeg_the_line_says_so(tmp_path, audio, monkeypatch):
 
 def test_the_speaker_comes_from_the_file_name(tmp_path, audio):
     text = "file,label\ns1_a,neutral\ns2_a,sad\n"
-    with pytest.raises(ConfigError, match="no column names the speaker; folds need it: .*--speaker_pattern"):
+    with pytest.raises(DataError, match="no column names the speaker; folds need it: .*--speaker_pattern"):
         import_text(tmp_path, audio, text)
     import_text(tmp_path, audio, text, speaker_pattern="^([^_]+)_")
     assert read_table(tmp_path / "out/utt2spk") == {"s1_a": "s1", "s2_a": "s2"}
@@ -294,7 +339,9 @@ def test_the_report_says_what_was_matched(tmp_path, audio):
     assert text[0] == f"3 utterances and 3 votes (one label) written to {tmp_path / 'out'}"
     assert "  label 'n' -> neu: 1" in text
     assert "  audio that no row names: 1, such as noise.flac" in text
-    assert text[-1].startswith("  one vote per utterance: hard labels only")
+    assert "  columns: utt='file' label='label' speaker='actor'" in text
+    assert text[-2].startswith("  one vote per utterance: hard labels only")
+    assert text[-1] == f"next, in egs/kaldi: ./run.sh --corpus_dir {tmp_path / 'out'}"
     rows = read_tsv(tmp_path / "out/import.tsv")
     assert [(row["utt"], row["row"]) for row in rows][0] == ("s1_a", "sub/s1_a.FLAC")
 

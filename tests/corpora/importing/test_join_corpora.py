@@ -56,7 +56,7 @@ def test_one_corpus_trains_and_the_other_tests(prepared, tmp_path):
     text = describe_join(joined, tmp_path / "j").splitlines()
     assert text[0] == f"kaldi_a to kaldi_b: train 12, dev 6, test 6 utterances written to {tmp_path / 'j'}"
     assert text[1] == "  votes of kaldi_a: exc -> hap: 12, hap -> hap: 12, neu -> neu: 12"
-    assert "  left out of kaldi_b: 3 utterances without votes" in text
+    assert "  not taken from kaldi_b: 3 utterances without votes" in text
 
 
 def test_faults_are_one_line(prepared, tmp_path):
