@@ -1,7 +1,7 @@
 """Writes a parsed corpus as the tables of data/all, and checks tables and folds against each other."""
 
-import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from ambiser.corpora.corpus import Corpus, Utterance
@@ -47,7 +47,7 @@ def write_tables(corpus: Corpus, utterances: list[Utterance], durations_s: Mappi
     votes = ((u.utt, v.rater, v.source, v.slot, v.label) for u in utterances for v in u.votes)
     write_tsv(layout.table("votes.tsv"), list(VOTE_COLUMNS), votes)
     write_tsv(layout.table("attributes.tsv"), RATING_COLUMNS, _rating_rows(utterances))
-    means = ((u.utt, *(_mean(u, name) for name in ATTRIBUTES)) for u in utterances)
+    means = ((u.utt, *_means(u)) for u in utterances)
     write_tsv(layout.table("attributes_mean.tsv"), ["utt", *ATTRIBUTES], means)
     write_tsv(layout.table("left_out.tsv"), ["utt", "reason"], sorted(corpus.findings.left_out.items()))
 
@@ -91,17 +91,17 @@ def remove_stale(folder: Path) -> None:
 
 
 def _rating_rows(utterances: list[Utterance]) -> Iterable[tuple[str, ...]]:
+    number = lru_cache(maxsize=2**12)("{:g}".format)  # few distinct values
     for u in utterances:
-        for r in u.ratings:
-            yield u.utt, r.rater, r.source, _number(r.valence), _number(r.arousal), _number(r.dominance)
+        for rater, source, valence, arousal, dominance in u.ratings:
+            yield u.utt, rater, source, number(valence), number(arousal), number(dominance)
 
 
-def _mean(utterance: Utterance, attribute: str) -> str:
-    """Averages an attribute over the outside raters who gave it; nan when nobody did."""
-    given = [getattr(r, attribute) for r in utterance.ratings if r.source == "outside"]
-    given = [value for value in given if not math.isnan(value)]
-    return f"{sum(given) / len(given):.4f}" if given else "nan"
-
-
-def _number(value: float) -> str:
-    return "nan" if math.isnan(value) else f"{value:g}"
+def _means(utterance: Utterance) -> list[str]:
+    """Averages each attribute over the outside raters who gave it; nan when nobody did."""
+    outside = [rating for rating in utterance.ratings if rating.source == "outside"]
+    means = []
+    for column in range(-len(ATTRIBUTES), 0):
+        given = [value for rating in outside if (value := rating[column]) == value]  # nan differs from itself
+        means.append(f"{sum(given) / len(given):.4f}" if given else "nan")
+    return means

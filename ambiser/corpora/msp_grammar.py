@@ -42,6 +42,19 @@ _FEW_FIELDS = "has fewer fields than the header; the file is cut off or damaged"
 Row = tuple[str, str, str, str, str, str, str, str]  # place, file, rater, primary, secondary, act, val, dom
 
 
+class _VotesOfRater(dict[str, Vote]):
+    """The votes of a rater by code, that of a secondary label as +CODE: equal votes are one object, to save memory."""
+
+    def __init__(self, rater: str) -> None:
+        super().__init__()
+        self._rater = rater
+
+    def __missing__(self, key: str) -> Vote:
+        slot = "secondary" if key[0] == "+" else "primary"
+        vote = self[key] = Vote(self._rater, "outside", key.removeprefix("+"), slot)
+        return vote
+
+
 class Opinions:
     """The votes and ratings of every file, collected row by row."""
 
@@ -49,51 +62,62 @@ class Opinions:
         self.votes: dict[str, list[Vote]] = {}
         self.ratings: dict[str, list[Rating]] = {}
         self._path, self._findings = path, findings
-        self._secondary: dict[str, tuple[str, ...]] = {}
+        self._primary_codes: dict[str, str] = {}
+        self._secondary: dict[str, list[str]] = {}
         self._numbers: dict[str, float] = {}
+        self._made: dict[str, _VotesOfRater] = {}
 
     def add(self, rows: Iterable[Row]) -> "Opinions":
         """Adds rows; of several by one rater on one file the first counts."""
+        numbers = self._numbers
         for place, file, rater, primary, secondary, act, val, dom in rows:
-            votes = self.votes.setdefault(file, [])
-            if any(vote.rater == rater for vote in votes):
+            votes = self.votes.get(file)
+            if votes is None:
+                votes = self.votes[file] = []
+            if rater in [vote[0] for vote in votes]:
                 self._warn("lines of a rater who has rated the file already (not counted)", place, f"{file} {rater}")
                 continue
-            code = self._primary_code(primary, place)
+            made = self._made.get(rater)
+            if made is None:
+                made = self._made[rater] = _VotesOfRater(rater)
+            code = self._primary_codes.get(primary) or self._primary_code(primary, place)
             if code:
-                votes.append(Vote(rater, "outside", code))
-            codes = self._secondary.get(secondary)
-            if codes is None:
-                codes = self._secondary[secondary] = secondary_codes(secondary)
-            votes.extend([Vote(rater, "outside", code, "secondary") for code in codes])
-            numbers = [self._number(text, place) for text in (val, act, dom)]
-            self.ratings.setdefault(file, []).append(Rating(rater, "outside", *numbers))
+                votes.append(made[code])
+            keys = self._secondary.get(secondary)
+            if keys is None:
+                keys = self._secondary[secondary] = [f"+{code}" for code in secondary_codes(secondary)]
+            votes += [made[key] for key in keys]
+            if val in numbers and act in numbers and dom in numbers:
+                rating = Rating(rater, "outside", numbers[val], numbers[act], numbers[dom])
+            else:
+                rating = Rating(rater, "outside", *(self._number(text, place) for text in (val, act, dom)))
+            self.ratings.setdefault(file, []).append(rating)
         return self
 
     def _primary_code(self, text: str, place: str) -> str:
         word = text.strip().casefold()
         code = PRIMARY.get(word)
-        if code is None and not word:
+        if code:
+            self._primary_codes[text] = code
+        elif not word:
             self._warn("raters without a primary label (not counted)", place)
-        elif code is None:
+        else:
             code = OTHER
             if not word.startswith("other"):
                 self._warn("primary labels outside the vocabulary (counted as other)", place, text)
         return code or ""
 
     def _number(self, text: str, place: str) -> float:
-        value = self._numbers.get(text)
-        if value is None:
-            try:
-                value = float(text)
-            except ValueError:
-                value = math.nan
-            self._numbers[text] = value
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
         if not SCALE[0] <= value <= SCALE[1]:
             blank = not text.strip() or text.strip().casefold() == "nan"
             what = "blank" if blank else f"outside {SCALE[0]} to {SCALE[1]}"
             self._warn(f"ratings that are {what} (stored as nan)", place, "" if blank else text)
             return math.nan
+        self._numbers[text] = value  # valid ones only: each of the others is a warning
         return value
 
     def _warn(self, what: str, place: str, detail: str = "") -> None:

@@ -95,7 +95,8 @@ def _log_progress(items: Iterable[T], description: str, total: int | None, clock
         for item in items:
             yield item
             done += 1  # after the yield, so that the caller has finished this item
-            speak()
+            if clock() - last >= PROGRESS_EVERY_S:
+                speak()
     finally:
         ended.set()
 

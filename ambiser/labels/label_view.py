@@ -145,8 +145,9 @@ def _tally(ballots: _Ballots, labels: LabelPolicy, n: int) -> _Tally:
 def _count_raters(ballots: _Ballots, n: int) -> np.ndarray:
     """Returns the (n,) numbers of outside raters."""
     outside = ballots.voter % len(SOURCES) == SOURCES.index("outside")
-    pairs = np.unique(np.stack([ballots.row[outside], ballots.voter[outside]]), axis=1)  # (2, raters of all utterances)
-    return np.bincount(pairs[0], minlength=n)
+    width = int(ballots.voter.max(initial=0)) + 1
+    pairs = np.unique(ballots.row[outside] * width + ballots.voter[outside])  # (raters of all utterances,)
+    return np.bincount(pairs // width, minlength=n)
 
 
 def _hard_labels(tally: _Tally, labels: LabelPolicy) -> np.ndarray:

@@ -40,7 +40,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{path}: is an old Excel file (.xls); save it as .xlsx or .csv")
     is_zip = content.startswith(b"PK\x03\x04")
     for number, row in _read_xlsx(path) if is_zip else _read_text(path, content):
-        cells = [cell.strip() for cell in row]
+        cells = list(map(str.strip, row))
         if any(cells):
             yield number, cells
 
