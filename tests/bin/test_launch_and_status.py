@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from make_record import make_record
 
+from ambiser.bin.launch import SKIPPED
 from ambiser.config import load_config
 from ambiser.stages import TRAINING_STAGES
 
@@ -72,8 +73,14 @@ def test_an_experiment_without_the_stage_is_skipped_in_one_line(program, tmp_pat
     assert [line for line in done.stderr.splitlines() if "skipped" in line] == [
         line for line in done.stderr.splitlines() if line.endswith("ipr-fbank-s1 has no stage distill: skipped")
     ]
-    assert done.stderr.count("skipped") == 1
+    assert done.stderr.count("skipped") == 1 and done.returncode == 0
+    assert program("launch", "--stage=distill", "--dry_run=true", configs=["ipr"]).returncode == SKIPPED
     assert not (tmp_path / "exp").exists()
+
+
+def test_run_sh_says_which_stages_no_experiment_has(root):
+    script = (root / "tools/recipe.sh").read_text()
+    assert f"\nno_job={SKIPPED} " in script and "((status == no_job)) && outcome=skipped\n" in script
 
 
 def test_a_job_that_is_done_is_not_run_again(program, tmp_path):

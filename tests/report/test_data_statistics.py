@@ -1,5 +1,6 @@
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from report.accessible import faults
 from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.corpora.data_folder import prepare_data
 from ambiser.io.layout import Layout
-from ambiser.io.tables import read_table, read_tsv
+from ambiser.io.tables import read_list, read_table, read_tsv
 from ambiser.labels.entropy import entropy_bits
+from ambiser.labels.label_view import view_labels
+from ambiser.labels.vote_table import read_votes
 from ambiser.report.data_page import render_page
-from ambiser.report.data_statistics import collect_statistics
+from ambiser.report.data_statistics import collect_statistics, untrained_classes
 from ambiser.report.data_summary import summarize
 
 LEVELS = [0.0, 0.95]
@@ -106,6 +109,23 @@ def test_the_text_and_the_page_say_the_same(prepared, tmp_path):
         assert f"{name}: {value}" in text
         assert value.split(",")[0] in page
     assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".pdf", ".svg"}
+
+
+def test_a_class_without_training_labels_is_named_with_its_folds(prepared):
+    record, _, layout = prepared
+    missing = collect_statistics(record, LabelPolicy(classes={"neutral": ["neu"], "bored": ["bor"]}), LEVELS, layout)
+    assert missing.notes[0].startswith("Class bored has no training utterance in any fold (hard labels), so no model")
+    assert missing.notes[0] in summarize(record, missing, layout).splitlines()
+    votes = read_votes(layout.table("votes.tsv"))
+    view = view_labels(votes, LabelPolicy())
+    train = {fold: set(read_list(layout.fold_list(fold, "train"))) for fold in record.folds}
+    rare = view.classes[0]
+    hard = [
+        0 if utt not in train[2] and c == 0 else max(int(c), 1) for utt, c in zip(view.utts, view.hard, strict=True)
+    ]
+    (note,) = untrained_classes(replace(view, hard=np.array(hard)), record, layout)
+    folds = [k for k in record.folds if not any(h == 0 and u in train[k] for u, h in zip(view.utts, hard, strict=True))]
+    assert 2 in folds and f"Class {rare} has no training utterance in fold{'s' * (len(folds) > 1)} {folds[0]}" in note
 
 
 def test_a_leaking_split_is_said(mini_corpus, tmp_path):

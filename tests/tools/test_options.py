@@ -174,6 +174,13 @@ def test_lists_are_divided_by_blanks_commas_or_words(mini, words):
     assert values(command, "--config") == ["conf/ce.yaml", "conf/ipr.yaml"]
 
 
+def test_a_dry_run_names_the_shared_file_of_an_experiment(run, root):
+    text = run(root / "egs/kaldi/run.sh", "--dry_run=true", "--stage=8", "--config=ce").stdout
+    assert text.startswith(
+        "# conf/ce.yaml is the shared ../../conf/experiments/ce.yaml, on the data of conf/corpus.yaml"
+    )
+
+
 def test_what_the_user_says_takes_the_place_of_what_the_recipe_says(mini):
     (command,) = commands(mini("--dry_run=true", "--stage=8", "--config=jsd"))
     assert values(command, "--config") == ["conf/jsd.yaml"]

@@ -155,6 +155,19 @@ def test_the_demanded_python_is_used(set_up):
     assert set_up(AMBISER_PYTHON=sys.executable).stdout == f"{sys.executable}\n"
 
 
+def test_a_demanded_python_that_imports_another_checkout_is_named(set_up, checkout, tmp_path):
+    other = tmp_path / "other/ambiser"
+    other.mkdir(parents=True)
+    (other / "__init__.py").touch()
+    done = set_up(AMBISER_PYTHON=sys.executable, PYTHONPATH=str(other.parent))
+    assert done.stderr == (
+        f"setup: warning: {sys.executable} imports ambiser from {other.parent}; for `python -m ambiser` of this "
+        f"checkout, first: export PYTHONPATH={checkout}\n"
+    )
+    shutil.copytree(other, checkout / "ambiser")
+    assert set_up(AMBISER_PYTHON=sys.executable, PYTHONPATH=str(checkout)).stderr == ""
+
+
 @pytest.fixture
 def environment_script(root):
     spec = importlib.util.spec_from_file_location("environment_script", root / "tools/environment.py")

@@ -28,7 +28,7 @@ def section(root, file, heading):
 def test_a_spreadsheet_becomes_folds_and_a_data_report(root, tmp_path, monkeypatch):
     found = section(root, "egs/kaldi/README.md", "Step by step")
     table = next(block for block in found if block.language == "text")
-    importing, preparing, _ = [command for block in found for command in commands(block)]
+    importing, preparing, *_ = [command for block in found for command in commands(block)]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "labels.csv").write_text("\n".join(table.lines) + "\n")
     (tmp_path / "audio").mkdir()
