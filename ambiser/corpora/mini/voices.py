@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter, sosfilt
 
 RATE_HZ = 16000
 _BLOCK = 64  # samples between two points of the pitch contour
@@ -94,6 +93,8 @@ def speak(units: Sequence[Unit], *, speaker: Speaker, prosody: Prosody, rng: np.
     Returns:
         (samples,) int16 at 16 kHz, as long as the units together.
     """
+    from scipy.signal import lfilter, sosfilt  # slow to import, and other corpora need none of it
+
     n_samples = sum(unit.samples for unit in units)
     voice, noise = _source(n_samples, speaker=speaker, prosody=prosody, rng=rng)
     sound = np.empty(n_samples)
