@@ -59,3 +59,9 @@ def test_votes_in_the_order_of_gain_beat_random_order_and_end_alike():
     middle = np.linspace(300, (labels >= 0).sum(), 9)[1:-1]
     gaps = np.interp(middle, random.votes, random.error) - np.interp(middle, ranked.votes, ranked.error)
     assert (gaps > 0).all()
+
+
+def test_a_single_member_has_the_strength_that_all_share():
+    members = np.array([[[0.6, 0.3, 0.1], [0.2, 0.2, 0.6], [0.1, 0.8, 0.1]]])
+    counts = np.array([[2.0, 1, 0], [1, 1, 1], [1, 2, 0]])
+    assert believe(members, counts).strength == pytest.approx(fit_strength(members[0], counts))

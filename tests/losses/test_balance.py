@@ -23,3 +23,8 @@ def test_rarer_classes_weigh_more_and_a_class_without_votes_stays_finite():
 def test_an_utterance_has_the_mean_class_weight_of_its_votes():
     weights = torch.tensor([1.0, 3.0])
     assert utterance_weights(torch.tensor([[0.5, 0.5], [0.0, 1.0]]), weights).tolist() == [2.0, 3.0]
+
+
+def test_a_class_without_votes_has_the_weight_of_a_class_with_one_vote():
+    weights = class_weights(torch.tensor([[9.0, 1.0, 0.0], [9.0, 0.0, 0.0]]))
+    assert weights[2] == weights[1] > weights[0]

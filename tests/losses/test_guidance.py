@@ -177,3 +177,10 @@ def test_kl_and_soft_cross_entropy_have_equal_gradients():
         amber_loss(Y, heads, dataclasses.replace(OBJECTIVE, divergence=divergence))[0].backward()
         gradients.append(torch.stack([value.grad for value in logits.values()]))
     assert torch.allclose(*gradients, atol=1e-12)
+
+
+def test_a_confident_teacher_has_weight_one_and_a_uniform_one_almost_none():
+    log_probs = torch.tensor([[1 - 3e-12, 1e-12, 1e-12, 1e-12], [0.25] * 4], dtype=torch.float64).log()
+    weights = WEIGHT_RULES["confidence"](torch.zeros(2), log_probs, 1.0)
+    assert weights.tolist() == pytest.approx([1, 0], abs=1e-4)
+    assert weights[1] > 0

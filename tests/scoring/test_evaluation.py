@@ -11,10 +11,11 @@ from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.bootstrap import draw_speakers, percentile_intervals, resampled_scores
 from ambiser.scoring.evaluation import evaluate, rounded
 from ambiser.scoring.ground_distance import ground_distance
-from ambiser.scoring.group_masks import level_names
+from ambiser.scoring.group_masks import confidence_masks, level_names
 from ambiser.scoring.groups import Fold
 from ambiser.scoring.metrics import score_all
 from ambiser.scoring.score_names import METRICS
+from ambiser.scoring.seed_scores import pool_folds
 
 ARRAYS = ("probs", "soft", "hard", "counts")
 
@@ -200,3 +201,8 @@ def test_distances_between_classes_reach_scores_floors_and_intervals(folds):
         assert with_ground.floors["prior"][name] < without.floors["prior"][name]
         assert with_ground.intervals[name][0] < with_ground.scores[name] < with_ground.intervals[name][1]
     assert with_ground.floors["uniform"]["wasserstein"] < without.floors["uniform"]["wasserstein"]
+
+
+def test_quarters_by_confidence_span_zero_to_one(folds):
+    names = [name for name, _ in confidence_masks(pool_folds(folds, bins=10))]
+    assert len(names) == 4 and names[0].startswith("0.00 to ") and names[-1].endswith(" to 1.00")
