@@ -15,6 +15,7 @@ from ambiser.scoring.sweep_rows import SweepRow, read_sweep
 
 _PANELS = 2  # of a ladder, side by side
 _DODGE = 0.012  # of the axis, between the marks of two pairs at one value
+_LONGEST_BESIDE = 34  # characters of a pair, where two of them fit into a line of the legend
 
 
 def render_sweep(rows: Sequence[SweepRow], notes: Sequence[str] = ()) -> str:
@@ -84,7 +85,8 @@ def draw_sweep(rows: Sequence[SweepRow]) -> Figure:
         axis.set_title(_titled(score))
     axes[-1, 0].set_xlabel(rows[0].key)
     axes[-1, 0].set_xticks(values, [f"{value:g}" for value in values])
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=min(len(pairs), 2))
+    columns = min(len(pairs), 2) if max(map(len, pairs)) <= _LONGEST_BESIDE else 1
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=columns)
     return figure
 
 

@@ -59,12 +59,12 @@ def _own_keys(tree):
 
 @pytest.mark.parametrize("name", tables.TABLES)
 def test_generated_tables_are_current(root, name):
-    made = tables.with_table(root, name)
+    made = tables.with_tables(root, name)
     assert made == (root / name).read_text(encoding="utf-8"), "run python -m tools.docs.tables"
-    assert made.count("\n| [`") > 5
+    assert made.count("\n| ") > 5
 
 
 def test_a_readme_without_markers_or_a_lost_experiment_is_an_error(tmp_path):
     (tmp_path / "README.md").write_text("<!-- results: x -->\n")
     with pytest.raises(ValueError, match=r"README.md: lacks the lines <!-- results"):
-        tables.with_table(tmp_path, "README.md")
+        tables.with_tables(tmp_path, "README.md")
