@@ -48,7 +48,7 @@ def test_the_help_lists_the_stage(recipe):
 def test_a_dry_run_prints_its_command(recipe):
     done = recipe("--dry_run", "true", "--stage", 9)
     assert done.returncode == 0, done.stderr
-    title, command = done.stdout.splitlines()
+    _, title, command = done.stdout.splitlines()  # the first names the shared experiment
     assert title == "== stage 9: count votes"
     assert command.startswith("python -m ambiser.bin.count_votes --config conf/ce.yaml --seeds 1 ")
 
