@@ -38,7 +38,7 @@ export AMBISER_FORK_SERVER=${AMBISER_FORK_SERVER:-$$-$RANDOM$RANDOM$RANDOM} # th
 
 run() { # PROGRAM ARGUMENTS...
   local status=0
-  outcome=done
+  outcome="done"
   if [[ $dry_run == true ]]; then
     printf '%q ' "$python" -m "ambiser.bin.$1" "${@:2}"
     printf '\n'
