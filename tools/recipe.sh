@@ -32,7 +32,7 @@ fi
 first_stage=$(value_of stage) last_stage=$(value_of stop_stage) dry_run=$(value_of dry_run)
 
 # ---- running ---------------------------------------------------------------------------------------------------------
-child="" current=$first_stage outcome=done
+child="" current=$first_stage outcome="done"
 no_job=3 # status of a stage that no experiment has: SKIPPED of ambiser/bin/launch.py
 export AMBISER_FORK_SERVER=${AMBISER_FORK_SERVER:-$$-$RANDOM$RANDOM$RANDOM} # the stages share it: ambiser/launch/warm.py
 
