@@ -38,6 +38,8 @@ def crowd_posteriors(
     """Estimates the probability of each class for each item.
 
     GLAD gives each rater an ability and each item a difficulty; MACE a chance that a rater answers without looking.
+    MACE trusts a rater who always gives the same answer, since its model explains such answers without a guess; use
+    GLAD where there are such raters.
 
     Args:
         model: glad or mace.
@@ -61,7 +63,7 @@ def crowd_posteriors(
         raise ConfigError(
             f"labels.aggregate: {model} needs crowd-kit, which is not installed; pip install 'ambiser[crowd]'"
         ) from error
-    fitted = {"glad": lambda: GLAD(silent=True), "mace": lambda: MACE(random_state=0)}[model]()
+    fitted = GLAD(silent=True) if model == "glad" else MACE(random_state=0)
     table = fitted.fit_predict_proba(DataFrame({"task": item, "worker": rater, "label": label}))
     posteriors = np.zeros((n_items, n_classes))
     posteriors[np.ix_(table.index.to_numpy(), table.columns.to_numpy())] = table.to_numpy()

@@ -159,7 +159,7 @@ def test_a_recognizer_that_cannot_be_used_is_one_line(ambiser, packed, packed_te
         ambiser("predict", packed_text, wavs, "--recognizer", tmp_path)
     with pytest.raises(SystemExit):
         ambiser("predict", packed_text, wavs, "--recognizer", tmp_path, "--text", "table")
-    assert "--text and --recognizer exclude each other" in capsys.readouterr().err
+    assert "--text, --words and --recognizer exclude each other" in capsys.readouterr().err
 
 
 def test_resume_keeps_rows_and_adds_the_others(ambiser, packed, wavs, tmp_path, monkeypatch):
