@@ -53,7 +53,8 @@ class PackedModel:
     ) -> None:
         self.name, self.id, self.classes = record.name, model_id(folder, record), tuple(record.classes)
         self._folder, self._record = folder, record
-        configs = {member.config: read_config(folder / member.config) for member in record.members}
+        names = dict.fromkeys(member.config for member in record.members)  # folds share one
+        configs = {name: read_config(folder / name) for name in names}
         self._configs = configs
         self._first = configs[record.members[0].config]
         self.uses_text = any(config.needs_text() for config in configs.values())
