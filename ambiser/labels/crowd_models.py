@@ -1,23 +1,22 @@
 """Fits a model of raters to votes: Dawid-Skene, or GLAD or MACE of crowd-kit."""
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from ambiser.errors import ConfigError
+from ambiser.labels.ballots import named_raters
 from ambiser.labels.dawid_skene import dawid_skene
-from ambiser.labels.vote_table import ANONYMOUS
+from ambiser.labels.vote_table import VoteTable
 
 MODELS = ("glad", "mace")
 
 
-def check_named(model: str, raters: Iterable[str]) -> None:
+def check_named(model: str, votes: VoteTable) -> None:
     """Refuses models of raters for anonymous raters, whose names say nothing beyond one utterance.
 
     Raises:
         ConfigError: a rater is anonymous.
     """
-    if any(rater.startswith(ANONYMOUS) for rater in raters):
+    if not named_raters(votes).all():
         raise ConfigError(
             f"labels.aggregate: {model} needs named raters, and those of this corpus are anonymous; use votes"
         )

@@ -171,8 +171,7 @@ def _kinds(tally: _Tally, labels: LabelPolicy) -> np.ndarray:
 
 def _count_ballots(votes: VoteTable, labels: LabelPolicy, names: list[str]) -> _Ballots:
     """Selects the votes on the named utterances that the policies count."""
-    row_of = {utt: i for i, utt in enumerate(names)}
-    rows = np.fromiter((row_of.get(utt, -1) for utt in votes.utts), np.int64, len(votes.utts))[votes.utt]
+    rows = votes.rows_in(names)[votes.utt]
     counted = rows >= 0
     if not labels.include_self:
         counted &= votes.source == SOURCES.index("outside")
@@ -205,7 +204,7 @@ def _fit_rater_model(
     class_of = class_numbers(labels, ballots.vocabulary)[ballots.label]
     chosen = ballots.primary & (class_of >= 0) & kept[ballots.row]
     ballot = (np.cumsum(kept) - 1)[ballots.row[chosen]], ballots.voter[chosen], class_of[chosen]
-    check_named(labels.aggregate, votes.raters)
+    check_named(labels.aggregate, votes)
     return rater_posteriors(labels.aggregate, *ballot, n_items=int(kept.sum()), n_classes=len(classes))
 
 

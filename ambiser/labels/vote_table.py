@@ -36,6 +36,11 @@ class VoteTable:
     label: np.ndarray
     labels: tuple[str, ...] = LABELS
 
+    def rows_in(self, names: Sequence[str]) -> np.ndarray:
+        """Returns the place of each of `utts` in other names, (utts,); -1 for none."""
+        row_of = {name: row for row, name in enumerate(names)}
+        return np.fromiter((row_of.get(utt, -1) for utt in self.utts), np.int64, len(self.utts))
+
 
 def read_votes(path: Path) -> VoteTable:
     """Reads votes.tsv; the labels are the built-in ones and those that the folder declares.

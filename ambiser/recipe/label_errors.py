@@ -36,8 +36,8 @@ def doubtful_votes(data_dir: Path, predictions: Sequence[Path], policy: LabelPol
     found = find_candidates(data_dir, predictions, policy)
     layout = Layout.of_data(data_dir)
     votes = read_votes(require(layout.table("votes.tsv"), "prepare"))
-    ballots, row_of = list_ballots(votes, policy), {utt: row for row, utt in enumerate(found.utts)}
-    rows = np.fromiter((row_of.get(utt, -1) for utt in votes.utts), np.int64, len(votes.utts))[ballots.utt]
+    ballots = list_ballots(votes, policy)
+    rows = votes.rows_in(found.utts)[ballots.utt]
     chosen = (rows >= 0) & named_raters(votes)[ballots.rater]
     kept = ballots.select(chosen)
     utts, item = np.unique(rows[chosen], return_inverse=True)

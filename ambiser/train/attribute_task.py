@@ -68,8 +68,7 @@ class AttributeTask(DistillTask):
 
     def loss(self, batch: Tensor, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Computes both objectives on a batch."""
-        hide, tokens = self._hide(len(batch), generator), self.train.padded_tokens(batch)
-        inputs = self.network.encode(*self.train.inputs(batch, generator), hide, tokens)  # (B, width) by head
+        inputs = self.network.encode(*self._inputs(batch, generator))  # (B, width) by head
         heads = {name: head(inputs[name]).log_softmax(dim=1) for name, head in self.network.heads.items()}
         loss, parts = self._amber_loss(heads, batch, epoch)
         mean, log_spread = self.network.attributes(inputs[self.settings.student])  # (B, 3) each

@@ -1,5 +1,6 @@
 """Trains AmbER² and the baselines on its network: the task of stage distill."""
 
+import functools
 from collections.abc import Iterator
 
 import torch
@@ -113,9 +114,13 @@ class DistillTask:
         if targets.curriculum == "none":
             return shuffled_batches(items, self.batch, generator)
         share = curriculum_share(epoch, self.epochs, start=targets.curriculum_start, end=targets.curriculum_end)
-        order = entropy(self.train.soft[items].double()).argsort(stable=True)
-        easy = items[order[: max(1, round(share * len(items)))].cpu()]
+        easy = self._by_entropy[: max(1, round(share * len(items)))]
         return iter(cycle(easy, len(items), generator).split(self.batch))
+
+    @functools.cached_property
+    def _by_entropy(self) -> Tensor:
+        """The training utterances, those of low vote entropy first."""
+        return self.items[entropy(self.train.soft[self.items].double()).argsort(stable=True).cpu()]
 
     def objective(self, epoch: int) -> Objective:
         """Returns the objective of AmbER² with λ and β of an epoch."""
@@ -133,12 +138,16 @@ class DistillTask:
 
     def loss(self, batch: Tensor, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Computes the objective of AmbER², or of the Dirichlet, on a batch."""
-        hide, tokens = self._hide(len(batch), generator), self.train.padded_tokens(batch)
-        logits = self.network(*self.train.inputs(batch, generator), hide, tokens)  # (B, C) by head
+        logits = self.network(*self._inputs(batch, generator))  # (B, C) by head
         if self.settings.evidential:
             student = logits[self.settings.student]
             return self._evidential_loss(student, self.counts[batch], self._importance(batch), epoch)
         return self._amber_loss({name: values.log_softmax(dim=1) for name, values in logits.items()}, batch, epoch)
+
+    def _inputs(self, batch: Tensor, generator: torch.Generator) -> tuple:
+        """Returns the arguments of the network, with what modality dropout hides."""
+        hide, tokens = self._hide(len(batch), generator), self.train.padded_tokens(batch)
+        return (*self.train.inputs(batch, generator), hide, tokens)
 
     def _amber_loss(self, heads: dict[str, Tensor], batch: Tensor, epoch: int) -> tuple[Tensor, dict[str, float]]:
         """Returns the objective of AmbER² for log-probabilities (B, C) by head, and its parts."""

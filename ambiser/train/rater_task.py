@@ -42,8 +42,7 @@ class RaterTask(DistillTask):
 
     def loss(self, batch: Tensor, epoch: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Computes both objectives on a batch."""
-        hide, tokens = self._hide(len(batch), generator), self.train.padded_tokens(batch)
-        inputs = self.network.encode(*self.train.inputs(batch, generator), hide, tokens)  # (B, width) by head
+        inputs = self.network.encode(*self._inputs(batch, generator))  # (B, width) by head
         row, vote = self.votes.of(batch)  # (V,) each
         device = self.target.device
         row, rater, shares = row.to(device), self.votes.rater[vote].to(device), self.votes.shares[vote].to(device)

@@ -47,9 +47,7 @@ class RaterVotes:
 def load_rater_votes(layout: Layout, policy: LabelPolicy, utts: list[str]) -> RaterVotes:
     """Reads the votes on these utterances, which are sorted bytewise as those of the table are."""
     votes = read_votes(require(layout.table("votes.tsv"), "prepare"))
-    row_of = {utt: row for row, utt in enumerate(utts)}
-    rows = np.fromiter((row_of.get(utt, -1) for utt in votes.utts), np.int64, len(votes.utts))
-    ballots = list_ballots(votes, policy)
+    rows, ballots = votes.rows_in(utts), list_ballots(votes, policy)
     here = rows[ballots.utt] >= 0
     named = named_raters(votes)[ballots.rater]
     kept = ballots.select(here & named)

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ambiser.config.schema import SpeechFeatures
+
 CONVOLUTIONS = "[({0}, 10, 5)] + [({0}, 3, 2)] * 4 + [({0},2,2)] * 2"
 TINY = {"dim": 16, "layers": 2, "heads": 2, "inner": 32, "conv": 8, "positions": 16, "groups": 4}
 BASE = {"dim": 768, "layers": 12, "heads": 12, "inner": 3072, "conv": 512, "positions": 128, "groups": 16}
@@ -155,3 +157,8 @@ def _data2vec(cfg: dict, is_large: bool) -> dict:
 def noise(samples: int) -> np.ndarray:
     """Returns a waveform (samples,) of quiet noise; the same one for the same length."""
     return np.random.default_rng(samples).standard_normal(samples).astype(np.float32) * 0.1
+
+
+def features(folder: Path, **options: object) -> SpeechFeatures:
+    """Returns the settings of features of a Hugging Face folder."""
+    return SpeechFeatures(upstream="huggingface", checkpoint=str(folder), **options)

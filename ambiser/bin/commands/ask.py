@@ -5,6 +5,7 @@ For example, in egs/mini: ambiser ask data exp/jsd-fbank-s1/fold*/predictions.ts
 
 from pathlib import Path
 
+from ambiser.bin.commands.shared_options import add_predictions, parse_predictions, read_policy
 from ambiser.io.console import log, set_up_logging
 from ambiser.recipe.program_options import Parser
 
@@ -12,33 +13,19 @@ from ambiser.recipe.program_options import Parser
 def main() -> None:
     """Runs the sub-command."""
     parser = Parser(__doc__)
-    parser.add_argument("data", type=Path, metavar="DATA", help="data folder of stage 1")
-    parser.add_argument(
-        "predictions", nargs="+", type=Path, metavar="PREDICTIONS",
-        help="predictions.tsv of folds and seeds; several of one utterance are an ensemble",
-    )  # fmt: skip
+    add_predictions(parser, several="an ensemble", top="utterances with the highest gain")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the list to write")
     parser.add_argument("--format", choices=("csv", "label_studio"), default="csv", help="format of the list")
-    parser.add_argument("--top", type=int, metavar="N", help="only the N utterances with the highest gain")
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE",
-        help="exp/TAG/config.yaml with the label policy (default: conf/base.yaml's)",
-    )  # fmt: skip
     parser.add_argument(
         "--simulate", type=Path, metavar="FILE.tsv",
         help="also hide the votes, ask for them by gain and in random order, and write the error; and a figure beside",
     )  # fmt: skip
-    args = parser.parse_args()
-    if args.top is not None and args.top < 1:
-        parser.error(f"--top {args.top}: must be 1 or more")
+    args = parse_predictions(parser)
     set_up_logging()
-    from ambiser.config import Config
-    from ambiser.inference.model import read_config
     from ambiser.labels.next_rater import believe
     from ambiser.recipe import next_raters
 
-    config = read_config(args.config) if args.config else Config()
-    found = next_raters.find_candidates(args.data, args.predictions, config.labels)
+    found = next_raters.find_candidates(args.data, args.predictions, read_policy(args.config))
     simulated = next_raters.simulate_asking(found) if args.simulate else None
     rows = next_raters.ranked_rows(found, believe(found.members, found.counts), args.data)[: args.top]
     write = {"csv": next_raters.write_csv, "label_studio": next_raters.write_label_studio}[args.format]

@@ -5,6 +5,7 @@ For example, in egs/mini: ambiser export labels data out --format parquet; ambis
 
 from pathlib import Path
 
+from ambiser.bin.commands.shared_options import add_policy, read_policy
 from ambiser.io.console import log, set_up_logging
 from ambiser.recipe.program_options import Parser
 
@@ -17,12 +18,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder to write; must not exist")
     parser.add_argument("--format", choices=("csv", "parquet", "datasets"), default="csv", help="format of labels")
     parser.add_argument("--audio", action="store_true", help="put the sounds into the data set (--format datasets)")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="exp/TAG/config.yaml with the label policy (default: conf/base.yaml's)",
-    )
+    add_policy(parser)
     args = parser.parse_args()
     if args.audio and args.format != "datasets":
         parser.error("--audio needs --format datasets")
@@ -33,13 +29,10 @@ def main() -> None:
         rows, width = export_arrays(args.source, args.out)
         log.info("%s: %d rows of %d values", args.out / ARRAY, rows, width)
         return
-    from ambiser.config import Config
     from ambiser.corpora.exchange.utterance_rows import read_data_folder
     from ambiser.corpora.exchange.write_labels import write_labels
-    from ambiser.inference.model import read_config
 
-    config = read_config(args.config) if args.config else Config()
-    data = read_data_folder(args.source, config.labels)
+    data = read_data_folder(args.source, read_policy(args.config))
     write_labels(data, args.out, args.format, with_audio=args.audio)
     labeled = sum(row.soft is not None for row in data.rows)
     log.info(

@@ -53,9 +53,11 @@ def _predict(args: argparse.Namespace, stdin: "StandardInput") -> list[str]:
     form, collect = args.format or _format_of(args.output), page.add if page else lambda record: None
     made_by = ", ".join(filter(None, (str(cutting), words.name)))
     writer = Writer(args.output, form, (made_by, model.id), resume=args.resume, collect=collect)
-    options, finished = {"cutting": cutting, "raters": args.raters, "find_words": words.find}, False
+    finished = False
     try:
-        faults |= predict_files(model, sources, writer, detector=detector, **options)
+        faults |= predict_files(
+            model, sources, writer, cutting=cutting, raters=args.raters, find_words=words.find, detector=detector
+        )
         finished = True
     finally:
         writer.close(finished=finished)

@@ -6,6 +6,7 @@ For example, in egs/mini, with a server such as vLLM's: ambiser query data --url
 
 from pathlib import Path
 
+from ambiser.bin.commands.shared_options import add_policy, read_policy
 from ambiser.io.console import log, progress, set_up_logging
 from ambiser.recipe.program_options import Parser
 
@@ -14,15 +15,13 @@ def main() -> None:
     """Runs the sub-command."""
     args = _parse()
     set_up_logging()
-    from ambiser.config import Config
     from ambiser.corpora.importing.label_words import class_words
     from ambiser.inference.chat.client import Endpoint
     from ambiser.inference.chat.prompts import read_prompt
     from ambiser.inference.chat.run import ask_all, write_predictions
-    from ambiser.inference.model import read_config
     from ambiser.recipe.query_items import query_items
 
-    labels = (read_config(args.config) if args.config else Config()).labels
+    labels = read_policy(args.config)
     prompt = read_prompt(args.prompt)
     items, classes = query_items(args.data, labels, audio=not args.no_audio)
     if prompt.needs_words and not any(item.words.strip() for item in items):
@@ -64,10 +63,7 @@ def _parse() -> object:
     parser.add_argument("--no_audio", action="store_true", help="send the prompt alone")
     parser.add_argument("--parallel", type=int, default=4, metavar="N", help="requests at the same time")
     parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="longest wait for an answer")
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE",
-        help="exp/TAG/config.yaml with the label policy (default: conf/base.yaml's)",
-    )  # fmt: skip
+    add_policy(parser)
     args = parser.parse_args()
     for name, least in {"samples": 1, "parallel": 1, "temperature": 0, "smoothing": 0}.items():
         if getattr(args, name) < least:

@@ -37,7 +37,7 @@ def parse_answer(answer: str, words: Mapping[str, int]) -> int | str:
         answer: the text.
         words: class by word, in small letters.
     """
-    text = " ".join(re.sub(r"[_\W]+", " ", answer.casefold()).split())
+    text = _words_alone(answer)
     named = {number for word, number in words.items() if re.search(rf"\b{re.escape(word)}\b", text)}
     if _REFUSALS.search(answer.casefold()):  # "I cannot say whether she is angry" names a class and declines
         return REFUSAL
@@ -61,10 +61,15 @@ def read_tokens(tokens: Mapping[str, float], words: Mapping[str, int], classes: 
     """
     mass = np.zeros(classes)
     for token, log_prob in tokens.items():
-        start = " ".join(re.sub(r"[_\W]+", " ", token.casefold()).split())
+        start = _words_alone(token)
         named = {number for word, number in words.items() if start and word.startswith(start)}
         if len(named) == 1:
             mass[named.pop()] += np.exp(log_prob)
     if not mass.sum():
         return Reading(None, 0, 1)
     return Reading(mass / mass.sum(), 0, 0)
+
+
+def _words_alone(text: str) -> str:
+    """Returns a text in small letters, without punctuation, with single blanks."""
+    return re.sub(r"[_\W]+", " ", text.casefold()).strip()

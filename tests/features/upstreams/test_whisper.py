@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from features.random_models import noise, save_hugging_face, save_whisper
+from features.random_models import features, noise, save_hugging_face, save_whisper
 
 from ambiser.config.schema import Finetune, SpeechFeatures
 from ambiser.errors import ConfigError
@@ -11,16 +11,6 @@ from ambiser.features.upstreams.upstream import load_upstream
 
 SECOND = 16000
 LENGTHS = (7000, SECOND, 40123, 2 * SECOND - 1, 400)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    torch.manual_seed(0)
-    return save_whisper(tmp_path_factory.mktemp("whisper"))
-
-
-def features(folder, **options):
-    return SpeechFeatures(upstream="huggingface", checkpoint=str(folder), **options)
 
 
 def encoder_with_positions(folder, frames):

@@ -4,24 +4,13 @@ import sys
 import numpy as np
 import pytest
 import torch
-from features.random_models import noise, save_whisper
+from features.random_models import features, noise
 
-from ambiser.config.schema import SpeechFeatures
 from ambiser.features.upstreams.huggingface import load_hugging_face
 from ambiser.features.upstreams.upstream import load_upstream
 from ambiser.features.upstreams.whisper_encoder import mel_filters, read_whisper, take_encoder
 
 SECOND = 16000
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    torch.manual_seed(0)
-    return save_whisper(tmp_path_factory.mktemp("whisper"))
-
-
-def features(folder, **options):
-    return SpeechFeatures(upstream="huggingface", checkpoint=str(folder), **options)
 
 
 @pytest.mark.parametrize("samples", [400, 7000, 40123])
