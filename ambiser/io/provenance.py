@@ -23,7 +23,8 @@ def git_state() -> str:
     Returns "unknown" outside a git checkout.
     """
     root = Path(__file__).resolve().parents[2]
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    command = ["git", "--no-optional-locks", "-C", str(root)]  # a killed job leaves no lock in the checkout
+    command += ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except OSError:
