@@ -32,7 +32,7 @@ def main() -> None:
     for count, reason in sound.outliers:
         print(f"sound: {count} {reason}")
     page = layout.data_dir / "report.html"
-    write_text(page, render_page(record, statistics, layout.data_dir / "figures", sound))
+    write_text(page, render_page(record, statistics, layout.data_dir / "figures", sound, args.figures))
     print(f"page: {page}")
 
 

@@ -43,10 +43,11 @@ def main() -> None:
     page = render_report(
         results,
         layout.exp_dir / "figures",
+        formats=args.figures,
         details=details,
         listing=listing,
         quoted=quoted,
-        sweeps=sweep_blocks(layout.exp_dir / "sweeps", layout.exp_dir / "figures"),
+        sweeps=sweep_blocks(layout.exp_dir / "sweeps", layout.exp_dir / "figures", args.figures),
         first=tags,
         each=lambda items, total: progress(items, "draw figures", total),
     )

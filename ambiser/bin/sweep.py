@@ -13,6 +13,7 @@ from pathlib import Path
 from ambiser.io.console import log, run_main, set_up_logging
 from ambiser.io.files import write_text
 from ambiser.recipe.comparisons import check_scores
+from ambiser.recipe.options import FIGURE_FORMATS
 from ambiser.recipe.program_options import Parser
 from ambiser.recipe.sweeps import compare_groups, group_systems, load_systems, notes_on_settings, read_pairs
 
@@ -56,7 +57,7 @@ def main() -> None:
     write_sweep(table, rows)
     rows = read_sweep(table)  # sorted and corrected
     write_text(output.with_name(f"{output.name}.md"), render_sweep(rows, notes_on_settings(groups, args.key)))
-    take_sweep_picture(rows, name=output.name, folder=output.parent)
+    take_sweep_picture(rows, name=output.name, folder=output.parent, formats=FIGURE_FORMATS)
     log.info("wrote %s, .md, .svg, .png and .pdf", table)
 
 

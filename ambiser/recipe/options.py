@@ -13,6 +13,9 @@ from pathlib import Path
 from ambiser.launch import LAUNCHERS
 from ambiser.stages import STAGES
 
+FIGURE_FORMATS = ("png", "pdf")
+"""Formats of figures beside SVG."""
+
 
 @dataclass(frozen=True)
 class Option:
@@ -209,6 +212,15 @@ _ALL = (
         _boolean,
         False,
     ),
+    Option(
+        "figures",
+        "LIST",
+        f"formats that stages 1 and 8 write beside SVG, for papers: {', '.join(FIGURE_FORMATS)}",
+        _one_of(*FIGURE_FORMATS),
+        [],
+        "SVG alone",
+        is_list=True,
+    ),
     Option("dry_run", "BOOL", "true: print the commands and run nothing", _boolean, False),
     Option("status", "BOOL", "true: print what is done and what is missing", _boolean, False),
 )
@@ -221,13 +233,13 @@ EXPERIMENTS = ("config", "seeds", "folds", *_FEATURES, *_FOLDERS)
 _SYSTEMS = (*EXPERIMENTS, "predictions", "ensemble")
 PROGRAM_OPTIONS = {
     "check": (*EXPERIMENTS, "corpus_dir", "launcher", "slurm_config"),
-    "prepare": (*EXPERIMENTS, "corpus_dir"),
+    "prepare": (*EXPERIMENTS, "corpus_dir", "figures"),
     "extract": (*EXPERIMENTS, "nj"),
-    "launch": (*EXPERIMENTS, "launcher", "slurm_config", "nj", "wait", "only", "dry_run"),
+    "launch": (*EXPERIMENTS, "launcher", "slurm_config", "nj", "wait", "only", "figures", "dry_run"),
     "train": EXPERIMENTS,
     "predict_part": EXPERIMENTS,
     "score": _SYSTEMS,
-    "report": (*_SYSTEMS, "only", "publish"),
+    "report": (*_SYSTEMS, "only", "figures", "publish"),
     "compare": _SYSTEMS,
     "status": EXPERIMENTS,
 }

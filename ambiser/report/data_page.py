@@ -1,5 +1,6 @@
 """Renders the data report of stage 1 as one self-contained HTML page with figures."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +21,20 @@ _MANY = 40
 
 
 def render_page(
-    record: CorpusRecord, statistics: DataStatistics, figures_dir: Path, sound: SoundOverview | None = None
+    record: CorpusRecord,
+    statistics: DataStatistics,
+    figures_dir: Path,
+    sound: SoundOverview | None = None,
+    formats: Collection[str] = (),
 ) -> str:
     """Draws the figures and returns the HTML of the data report.
 
     Args:
         record: of stage 1 (corpus.json).
         statistics: from `ambiser.report.data_statistics.collect_statistics`.
-        figures_dir: where the figures are written as SVG, PNG and PDF.
+        figures_dir: where the figures are written.
         sound: the overview of the audio; None shows none.
+        formats: of the figures beside SVG: some of png and pdf.
     """
     drawn = (
         ("data_classes", _CLASSES, lambda: _draw_classes(statistics.tables[0])),
@@ -38,8 +44,9 @@ def render_page(
     heard = () if sound is None else (("data_durations", _DURATIONS, lambda: draw_durations(sound.durations_s)),)
     if sound is not None and len(sound.levels_db):
         heard = (*heard, ("data_levels", _LEVELS, lambda: draw_levels(sound.levels_db)))
+    where = {"folder": figures_dir, "formats": formats}
     pictures, sounds = (
-        [take_picture(draw, name=name, caption=caption, folder=figures_dir) for name, caption, draw in group]
+        [take_picture(draw, name=name, caption=caption, **where) for name, caption, draw in group]
         for group in (drawn, heard)
     )
     shown = {"pictures": pictures, "sound": sound, "sounds": sounds}

@@ -1,6 +1,6 @@
 """Makes the section of one experiment on the results page: its tables and figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,13 +41,16 @@ class ExperimentDetails:
     attributes: Sequence[AttributeScore] = ()
 
 
-def describe_experiment(results: Results, details: ExperimentDetails, folder: Path) -> dict[str, object]:
+def describe_experiment(
+    results: Results, details: ExperimentDetails, folder: Path, formats: Collection[str] = ()
+) -> dict[str, object]:
     """Draws the figures of an experiment and returns what the page's template needs for its section.
 
     Args:
         results: of one seed.
         details: curves, embeddings, heads and transcripts.
         folder: where the figures are written.
+        formats: of the figures beside SVG: some of png and pdf.
     """
     stamp, tag = results.stamp, results.tag
     chosen = ", ".join(f"{stage} ({stamp.selection[stage]})" for stage in stamp.stages)
@@ -57,7 +60,8 @@ def describe_experiment(results: Results, details: ExperimentDetails, folder: Pa
         "tag": tag,
         "lead": f"Input: {stamp.inputs}.{trained}",
         "pictures": [
-            take_picture(draw, name=f"{tag}-{name}", caption=CAPTIONS[name], folder=folder) for name, draw in drawings
+            take_picture(draw, name=f"{tag}-{name}", caption=CAPTIONS[name], folder=folder, formats=formats)
+            for name, draw in drawings
         ],
         "folds": fold_block(results),
         "classes": class_block(results),

@@ -1,8 +1,8 @@
-"""Sets the style of figures and writes them as SVG for the page, PNG and PDF for papers; bytes are reproducible."""
+"""Sets the style of figures and writes them as SVG for the page, on demand as PNG and PDF; bytes are reproducible."""
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,11 @@ INK = "#1f2328"
 PAGE_COLORS = {INK: "currentColor", COLORS[0]: "var(--blue)", COLORS[1]: "var(--orange)"}
 """Colors of a figure and their CSS variables on the page, which suit light and dark mode."""
 DASHES = ("-", "--", ":", "-.")
+_METADATA = {
+    "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Producer": None},
+}
 WIDTH = 4.2
 STYLE = {
     "axes.edgecolor": INK,
@@ -62,30 +67,44 @@ def new_figure(height: float, rows: int = 1, columns: int = 1, **options: object
     return figure, figure.subplots(rows, columns, **options)
 
 
-def take_picture(draw: Callable[[], Figure], *, name: str, caption: str, folder: Path) -> Picture:
-    """Draws a figure in the common style, writes folder/NAME.svg, .png and .pdf, and returns its SVG for the page.
+def take_picture(
+    draw: Callable[[], Figure], *, name: str, caption: str, folder: Path, formats: Collection[str] = ()
+) -> Picture:
+    """Draws a figure in the common style, writes folder/NAME.svg and the other formats, and returns its SVG.
 
-    PNG and PDF take most of the time; they are left as they are if the SVG is that of the last time.
+    Files are left as they are if the SVG is that of the last time. Otherwise, files in formats that are not asked for
+    are deleted: they would show an older drawing.
+
+    Args:
+        draw: makes the figure.
+        name: of the files, without suffix.
+        caption: for the page.
+        folder: for the files.
+        formats: some of png and pdf, which take most of the time.
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         figure = draw()
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # compute the layout once, so that all three formats are the same
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine(None)  # compute the layout once: it takes time, and all formats are the same
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(buffer, format="svg", metadata=_METADATA["svg"])
         svg, path = buffer.getvalue(), folder / f"{name}.svg"
-        if not _is_drawn(path, svg):
-            for ending, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Producer": None})):
-                paper = {"facecolor": "white"} if ending == "png" else {}
-                with atomic_open(path.with_suffix(f".{ending}"), "wb") as stream:
-                    figure.savefig(stream, format=ending, metadata=metadata, **paper)
-            write_text(path, svg)  # last: it tells that the others are there
+        if not _is_drawn(path, svg, formats):
+            for ending in ("png", "pdf"):
+                file = path.with_suffix(f".{ending}")
+                if ending in formats:
+                    paper = {"facecolor": "white"} if ending == "png" else {}
+                    with atomic_open(file, "wb") as stream:
+                        figure.savefig(stream, format=ending, metadata=_METADATA[ending], **paper)
+                elif not _is_drawn(path, svg):
+                    file.unlink(missing_ok=True)
+            write_text(path, svg)  # last: it tells that the others are up to date
     return Picture(name, caption, page_svg(svg, caption))
 
 
-def _is_drawn(path: Path, svg: str) -> bool:
+def _is_drawn(path: Path, svg: str, formats: Collection[str] = ()) -> bool:
     """Whether the files of a figure are there, with this SVG."""
-    files = [path, path.with_suffix(".png"), path.with_suffix(".pdf")]
+    files = [path, *(path.with_suffix(f".{ending}") for ending in formats)]
     return all(file.is_file() for file in files) and path.read_text(encoding="utf-8") == svg
 
 

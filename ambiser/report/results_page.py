@@ -1,4 +1,4 @@
-"""Renders report.html: one page that needs no other file; its figures are also written as SVG, PNG and PDF."""
+"""Renders report.html: one page that needs no other file; its figures are also written as files."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +28,7 @@ def render_report(
     results: Sequence[Results],
     figure_dir: Path,
     *,
+    formats: Collection[str] = (),
     details: Mapping[str, ExperimentDetails],
     listing: Mapping[str, object] | None = None,
     quoted: Sequence[QuotedSystem] = (),
@@ -39,7 +40,8 @@ def render_report(
 
     Args:
         results: of all experiments and seeds; `with_sections` names those with a section.
-        figure_dir: where the figures are written as SVG, PNG and PDF.
+        figure_dir: where the figures are written.
+        formats: of the figures beside SVG: some of png and pdf.
         details: what the sections show beside the results, by tag.
         listing: from `ambiser.report.utterance_list.list_utterances`; None for no list.
         quoted: systems of papers, shown beside the experiments of the first table.
@@ -49,18 +51,19 @@ def render_report(
     """
     tables = make_tables(results, first)
     sections, nothing = with_sections(results, first), ExperimentDetails()
+    where = {"folder": figure_dir, "formats": formats}
 
     def describe(one: Results) -> dict[str, object]:
-        return describe_experiment(one, details.get(one.tag, nothing), figure_dir)
+        return describe_experiment(one, details.get(one.tag, nothing), **where)
 
     return render_page(
         "results_page.html.j2",
         title=tables[0].title(),
-        lead=_lead(results, sections),
+        lead=_lead(results, sections, formats),
         made_up=MADE_UP if any(table.first.stamp.made_up for table in tables) else "",
         resamples=tables[0].first.scores.bootstrap.resamples,
-        tables=[_describe_table(table, number, figure_dir) for number, table in enumerate(tables, start=1)],
-        examples=_draw_examples(sections, details, figure_dir),
+        tables=[_describe_table(table, number, where) for number, table in enumerate(tables, start=1)],
+        examples=_draw_examples(sections, details, where),
         sections=list(each(map_in_forks(describe, sections), len(sections))),
         listing=listing,
         quoted=quoted_block(quoted, tables[0]) if quoted else None,
@@ -71,7 +74,7 @@ def render_report(
 
 
 def _draw_examples(
-    sections: Sequence[Results], details: Mapping[str, ExperimentDetails], folder: Path
+    sections: Sequence[Results], details: Mapping[str, ExperimentDetails], where: Mapping[str, object]
 ) -> Picture | None:
     """Draws three utterances by the systems whose predictions are loaded; returns None if there are none."""
     loaded = [one for one in sections if one.tag in details and details[one.tag].folds]
@@ -82,7 +85,7 @@ def _draw_examples(
         lambda: draw_utterances(systems, loaded[0].stamp.class_names),
         name="utterances",
         caption=CAPTIONS["utterances"],
-        folder=folder,
+        **where,
     )
 
 
@@ -100,7 +103,7 @@ def with_sections(results: Iterable[Results], first: Collection[str] = ()) -> li
     return chosen[: max(MOST_SECTIONS, sum(one.tag in first for one in chosen))]
 
 
-def _lead(results: Sequence[Results], sections: Sequence[Results]) -> str:
+def _lead(results: Sequence[Results], sections: Sequence[Results], formats: Collection[str]) -> str:
     names, seeds = {one.name for one in results}, sorted({one.stamp.seed for one in results} - {None})
     lead = f"Experiments: {len(names)}. Seeds: {show(seeds)}."
     if len(seeds) > 1:
@@ -108,15 +111,17 @@ def _lead(results: Sequence[Results], sections: Sequence[Results]) -> str:
     if len(sections) < len(names):
         without = sorted(names - {one.name for one in sections})
         lead += f" In tables only, without a section: {', '.join(without)}; name them in the call to give them one."
-    return f"{lead} Figures as SVG, PNG and PDF: folder figures."
+    written = ", ".join(["SVG", *(name.upper() for name in formats)])
+    hint = "" if formats else " (PNG and PDF for papers: --figures png,pdf)"
+    return f"{lead} Figures as {written}: folder figures{hint}."
 
 
-def _describe_table(table: ResultTable, number: int, folder: Path) -> dict[str, object]:
+def _describe_table(table: ResultTable, number: int, where: Mapping[str, object]) -> dict[str, object]:
     overview = take_picture(
         lambda: figures.draw_overview(table),
         name="overview" if number == 1 else f"overview{number}",
         caption=CAPTIONS["overview"],
-        folder=folder,
+        **where,
     )
     return {
         "title": table.title(),

@@ -1,6 +1,6 @@
 """Shows a sweep: Markdown table, figure, and the block of the results page."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,13 +56,13 @@ def _cells(row: SweepRow) -> list[str]:
     return [_titled(row.score), _pair(row), *value, *scores, ends, *chances]
 
 
-def take_sweep_picture(rows: Sequence[SweepRow], *, name: str, folder: Path) -> Picture:
-    """Draws the figure, writes folder/NAME.svg, .png and .pdf, and returns its SVG."""
+def take_sweep_picture(rows: Sequence[SweepRow], *, name: str, folder: Path, formats: Collection[str] = ()) -> Picture:
+    """Draws the figure, writes folder/NAME.svg and the other formats, and returns its SVG."""
     what = f"over {rows[0].key}" if rows[0].key else "of experiments from their base"
     caption = f"Differences {what}, mean over seeds, with 95 % intervals from a paired bootstrap over speakers."
     caption += " The corpus is made up." if _made_up(rows) else ""
     draw = draw_sweep if rows[0].key else draw_ladder
-    return take_picture(lambda: draw(rows), name=name, caption=caption, folder=folder)
+    return take_picture(lambda: draw(rows), name=name, caption=caption, folder=folder, formats=formats)
 
 
 def draw_sweep(rows: Sequence[SweepRow]) -> Figure:
@@ -119,7 +119,7 @@ def _bar(axis: Axes, place: int, row: SweepRow) -> None:
         axis.plot([row.low, row.high], [place, place], color=COLORS[1], linewidth=1.6, solid_capstyle="round")
 
 
-def sweep_blocks(folder: Path, figure_dir: Path) -> list[dict[str, object]]:
+def sweep_blocks(folder: Path, figure_dir: Path, formats: Collection[str] = ()) -> list[dict[str, object]]:
     """Returns heading, reading, figure and table of every sweep in a folder, for the results page."""
     blocks = []
     for path in sorted(folder.glob("*.tsv")):
@@ -129,7 +129,7 @@ def sweep_blocks(folder: Path, figure_dir: Path) -> list[dict[str, object]]:
             {
                 "heading": f"{title_of(rows)} ({path.stem})",
                 "reading": reading_of(rows),
-                "picture": take_sweep_picture(rows, name=f"sweep_{path.stem}", folder=figure_dir),
+                "picture": take_sweep_picture(rows, name=f"sweep_{path.stem}", folder=figure_dir, formats=formats),
                 "header": header,
                 "rows": cells,
             }

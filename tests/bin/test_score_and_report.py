@@ -159,7 +159,7 @@ def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run_here, ca
     capsys.readouterr()
     (tmp_path / "egs").mkdir()
     monkeypatch.chdir(tmp_path / "egs")
-    run_here(report, [*fake_recipe.words("ipr"), "--publish", "true"])
+    run_here(report, [*fake_recipe.words("ipr"), "--publish", "true", "--figures", "png pdf"])
     assert "class prior" in capsys.readouterr().out
     exp = fake_recipe.layout.exp_dir
     names = {path.name for path in (exp / "figures").iterdir()}
@@ -168,6 +168,8 @@ def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run_here, ca
     expected = {"overview", "utterances", *(f"ipr-fbank-s1-{n}" for n in every)}
     expected |= {f"ipr-fbank-s1-{n}" for n in ("prototypes", "prototype_matrix", "agreement")}
     assert names == {f"{name}.{ending}" for name in expected for ending in ("png", "pdf", "svg")}
+    run_here(report, fake_recipe.words("ipr"))
+    assert {path.name for path in (exp / "figures").iterdir()} == names, "PNG and PDF of the same drawings are kept"
 
     text = (exp / "report.html").read_text()
     page = _Page()
@@ -201,7 +203,7 @@ def taken(monkeypatch):
     """The names of the figures that a report draws; none is drawn."""
     names = []
 
-    def take_picture(draw, *, name, caption, folder):
+    def take_picture(draw, *, name, caption, folder, formats):
         names.append(name)
         return Picture(name, caption, "<svg></svg>")
 

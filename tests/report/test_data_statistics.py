@@ -108,7 +108,7 @@ def test_the_text_and_the_page_say_the_same(prepared, tmp_path):
     for name, value in statistics.facts.items():
         assert f"{name}: {value}" in text
         assert value.split(",")[0] in page
-    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".pdf", ".svg"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {".svg"}
 
 
 def test_a_class_without_training_labels_is_named_with_its_folds(prepared):

@@ -16,7 +16,8 @@ def _draw():
 
 
 def test_a_picture_is_the_same_every_time_in_all_its_forms(tmp_path):
-    taken = [take_picture(_draw, name="x", caption="a & b", folder=tmp_path / str(i)) for i in range(2)]
+    where = [{"folder": tmp_path / str(i), "formats": ("png", "pdf")} for i in range(2)]
+    taken = [take_picture(_draw, name="x", caption="a & b", **one) for one in where]
     assert taken[0] == taken[1]
     for ending, head in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
         first, second = ((tmp_path / str(i) / f"x.{ending}").read_bytes() for i in range(2))
@@ -37,9 +38,9 @@ def test_the_svg_suits_light_and_dark_pages_and_any_width(tmp_path):
 
 
 def test_png_and_pdf_are_drawn_again_only_for_another_drawing_or_a_lost_file(tmp_path):
-    def written(draw) -> set[str]:
+    def written(draw, formats=("png", "pdf")) -> set[str]:
         before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-        take_picture(draw, name="x.y", caption="c", folder=tmp_path)
+        take_picture(draw, name="x.y", caption="c", folder=tmp_path, formats=formats)
         return {path.name for path in tmp_path.iterdir() if path.stat().st_mtime_ns != before.get(path.name)}
 
     def other():
@@ -53,3 +54,6 @@ def test_png_and_pdf_are_drawn_again_only_for_another_drawing_or_a_lost_file(tmp
     assert written(other) == everything
     (tmp_path / "x.y.pdf").unlink()
     assert "x.y.pdf" in written(other)
+    assert written(other, formats=()) == set() and (tmp_path / "x.y.pdf").is_file(), "they show the same drawing"
+    assert written(_draw, formats=["png"]) == {"x.y.svg", "x.y.png"}
+    assert not (tmp_path / "x.y.pdf").exists(), "it showed the other drawing"

@@ -69,7 +69,7 @@ def test_outliers_are_counted_and_named():
 def test_the_sample_is_measured_once_and_shown_on_the_page(tmp_path, monkeypatch):
     drawn = []
 
-    def draw_only(draw, *, name, caption, folder):
+    def draw_only(draw, *, name, caption, folder, formats):
         drawn.append((name, draw()))
         return Picture(name, caption, "<svg></svg>")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ambiser.bin.commands.shared_options import add_predictions, parse_predictions, read_policy
 from ambiser.io.console import log, set_up_logging
+from ambiser.recipe.options import FIGURE_FORMATS
 from ambiser.recipe.program_options import Parser
 
 
@@ -41,7 +42,9 @@ def _write_simulation(path: Path, by_gain: object, drawn: object) -> None:
     from ambiser.report.figure_style import take_picture
 
     next_raters.write_simulation(path, by_gain, drawn)
-    take_picture(lambda: draw_asking(by_gain, drawn), name=path.stem, caption="", folder=path.parent)
+    take_picture(
+        lambda: draw_asking(by_gain, drawn), name=path.stem, caption="", folder=path.parent, formats=FIGURE_FORMATS
+    )
     middle = abs(by_gain.votes - (by_gain.votes[0] + by_gain.votes[-1]) / 2).argmin()
     log.info(
         f"{path}: with {by_gain.votes[middle]:,} of {by_gain.votes[-1]:,} votes, squared error "
