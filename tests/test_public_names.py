@@ -39,10 +39,13 @@ def test_the_import_loads_nothing_heavy(environment):
     assert done.stdout == "[]\n"
 
 
-def test_loading_a_model_loads_no_torch(environment):
-    code = "import sys, ambiser; ambiser.load_model('crema_d_whisper_tiny'); print('torch' in sys.modules)"
+def test_loading_a_model_loads_no_torch_and_no_scipy(environment):
+    code = (
+        "import sys, ambiser, ambiser.inference.predict_files; ambiser.load_model('crema_d_whisper_tiny'); "
+        "print(sorted({'torch', 'scipy'} & sys.modules.keys()))"
+    )
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert done.stdout == "[]\n"
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -9,6 +9,7 @@ import numpy as np
 from ambiser.config import Config
 from ambiser.errors import ConfigError, DataError
 from ambiser.inference.model_folder import Member
+from ambiser.scoring.calibration import Calibration
 from ambiser.scoring.conformal import SetRule
 
 _HEADS = ("A", "T", "AT")
@@ -72,8 +73,6 @@ def run_network(network: Network, speech: Sequence[np.ndarray], texts: Sequence[
     probs = made.probs.double().numpy()
     probs = probs / probs.sum(axis=1, keepdims=True)
     if (fitted := network.member.calibration) is not None:
-        from ambiser.scoring.calibration import Calibration  # scipy takes a tenth of a cold start
-
         probs = Calibration(np.array(fitted.scale), np.array(fitted.bias)).apply(probs)
     cosines = None
     if made.embeddings is not None:

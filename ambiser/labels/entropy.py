@@ -1,7 +1,6 @@
 """Computes the entropy of vote shares and of predicted probabilities."""
 
 import numpy as np
-from scipy.special import xlogy
 
 
 def entropy_bits(distribution: np.ndarray) -> np.ndarray:
@@ -9,4 +8,6 @@ def entropy_bits(distribution: np.ndarray) -> np.ndarray:
 
     A probability of 0 adds nothing.
     """
-    return np.round(-xlogy(distribution, distribution).sum(axis=1) / np.log(2), 10) + 0.0
+    # scipy's `xlogy` does the same, but its import takes a tenth of a prediction's start.
+    logs = np.log(np.where(distribution == 0, 1, distribution))
+    return np.round(-(distribution * logs).sum(axis=1) / np.log(2), 10) + 0.0

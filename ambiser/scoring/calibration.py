@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_softmax, softmax, xlogy
 
 from ambiser.scoring.utterance_scores import PROBABILITY_FLOOR
 
@@ -17,7 +16,9 @@ class Calibration:
 
     def apply(self, probs: np.ndarray) -> np.ndarray:
         """Returns (N, C) calibrated probabilities."""
-        return softmax(self.scale * _log(probs) + self.bias, axis=1)
+        logits = self.scale * _log(probs) + self.bias
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
 
 
 def fit_calibration(kind: str, probs: np.ndarray, soft: np.ndarray, by: str) -> Calibration:
@@ -32,6 +33,7 @@ def fit_calibration(kind: str, probs: np.ndarray, soft: np.ndarray, by: str) -> 
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017; here against the votes, not the majority.
     """
     from scipy.optimize import minimize  # slow to import, and predictions only apply what was fitted
+    from scipy.special import log_softmax
 
     logs, classes = _log(probs), probs.shape[1]
 
@@ -66,6 +68,8 @@ def _cross_entropy(log_probs: np.ndarray, soft: np.ndarray) -> tuple[float, np.n
 
 def _divergence(log_probs: np.ndarray, soft: np.ndarray) -> tuple[float, np.ndarray]:
     """Returns the summed Jensen-Shannon divergence in nats of (N, C) and its gradient (N, C) for the logits."""
+    from scipy.special import xlogy
+
     probs = np.exp(log_probs)
     log_mean = np.log((probs + soft) / 2 + np.finfo(float).tiny)
     ratio = probs * (log_probs - log_mean)

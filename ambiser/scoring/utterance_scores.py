@@ -4,7 +4,6 @@ Arrays: probs (N, C) predicted and soft (N, C) voted distributions, rows that su
 """
 
 import numpy as np
-from scipy.special import rel_entr
 
 from ambiser.scoring.ground_distance import GroundDistance
 from ambiser.scoring.score_ties import predicted_classes
@@ -37,7 +36,7 @@ def bhattacharyya(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
 def jsd_nats(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
     """Returns (N,) Jensen-Shannon divergences in nats: (KL(y||m) + KL(p||m)) / 2 with m = (y + p) / 2."""
     middle = (probs + soft) / 2
-    return np.maximum((rel_entr(soft, middle) + rel_entr(probs, middle)).sum(axis=1) / 2, 0.0)
+    return np.maximum((_relative_entropy(soft, middle) + _relative_entropy(probs, middle)).sum(axis=1) / 2, 0.0)
 
 
 def jsd_bits(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
@@ -47,7 +46,7 @@ def jsd_bits(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
 
 def kl_nats(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
     """Returns (N,) KL(y||p) in nats, with p at least PROBABILITY_FLOOR so that one zero does not swallow the mean."""
-    return rel_entr(soft, np.maximum(probs, PROBABILITY_FLOOR)).sum(axis=1)
+    return _relative_entropy(soft, np.maximum(probs, PROBABILITY_FLOOR)).sum(axis=1)
 
 
 def r2_pearson(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
@@ -70,6 +69,13 @@ def error_rate(probs: np.ndarray, soft: np.ndarray) -> np.ndarray:
     Source: LeWiDi 2025 (arXiv 2510.08460), average error rate.
     """
     return 1 - (predicted_classes(probs) * soft).sum(axis=1)
+
+
+def _relative_entropy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Returns x ln(x / y) element by element; 0 where x is 0."""
+    from scipy.special import rel_entr  # slow to import, and a prediction with one head needs no divergence
+
+    return rel_entr(x, y)
 
 
 UTTERANCE_SCORES = {

@@ -65,6 +65,13 @@ def test_vector_scaling_by_jsd_ends_where_no_step_lowers_it(sharp):
             assert best < _jsd(soft, Calibration(fitted.scale, fitted.bias + moved).apply(probs))
 
 
+def test_it_is_applied_by_the_softmax_of_scipy(sharp):
+    probs, _ = sharp
+    scale, bias = np.array([0.5, 1.0, 2.0, 100.0]), np.array([0.6, 0.0, -0.6, 50.0])
+    expected = softmax(scale * np.log(np.maximum(probs, 1e-8)) + bias, axis=1)
+    np.testing.assert_array_equal(Calibration(scale, bias).apply(probs), expected)
+
+
 def test_one_hot_votes_and_probabilities_stay_finite_by_jsd():
     probs, soft = np.eye(4)[[0, 1, 2, 3, 0]], np.eye(4)[[0, 1, 2, 3, 1]]
     for kind in ("temperature", "vector"):

@@ -8,9 +8,10 @@ import functools
 import importlib
 import io
 import random
+import sys
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from ambiser.io.console import log
 
 # Searched first; importing all of s3prl takes seconds and fails if any of its parts fails.
 _FAMILIES = ("hf_wav2vec2", "hf_hubert", "wavlm", "hubert", "wav2vec2", "data2vec")
+_TENSORBOARD = "torch.utils.tensorboard"
 
 
 def load_upstream(speech: SpeechFeatures, device: str = "cpu") -> Upstream:
@@ -143,12 +145,25 @@ def _cache_folder() -> Path:
     return Path(_import_s3prl("s3prl.util.download")._download_dir)
 
 
+@contextlib.contextmanager
+def _without_tensorboard() -> Iterator[None]:
+    """Hides TensorBoard, which `import s3prl` loads if it can: a tenth of a second that only its trainers need."""
+    if _TENSORBOARD in sys.modules:
+        yield
+        return
+    sys.modules[_TENSORBOARD] = None
+    try:
+        yield
+    finally:
+        del sys.modules[_TENSORBOARD]
+
+
 def _import_s3prl(module: str) -> types.ModuleType:
     try:
         for line in patch_torchaudio():
             log.debug(line)
-        # s3prl prints advice about optional packages.
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        silent = io.StringIO()  # s3prl prints advice about optional packages
+        with _without_tensorboard(), contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
             return importlib.import_module(module)
     except (ImportError, OSError, RuntimeError) as error:
         reason = first_line(error)
