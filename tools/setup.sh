@@ -63,7 +63,7 @@ fi
 
 explain() { # turns the messages of pip into one line
   if grep -q 'No space left' "$log"; then
-    fail "the disk is full: $venv needs up to 8 GB with a GPU, 2 GB without"
+    fail "the disk is full: $venv needs up to 8 GB, or 2 GB with a CPU build of torch"
   elif grep -qE 'Failed to establish|NewConnectionError|ConnectTimeout|ReadTimeout|name resolution|ProxyError' "$log"; then
     fail "the package index cannot be reached; connect to the network and run the same command again (log: $log)"
   fi
@@ -76,8 +76,8 @@ pip() { # shows the last line of the log on a terminal while pip works
   local child=$! shown=""
   trap 'kill "$child" 2> /dev/null; say "stopped; run the same command again"; exit 130' INT TERM
   while [[ -t 2 ]] && kill -0 "$child" 2> /dev/null; do
-    shown=$(tail -n 1 "$log" | tr -d '\r' | cut -c 1-100)
-    printf '\r\e[K%s' "$shown" >&2
+    shown=$(tail -n 1 "$log" | tr -d '\r' | cut -c 1-70)
+    printf '\r\e[K%4d s  %s' "$((SECONDS - started))" "$shown" >&2
     sleep 0.5
   done
   [[ ! -t 2 ]] || printf '\r\e[K' >&2

@@ -1,6 +1,7 @@
 """Builds the site of the documentation from READMEs, docstrings, configuration and results: tools/site.sh runs it."""
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         settings = stage(Path(folder), repository=args.repository.rstrip("/"), recipe=args.recipe.resolve())
         command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--clean", "--config-file", str(settings)]
-        done = subprocess.run([*command, "--site-dir", str(args.output.resolve())], check=False)
+        print("building the pages takes half a minute", flush=True)
+        environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # an advertisement of its successor
+        words = [*command, "--site-dir", str(args.output.resolve())]
+        done = subprocess.run(words, check=False, env=environment)
     if done.returncode == 0:
         print(f"open {args.output / 'index.html'}")
     return done.returncode

@@ -8,7 +8,7 @@ from torch import nn
 
 from ambiser.config.feature_keys import FULL_WINDOW_S
 from ambiser.errors import ConfigError, first_line
-from ambiser.features.upstreams.weights import find_hugging_face
+from ambiser.features.upstreams.weights import find_hugging_face, reach_hub
 from ambiser.features.upstreams.whisper import WhisperSpeech
 from ambiser.features.upstreams.whisper_encoder import LogMel, WhisperEncoder, read_whisper, take_encoder
 from ambiser.io.audio import SAMPLE_RATE_HZ
@@ -65,6 +65,8 @@ def load_hugging_face(checkpoint: str, window_s: float = FULL_WINDOW_S) -> nn.Mo
     for local in (True,) if is_folder else (True, False):
         options = {"local_files_only": local, "trust_remote_code": False}
         try:
+            if not local:
+                reach_hub(checkpoint)
             kind = AutoConfig.from_pretrained(checkpoint, **options).model_type
             _check_kind(checkpoint, kind, window_s)
             extractor = AutoFeatureExtractor.from_pretrained(checkpoint, **options)

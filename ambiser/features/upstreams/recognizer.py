@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ambiser.errors import ConfigError, first_line
+from ambiser.features.upstreams.weights import reach_hub
 from ambiser.features.upstreams.whisper import WhisperSpeech
 from ambiser.features.upstreams.whisper_encoder import take_encoder
 
@@ -112,6 +113,8 @@ def _load(checkpoint: str) -> tuple[object, object, torch.nn.Module]:
     for local in (True,) if is_folder else (True, False):
         options = {"local_files_only": local, "trust_remote_code": False}
         try:
+            if not local:
+                reach_hub(checkpoint)
             kind = AutoConfig.from_pretrained(checkpoint, **options).model_type
             if kind != "whisper":
                 raise ConfigError(f"recognizer {checkpoint}: holds a {kind} model; only Whisper can transcribe")

@@ -7,6 +7,7 @@ import numpy as np
 
 from ambiser.config.schema import TextFeatures
 from ambiser.errors import ConfigError, first_line
+from ambiser.features.upstreams.weights import reach_hub
 
 Encoder = Callable[[str], np.ndarray]  # words to (1, Dt), or (tokens, Dt)
 # A word, with what follows an apostrophe; single letters ("I", "a") are words.
@@ -101,6 +102,8 @@ def load_text_model(name: str) -> tuple[object, object]:
     fault: Exception | None = None
     for local in (True,) if is_folder else (True, False):
         try:
+            if not local:
+                reach_hub(name)
             options = {"local_files_only": local, "trust_remote_code": False}
             tokenizer = AutoTokenizer.from_pretrained(name, **options)
             model, info = AutoModel.from_pretrained(name, output_loading_info=True, **options)

@@ -5,6 +5,9 @@ import hashlib
 from pathlib import Path
 
 from ambiser.features.upstreams.upstream_names import HUGGING_FACE, files_of_s3prl
+from ambiser.io.console import log
+
+_TIMEOUT_S = 10
 
 
 def s3prl_cache() -> Path:
@@ -57,6 +60,24 @@ def find_hugging_face(name: str) -> Path | None:
         if isinstance(found, str):
             return Path(found)
     return None
+
+
+def reach_hub(name: str) -> None:
+    """Checks that a model can be fetched from Hugging Face, whose own programs would retry for half a minute.
+
+    Raises:
+        OSError: the hub cannot be reached.
+    """
+    import requests
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise OSError("HF_HUB_OFFLINE is set")
+    try:
+        requests.head(constants.ENDPOINT, timeout=_TIMEOUT_S)
+    except requests.RequestException as error:
+        raise OSError(f"{constants.ENDPOINT} cannot be reached; connect to the network once") from error
+    log.info("downloading %s from %s", name, constants.ENDPOINT)
 
 
 def _is_address(value: object) -> bool:

@@ -3,6 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
+import requests
 import torch
 from features.random_models import HUGGING_FACE, NORMS, save_hugging_face, save_whisper
 from features.upstreams.test_upstream import lose_a_weight
@@ -94,6 +95,7 @@ def test_a_name_that_is_not_cached_and_cannot_be_fetched_is_one_line(monkeypatch
     def refuse(*args, **kwargs):
         raise OSError("no route to host\nand more")
 
+    monkeypatch.setattr("ambiser.features.upstreams.huggingface.reach_hub", lambda name: None)
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", refuse)
     message = (
         r"no/such is not a folder, not in the cache of Hugging Face, and cannot be downloaded \(no route to host\)"
@@ -101,6 +103,16 @@ def test_a_name_that_is_not_cached_and_cannot_be_fetched_is_one_line(monkeypatch
     with pytest.raises(ConfigError, match=message) as caught:
         load("no/such")
     assert "\n" not in str(caught.value)
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line_at_once(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise requests.ConnectionError("Max retries exceeded")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("requests.head", refuse)
+    with pytest.raises(ConfigError, match=r"cannot be downloaded \(https://\S+ cannot be reached; connect"):
+        load("no/such")
 
 
 def test_a_whisper_without_its_decoder_loads(tmp_path):
