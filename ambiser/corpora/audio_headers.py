@@ -15,10 +15,10 @@ from ambiser.corpora.corpus import Corpus, Utterance
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.input_digests import Probe, probe_audio
 from ambiser.corpora.near_misses import explain_content, find_near_miss
-from ambiser.corpora.threads import in_threads
 from ambiser.errors import DataError
 from ambiser.io.audio import RATES_HZ, SAMPLE_RATE_HZ, AudioInfo, read_audio, read_info
 from ambiser.io.console import progress
+from ambiser.io.threads import in_threads
 
 _CHUNK_BYTES = 2**20
 _PLAIN_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")  # RIFF, 16 bytes of fmt, data: 44 bytes

@@ -10,11 +10,11 @@ import soundfile
 
 from ambiser.corpora.corpus import Corpus, Utterance
 from ambiser.corpora.input_digests import Probe, probe_file
-from ambiser.corpora.threads import in_threads
 from ambiser.errors import DataError
 from ambiser.io.audio import AudioInfo, read_info
 from ambiser.io.console import log, progress
 from ambiser.io.files import atomic_open
+from ambiser.io.threads import in_threads
 
 OVERSHOOT_S = 0.5
 """A segment may end this long after its recording, as in Kaldi's extract-segments; it is then shortened."""

@@ -15,13 +15,13 @@ from ambiser.corpora.leaks import guard_folds
 from ambiser.corpora.mini.mini_corpus import make_mini
 from ambiser.corpora.parsers import CORPORA
 from ambiser.corpora.rotation import Split
-from ambiser.corpora.threads import without_collection
 from ambiser.errors import ConfigError, DataError
 from ambiser.io.console import log
 from ambiser.io.corpus_record import CorpusRecord, read_record
 from ambiser.io.layout import Layout
 from ambiser.io.locks import hold
 from ambiser.io.tables import write_tsv
+from ambiser.io.threads import without_collection
 
 
 def prepare_data(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusRecord:

@@ -44,8 +44,7 @@ def write_tables(corpus: Corpus, utterances: list[Utterance], durations_s: Mappi
             write_table(layout.table(name), table)
     if corpus.own_labels:
         write_list(layout.table(OWN_LABELS), corpus.own_labels)
-    votes = ((u.utt, v.rater, v.source, v.slot, v.label) for u in utterances for v in u.votes)
-    write_tsv(layout.table("votes.tsv"), list(VOTE_COLUMNS), votes)
+    write_tsv(layout.table("votes.tsv"), list(VOTE_COLUMNS), _vote_rows(utterances))
     write_tsv(layout.table("attributes.tsv"), RATING_COLUMNS, _rating_rows(utterances))
     means = ((u.utt, *_means(u)) for u in utterances)
     write_tsv(layout.table("attributes_mean.tsv"), ["utt", *ATTRIBUTES], means)
@@ -90,6 +89,13 @@ def remove_stale(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def _vote_rows(utterances: list[Utterance]) -> Iterable[tuple[str, ...]]:
+    for u in utterances:
+        utt = u.utt
+        for rater, source, label, slot in u.votes:
+            yield utt, rater, source, slot, label
+
+
 def _rating_rows(utterances: list[Utterance]) -> Iterable[tuple[str, ...]]:
     number = lru_cache(maxsize=2**12)("{:g}".format)  # few distinct values
     for u in utterances:
@@ -99,9 +105,9 @@ def _rating_rows(utterances: list[Utterance]) -> Iterable[tuple[str, ...]]:
 
 def _means(utterance: Utterance) -> list[str]:
     """Averages each attribute over the outside raters who gave it; nan when nobody did."""
-    outside = [rating for rating in utterance.ratings if rating.source == "outside"]
+    outside = [rating[2:] for rating in utterance.ratings if rating[1] == "outside"]
     means = []
-    for column in range(-len(ATTRIBUTES), 0):
-        given = [value for rating in outside if (value := rating[column]) == value]  # nan differs from itself
+    for values in zip(*outside, strict=True) if outside else [()] * len(ATTRIBUTES):
+        given = [value for value in values if value == value]  # nan differs from itself
         means.append(f"{sum(given) / len(given):.4f}" if given else "nan")
     return means

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ambiser.corpora.threads import in_threads
 from ambiser.errors import DataError, name_some
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_tsv, write_tsv
+from ambiser.io.threads import in_threads
 from ambiser.stages import STAGES
 
 COLUMNS = ["kind", "path", "size", "checksum"]

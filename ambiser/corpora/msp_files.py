@@ -12,10 +12,10 @@ from ambiser.corpora.input_digests import Probe, probe_content
 from ambiser.corpora.msp_grammar import HEADER
 from ambiser.corpora.near_misses import find_root_near
 from ambiser.corpora.text_files import parse_json, read_csv, read_text
-from ambiser.corpora.threads import in_threads
 from ambiser.errors import DataError
 from ambiser.io.console import progress
 from ambiser.io.files import read_file
+from ambiser.io.threads import in_threads
 
 PARTS = {name.casefold(): name for name in ("Train", "Development", "Test1", "Test2", "Test3")}
 PARTS["validation"] = "Development"

@@ -55,6 +55,22 @@ class _VotesOfRater(dict[str, Vote]):
         return vote
 
 
+class _VotesByRater(dict[str, _VotesOfRater]):
+    """The votes of every rater by name."""
+
+    def __missing__(self, rater: str) -> _VotesOfRater:
+        votes = self[rater] = _VotesOfRater(rater)
+        return votes
+
+
+class _SecondaryKeys(dict[str, tuple[str, ...]]):
+    """The keys (+CODE) of a text of secondary labels."""
+
+    def __missing__(self, text: str) -> tuple[str, ...]:
+        keys = self[text] = tuple(f"+{code}" for code in secondary_codes(text))
+        return keys
+
+
 class Opinions:
     """The votes and ratings of every file, collected row by row."""
 
@@ -63,36 +79,38 @@ class Opinions:
         self.ratings: dict[str, list[Rating]] = {}
         self._path, self._findings = path, findings
         self._primary_codes: dict[str, str] = {}
-        self._secondary: dict[str, list[str]] = {}
+        self._secondary = _SecondaryKeys()
         self._numbers: dict[str, float] = {}
-        self._made: dict[str, _VotesOfRater] = {}
+        self._made = _VotesByRater()
 
     def add(self, rows: Iterable[Row]) -> "Opinions":
         """Adds rows; of several by one rater on one file the first counts."""
-        numbers = self._numbers
+        last, votes, ratings, raters = "", [], [], set()
         for place, file, rater, primary, secondary, act, val, dom in rows:
-            votes = self.votes.get(file)
-            if votes is None:
-                votes = self.votes[file] = []
-            if rater in [vote[0] for vote in votes]:
+            if file != last or not raters:  # the rows of a file follow each other, except in few releases
+                last, votes, ratings = file, self.votes.setdefault(file, []), self.ratings.setdefault(file, [])
+                raters = {vote[0] for vote in votes}
+            if rater in raters:
                 self._warn("lines of a rater who has rated the file already (not counted)", place, f"{file} {rater}")
                 continue
-            made = self._made.get(rater)
-            if made is None:
-                made = self._made[rater] = _VotesOfRater(rater)
+            made = self._made[rater]
+            before = len(votes)
             code = self._primary_codes.get(primary) or self._primary_code(primary, place)
             if code:
                 votes.append(made[code])
-            keys = self._secondary.get(secondary)
-            if keys is None:
-                keys = self._secondary[secondary] = [f"+{code}" for code in secondary_codes(secondary)]
-            votes += [made[key] for key in keys]
-            if val in numbers and act in numbers and dom in numbers:
-                rating = Rating(rater, "outside", numbers[val], numbers[act], numbers[dom])
-            else:
-                rating = Rating(rater, "outside", *(self._number(text, place) for text in (val, act, dom)))
-            self.ratings.setdefault(file, []).append(rating)
+            for key in self._secondary[secondary]:
+                votes.append(made[key])
+            if len(votes) > before:
+                raters.add(rater)
+            ratings.append(self._rating(rater, val, act, dom, place))
         return self
+
+    def _rating(self, rater: str, val: str, act: str, dom: str, place: str) -> Rating:
+        numbers = self._numbers
+        try:
+            return Rating(rater, "outside", numbers[val], numbers[act], numbers[dom])
+        except KeyError:
+            return Rating(rater, "outside", *(self._number(text, place) for text in (val, act, dom)))
 
     def _primary_code(self, text: str, place: str) -> str:
         word = text.strip().casefold()

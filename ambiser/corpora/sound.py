@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from ambiser.corpora.threads import in_threads
 from ambiser.io.console import progress
 from ambiser.io.files import digest
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_table, read_tsv, write_tsv
+from ambiser.io.threads import in_threads
 
 COLUMNS = ["utt", "level_db", "peak_db", "clipped", "offset", "silent"]
 _FULL_SCALE = 0.999

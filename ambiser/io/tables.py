@@ -1,6 +1,6 @@
 """Reads and writes Kaldi tables (sorted `key value` lines) and TSV tables with a header."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -118,16 +118,16 @@ def read_tsv(path: Path, columns: Iterable[str] = ()) -> list[dict[str, str]]:
     return [dict(zip(header, fields, strict=True)) for fields in split]
 
 
-def write_tsv(path: Path, columns: list[str], rows: Iterable[Iterable[object]]) -> None:
+def write_tsv(path: Path, columns: list[str], rows: Iterable[Sequence[object]]) -> None:
     """Writes a tab-separated table with a header, by rename, in the order of the rows."""
     with atomic_open(path) as stream:
         stream.write("\t".join(columns) + "\n")
         left = iter(rows)
-        while batch := list(map(tuple, islice(left, _LINES_PER_WRITE))):
+        while batch := list(islice(left, _LINES_PER_WRITE)):
             stream.write(_join_rows(path, columns, batch))
 
 
-def _join_rows(path: Path, columns: list[str], rows: list[tuple]) -> str:
+def _join_rows(path: Path, columns: list[str], rows: list[Sequence[object]]) -> str:
     """Returns rows as lines.
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 from ambiser.config.data_keys import LabelPolicy
 from ambiser.labels.crowd_models import check_named, rater_posteriors
 from ambiser.labels.vocabulary import check_classes, class_numbers
-from ambiser.labels.vote_table import SLOTS, SOURCES, VoteTable
+from ambiser.labels.vote_table import SLOTS, SOURCES, VoteTable, distinct
 
 PRECISE, AMBIGUOUS, NEITHER = 0, 1, 2
 _EPSILON = 1e-9  # masses are sums of 1/k, so equal masses may differ in the last bits
@@ -139,14 +139,16 @@ def _tally(ballots: _Ballots, labels: LabelPolicy, n: int) -> _Tally:
     best = options.max(axis=1)
     tied = options >= best[:, None] - _EPSILON
     winner = np.where(tied.sum(axis=1) == 1, tied.argmax(axis=1), -1)
-    return _Tally(classes, inside, options.sum(axis=1), best, tied, winner, _count_raters(ballots, n))
+    return _Tally(classes, inside, options.sum(axis=1), best, tied, winner, _count_raters(ballots, n, labels))
 
 
-def _count_raters(ballots: _Ballots, n: int) -> np.ndarray:
-    """Returns the (n,) numbers of outside raters."""
+def _count_raters(ballots: _Ballots, n: int, labels: LabelPolicy) -> np.ndarray:
+    """Returns the (n,) numbers of outside raters; zeros if no policy asks for them."""
+    if labels.least_raters == 0:
+        return np.zeros(n, np.int64)
     outside = ballots.voter % len(SOURCES) == SOURCES.index("outside")
     width = int(ballots.voter.max(initial=0)) + 1
-    pairs = np.unique(ballots.row[outside] * width + ballots.voter[outside])  # (raters of all utterances,)
+    pairs = distinct(ballots.row[outside] * width + ballots.voter[outside])  # (raters of all utterances,)
     return np.bincount(pairs // width, minlength=n)
 
 

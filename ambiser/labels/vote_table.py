@@ -9,6 +9,7 @@ import numpy as np
 
 from ambiser.config.data_keys import LABELS
 from ambiser.errors import DataError
+from ambiser.io.threads import without_collection
 from ambiser.labels.vocabulary import read_vocabulary
 
 COLUMNS = ("utt", "rater", "source", "slot", "label")
@@ -16,7 +17,7 @@ SOURCES = ("outside", "self")
 SLOTS = ("primary", "secondary")
 ANONYMOUS = "anon"
 """Prefix of rater names that are unique within one utterance only: the same name elsewhere is another person."""
-_CHUNK_BYTES = 2**23
+_CHUNK_BYTES = 2**16  # lines and fields then stay in the cache of the processor
 
 
 @dataclass(frozen=True)
@@ -49,31 +50,70 @@ def read_votes(path: Path) -> VoteTable:
         DataError: with file and line: a header, a number of fields, a source, a slot or a label that is not known.
     """
     path = Path(path)
-    names: tuple[dict[str, int], dict[str, int]] = ({}, {})
     labels = read_vocabulary(path.parent)
-    vocabularies = [{word: i for i, word in enumerate(words)} for words in (SOURCES, SLOTS, labels)]
-    chunks: list[list[np.ndarray]] = []
+    utts, raters, kinds = _Numbers(), _Numbers(), _Kinds(labels)
+    chunks: list[list[np.ndarray]] = [[np.zeros(0, np.int32)] * 3]
     try:
-        with open(path, "rb") as stream:
+        with without_collection(), open(path, "rb") as stream:
             at = _check_header(path, stream.readline())
             line = 2
             while block := stream.readlines(_CHUNK_BYTES):
-                fields = _split(path, block, line=line, at=at)
-                columns = [fields[i :: len(COLUMNS)] for i in range(len(COLUMNS))]
-                coded = [_number(column, codes) for column, codes in zip(columns[:2], names, strict=True)]
-                for i, codes in enumerate(vocabularies, start=2):
-                    coded.append(_encode(columns[i], codes, path, COLUMNS[i], line=line))
-                chunks.append(coded)
+                rows = _split(path, block, line=line, at=at)
+                kinds.check(rows[2], path, line)
+                chunks.append([_number(*pair) for pair in zip(rows, (utts, raters, kinds), strict=True)])
                 line += len(block)
                 at += sum(map(len, block))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    empty = np.zeros(0, np.int32)
-    utt, rater, source, slot, label = (
-        (np.concatenate([empty, *parts]) for parts in zip(*chunks, strict=True)) if chunks else [empty] * 5
-    )
-    (utts, utt), (raters, rater) = _sort_names(names[0], utt), _sort_names(names[1], rater)
-    return VoteTable(utts, raters, utt, rater, source, slot, label, labels)
+    utt, rater, kind = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    source, slot, label = np.array(kinds.codes, np.int32).reshape(-1, 3)[kind].T.copy()
+    (names, utt), (voters, rater) = _sort_names(utts, utt), _sort_names(raters, rater)
+    return VoteTable(names, voters, utt, rater, source, slot, label, labels)
+
+
+class _Numbers(dict[str, int]):
+    """Numbers names in the order in which they come."""
+
+    def __missing__(self, name: str) -> int:
+        number = self[name] = len(self)
+        return number
+
+
+class _Kinds(_Numbers):
+    """Numbers the few combinations of source, slot and label, each one text with tabs.
+
+    codes: by number, their places in SOURCES, in SLOTS and in the vocabulary.
+    """
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        super().__init__()
+        self.codes: list[list[int]] = []
+        self._words = dict(zip(COLUMNS[2:], (SOURCES, SLOTS, labels), strict=True))
+
+    def check(self, column: Sequence[str], path: Path, line: int) -> None:
+        """Adds the combinations of a column whose first entry is in that line.
+
+        Raises:
+            DataError: a word is not known.
+        """
+        for kind in dict.fromkeys(column):
+            if kind not in self:
+                where = f"{path}:{line + column.index(kind)}"
+                pairs = zip(kind.split("\t"), self._words.items(), strict=True)
+                self.codes.append([_place(word, words, f"{where}: {name}") for word, (name, words) in pairs])
+                self[kind] = len(self)
+
+
+def _place(word: str, words: tuple[str, ...], where: str) -> int:
+    if word not in words:
+        raise DataError(f"{where} must be one of {', '.join(words)}; got {word!r}")
+    return words.index(word)
+
+
+def distinct(values: np.ndarray) -> np.ndarray:
+    """Returns the distinct values of (N,) integers, sorted; np.unique hashes them, which takes ten times as long."""
+    ordered = np.sort(values)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) > 0]
 
 
 def _check_header(path: Path, header: bytes) -> int:
@@ -86,16 +126,16 @@ def _check_header(path: Path, header: bytes) -> int:
     return len(header)
 
 
-def _split(path: Path, block: list[bytes], *, line: int, at: int) -> list[str]:
-    """Returns the fields of whole lines, one after the other."""
+def _split(path: Path, block: list[bytes], *, line: int, at: int) -> tuple[tuple[str, ...], ...]:
+    """Returns the columns of whole lines: utterances, raters, and the other fields as one text."""
     text = _decode(path, b"".join(block), at)
     _check_end(path, text)
     lines = text.split("\n")[:-1]
-    tabs = np.fromiter(map(str.count, lines, repeat("\t")), np.int64, len(lines))
-    if (tabs != len(COLUMNS) - 1).any():
-        wrong = int(np.argmax(tabs != len(COLUMNS) - 1))
+    tabs = list(map(str.count, lines, repeat("\t")))
+    if set(tabs) != {len(COLUMNS) - 1}:
+        wrong = next(i for i, n in enumerate(tabs) if n != len(COLUMNS) - 1)
         raise DataError(f"{path}:{line + wrong}: {tabs[wrong] + 1} fields where the header has {len(COLUMNS)}")
-    return "\t".join(lines).split("\t")
+    return tuple(zip(*[one.split("\t", 2) for one in lines], strict=True))
 
 
 def _decode(path: Path, content: bytes, at: int) -> str:
@@ -110,11 +150,8 @@ def _check_end(path: Path, text: str) -> None:
         raise DataError(f"{path}: the last line has no end; the file is cut off, run stage 1 again")
 
 
-def _number(column: list[str], codes: dict[str, int]) -> np.ndarray:
-    """Numbers names in the order in which they come."""
-    for name in dict.fromkeys(column):
-        codes.setdefault(name, len(codes))
-    return np.fromiter(map(codes.__getitem__, column), np.int32, len(column))
+def _number(column: Sequence[str], numbers: _Numbers) -> np.ndarray:
+    return np.fromiter(map(numbers.__getitem__, column), np.int32, len(column))
 
 
 def _sort_names(codes: dict[str, int], column: np.ndarray) -> tuple[list[str], np.ndarray]:
@@ -122,11 +159,3 @@ def _sort_names(codes: dict[str, int], column: np.ndarray) -> tuple[list[str], n
     rank = np.zeros(len(names), np.int32)
     rank[[codes[name] for name in names]] = np.arange(len(names), dtype=np.int32)
     return names, rank[column]
-
-
-def _encode(column: Sequence[str], code: dict[str, int], path: Path, name: str, *, line: int) -> np.ndarray:
-    try:
-        return np.fromiter(map(code.__getitem__, column), np.int32, len(column))
-    except KeyError as error:
-        where = f"{path}:{line + column.index(error.args[0])}"
-        raise DataError(f"{where}: {name} must be one of {', '.join(code)}; got {error.args[0]!r}") from error

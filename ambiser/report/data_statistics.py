@@ -15,7 +15,7 @@ from ambiser.labels.agreement import fleiss_kappa, krippendorff_alpha
 from ambiser.labels.entropy import entropy_bits
 from ambiser.labels.label_view import LabelView, view_labels
 from ambiser.labels.rater_bias import rater_biases
-from ambiser.labels.vote_table import VoteTable, read_votes
+from ambiser.labels.vote_table import VoteTable, distinct, read_votes
 
 HARD_ONLY = (
     "Hard labels only: every utterance has one vote. ce, smoothing, superb, text and fusion_ce make sense; soft_ce, "
@@ -184,7 +184,7 @@ def _agreement(votes: VoteTable, labels: LabelPolicy) -> dict[str, str]:
 def _raters(votes: VoteTable) -> np.ndarray:
     """Returns the (M,) number of outside raters per utterance that has any; several labels of one rater count once."""
     chosen = (votes.source == 0) & (votes.slot == 0)
-    pairs = np.unique(votes.utt[chosen].astype(np.int64) * len(votes.raters) + votes.rater[chosen])
+    pairs = distinct(votes.utt[chosen].astype(np.int64) * len(votes.raters) + votes.rater[chosen])
     counts = np.bincount(pairs // len(votes.raters))
     return counts[counts > 0]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ambiser.corpora.findings import Findings
-from ambiser.corpora.threads import in_threads
 from ambiser.io.console import progress
 from ambiser.io.ffmpeg import decode, find_ffmpeg
+from ambiser.io.threads import in_threads
 
 CONVERTED = (
     ".m4a", ".aac", ".wma", ".amr", ".mp4", ".m4v", ".webm", ".mkv", ".mov", ".avi", ".mpg", ".mpeg", ".3gp", ".flv",

@@ -12,8 +12,8 @@ from ambiser.corpora.importing.converted import convert_audio
 from ambiser.corpora.importing.label_table import ImportedTable, read_label_table
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.importing.written_folder import write_folder
-from ambiser.corpora.threads import without_collection
 from ambiser.errors import ConfigError, DataError
+from ambiser.io.threads import without_collection
 
 
 @dataclass
