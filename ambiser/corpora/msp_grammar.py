@@ -1,145 +1,20 @@
 """Parses the raters' labels of MSP-Podcast in the four forms of releases since 1.6, recognized by their headers."""
 
-import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from ambiser.corpora.corpus import Rating, Vote
 from ambiser.corpora.findings import Findings
+from ambiser.corpora.msp_opinions import PRIMARY, Opinions, Row
 from ambiser.corpora.text_files import parse_json, read_csv, read_text
 from ambiser.errors import DataError
 
-PRIMARY = {
-    "angry": "ang",
-    "sad": "sad",
-    "happy": "hap",
-    "surprise": "sur",
-    "fear": "fea",
-    "disgust": "dis",
-    "contempt": "con",
-    "neutral": "neu",
-}
-SECONDARY = PRIMARY | {
-    "amused": "amu",
-    "frustrated": "fru",
-    "depressed": "dep",
-    "concerned": "cnc",
-    "disappointed": "dsp",
-    "excited": "exc",
-    "confused": "cnf",
-    "annoyed": "ann",
-}
-OTHER = "oth"
-SCALE = (1, 7)
 WORKER = re.compile(r"(WORKER\S*?);\s?(.*);\s?A:\s*([^;]*);\s*V:\s*([^;]*);\s*D:\s*([^;]*);?\s*", re.DOTALL)
 HEADER = re.compile(r"(\S+\.wav);\s*([A-Z]);\s*A:([^;]*);\s*V:([^;]*);\s*D:([^;]*);\s*")
 _RATER_COLUMNS = ("workerid", "workers", "worker")
 _COLUMNS = ("emoclass_major", "emoclass_second", "emoact", "emoval", "emodom")
 _NO_RATER = "is not a line of a rater; the file is cut off or damaged"
 _FEW_FIELDS = "has fewer fields than the header; the file is cut off or damaged"
-
-Row = tuple[str, str, str, str, str, str, str, str]  # place, file, rater, primary, secondary, act, val, dom
-
-
-class _VotesOfRater(dict[str, Vote]):
-    """The votes of a rater by code, that of a secondary label as +CODE: equal votes are one object, to save memory."""
-
-    def __init__(self, rater: str) -> None:
-        super().__init__()
-        self._rater = rater
-
-    def __missing__(self, key: str) -> Vote:
-        slot = "secondary" if key[0] == "+" else "primary"
-        vote = self[key] = Vote(self._rater, "outside", key.removeprefix("+"), slot)
-        return vote
-
-
-class _VotesByRater(dict[str, _VotesOfRater]):
-    """The votes of every rater by name."""
-
-    def __missing__(self, rater: str) -> _VotesOfRater:
-        votes = self[rater] = _VotesOfRater(rater)
-        return votes
-
-
-class _SecondaryKeys(dict[str, tuple[str, ...]]):
-    """The keys (+CODE) of a text of secondary labels."""
-
-    def __missing__(self, text: str) -> tuple[str, ...]:
-        keys = self[text] = tuple(f"+{code}" for code in secondary_codes(text))
-        return keys
-
-
-class Opinions:
-    """The votes and ratings of every file, collected row by row."""
-
-    def __init__(self, path: Path, findings: Findings) -> None:
-        self.votes: dict[str, list[Vote]] = {}
-        self.ratings: dict[str, list[Rating]] = {}
-        self._path, self._findings = path, findings
-        self._primary_codes: dict[str, str] = {}
-        self._secondary = _SecondaryKeys()
-        self._numbers: dict[str, float] = {}
-        self._made = _VotesByRater()
-
-    def add(self, rows: Iterable[Row]) -> "Opinions":
-        """Adds rows; of several by one rater on one file the first counts."""
-        last, votes, ratings, raters = "", [], [], set()
-        for place, file, rater, primary, secondary, act, val, dom in rows:
-            if file != last or not raters:  # the rows of a file follow each other, except in few releases
-                last, votes, ratings = file, self.votes.setdefault(file, []), self.ratings.setdefault(file, [])
-                raters = {vote[0] for vote in votes}
-            if rater in raters:
-                self._warn("lines of a rater who has rated the file already (not counted)", place, f"{file} {rater}")
-                continue
-            made = self._made[rater]
-            before = len(votes)
-            code = self._primary_codes.get(primary) or self._primary_code(primary, place)
-            if code:
-                votes.append(made[code])
-            for key in self._secondary[secondary]:
-                votes.append(made[key])
-            if len(votes) > before:
-                raters.add(rater)
-            ratings.append(self._rating(rater, val, act, dom, place))
-        return self
-
-    def _rating(self, rater: str, val: str, act: str, dom: str, place: str) -> Rating:
-        numbers = self._numbers
-        try:
-            return Rating(rater, "outside", numbers[val], numbers[act], numbers[dom])
-        except KeyError:
-            return Rating(rater, "outside", *(self._number(text, place) for text in (val, act, dom)))
-
-    def _primary_code(self, text: str, place: str) -> str:
-        word = text.strip().casefold()
-        code = PRIMARY.get(word)
-        if code:
-            self._primary_codes[text] = code
-        elif not word:
-            self._warn("raters without a primary label (not counted)", place)
-        else:
-            code = OTHER
-            if not word.startswith("other"):
-                self._warn("primary labels outside the vocabulary (counted as other)", place, text)
-        return code or ""
-
-    def _number(self, text: str, place: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not SCALE[0] <= value <= SCALE[1]:
-            blank = not text.strip() or text.strip().casefold() == "nan"
-            what = "blank" if blank else f"outside {SCALE[0]} to {SCALE[1]}"
-            self._warn(f"ratings that are {what} (stored as nan)", place, "" if blank else text)
-            return math.nan
-        self._numbers[text] = value  # valid ones only: each of the others is a warning
-        return value
-
-    def _warn(self, what: str, place: str, detail: str = "") -> None:
-        self._findings.warn(what, where=f"{self._path}:{place}: {detail}".removesuffix(": "))
 
 
 def read_opinions(path: Path, findings: Findings) -> Opinions:
@@ -169,17 +44,6 @@ def split_worker(text: str) -> tuple[str, str, str, str, str, str] | None:
     else:
         primary, _, secondary = match[2].rpartition(";")
     return match[1], primary.strip(), secondary.strip(), match[3], match[4], match[5]
-
-
-def secondary_codes(text: str) -> tuple[str, ...]:
-    """Returns the codes of a comma list of labels, each once; words of a free text behind "Other-" are no labels."""
-    codes: dict[str, None] = {}
-    for word in text.split(","):
-        word = word.strip().casefold()
-        code = OTHER if word.startswith("other") else SECONDARY.get(word)
-        if code:
-            codes[code] = None
-    return tuple(codes)
 
 
 def _csv_rows(path: Path, text: str, findings: Findings) -> Iterator[Row]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from ambiser.config.data_keys import Data
 from ambiser.corpora.corpus import Corpus, Utterance, Vote
 from ambiser.corpora.findings import Findings
-from ambiser.corpora.msp_files import Released, find_labels, find_root, find_wavs, read_released, read_transcripts
-from ambiser.corpora.msp_grammar import Opinions, read_opinions
+from ambiser.corpora.msp_files import find_labels, find_root, find_wavs, read_transcripts
+from ambiser.corpora.msp_grammar import read_opinions
+from ambiser.corpora.msp_labels import Released, read_released
+from ambiser.corpora.msp_opinions import Opinions
 from ambiser.corpora.near_misses import AUDIO_ENDINGS
 from ambiser.errors import DataError
 

@@ -8,7 +8,8 @@ from corpora.make_msp import FREE_TEXT, NO_WAV, TEST3, VERSIONS, make_msp, plan
 
 from ambiser.config.data_keys import Data
 from ambiser.corpora.data_folder import prepare_data
-from ambiser.corpora.msp_grammar import PRIMARY, SECONDARY, secondary_codes, split_worker
+from ambiser.corpora.msp_grammar import split_worker
+from ambiser.corpora.msp_opinions import PRIMARY, SECONDARY, secondary_codes
 from ambiser.corpora.msp_podcast import read_msp_podcast
 from ambiser.errors import DataError
 from ambiser.io.tables import read_list, read_table, read_tsv

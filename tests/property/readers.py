@@ -24,8 +24,8 @@ from ambiser.corpora.importing.label_table import read_label_table
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.improv_grammar import read_evaluation as read_improv
 from ambiser.corpora.meld import _read_table as read_meld
-from ambiser.corpora.msp_files import _consensus_rows
 from ambiser.corpora.msp_grammar import read_opinions
+from ambiser.corpora.msp_labels import _consensus_rows
 from ambiser.corpora.nemo import _read_table as read_nemo
 from ambiser.corpora.own_tables import read_pairs, read_ratings, read_votes_of_raters
 from ambiser.corpora.segment_tables import read_channels, read_segments
