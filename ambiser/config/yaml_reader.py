@@ -10,7 +10,19 @@ import yaml
 
 from ambiser.errors import ConfigError
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+
+def find_conf(package: Path, current: Path) -> Path:
+    """Returns the folder conf of the checkout that holds the package, or else (installed) that of a recipe's folder.
+
+    Args:
+        package: the folder `ambiser`.
+        current: the current folder; egs/NAME for programs of a recipe.
+    """
+    beside = package.parent / "conf"
+    return beside if (beside / "base.yaml").is_file() else (current / ".." / ".." / "conf").resolve()
+
+
+CONF = find_conf(Path(__file__).resolve().parents[1], Path.cwd())
 """The folder of the YAML files that all recipes share."""
 Lines = dict[tuple[str, ...], int]
 _MOST_BYTES = 2**20  # PyYAML needs several hundred bytes of memory per byte

@@ -137,7 +137,20 @@ def _scores(results: Sequence[Results]) -> str:
         f"AUROC and ECE on the {first.with_reference} with a majority. Brackets: {one.level:.0%} {one.interval} "
         f"intervals, {one.resamples} resamples of the {one.unit}s. Single raters: each rater against the others, a "
         f"reference for a single answer. Floors use no input.\n\n{meanings}\n"
+        + "".join(f"\n{sentence}\n" for sentence in render_sets(results[0]))
     )
+
+
+def render_sets(first: Results) -> list[str]:
+    """Returns a sentence on the prediction sets of an experiment; none for one without."""
+    if (found := first.scores.sets) is None:
+        return []
+    pooled = found.by[found.used].pooled
+    return [
+        f"Prediction sets ({found.form}, calibrated on dev by {found.used} to hold {found.coverage:.0%}): on test they "
+        f"hold {pooled.coverage:.1%} of the votes, and {pooled.size:.1f} of {len(first.stamp.class_names)} classes on "
+        "average."
+    ]
 
 
 def _limits(record: ModelRecord, first: Results) -> str:

@@ -8,6 +8,7 @@ from ambiser.errors import ConfigError, DataError, UserError
 from ambiser.inference.model import PackedModel
 from ambiser.inference.output_rows import OutputRow, Shape, record_of
 from ambiser.inference.recordings import Cutting, read_windows
+from ambiser.io.console import log
 from ambiser.report.predictions_page import PageRecording, render_predictions
 
 LONG_S = 15.0
@@ -103,6 +104,7 @@ def launch(model: PackedModel, *, port: int, share_in_network: bool = False) -> 
         ConfigError: gradio is not installed.
     """
     page = build_demo(model)
+    log.info("%s: http://127.0.0.1:%d (Ctrl-C ends it)", model.id, port)
     host = "0.0.0.0" if share_in_network else "127.0.0.1"
     try:
         page.launch(server_name=host, server_port=port, share=False, show_api=False, quiet=True)

@@ -2,8 +2,13 @@
 
 import pytest
 
-from ambiser.config.yaml_reader import CONF, parse_yaml, read_yaml
+from ambiser.config.yaml_reader import CONF, find_conf, parse_yaml, read_yaml
 from ambiser.errors import ConfigError
+
+
+def test_an_installed_package_reads_the_shared_files_of_the_recipe(root, tmp_path):
+    assert find_conf(root / "ambiser", tmp_path) == root / "conf"
+    assert find_conf(tmp_path / "site-packages" / "ambiser", root / "egs" / "mini") == root / "conf"
 
 
 def test_scalars_stay_text_and_keys_have_lines():

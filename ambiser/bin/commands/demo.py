@@ -5,7 +5,7 @@ For example: ambiser demo crema_d_whisper_tiny; then open http://127.0.0.1:7860
 
 from pathlib import Path
 
-from ambiser.io.console import log, set_up_logging
+from ambiser.io.console import set_up_logging
 from ambiser.recipe.program_options import Parser
 
 
@@ -25,5 +25,4 @@ def main() -> None:
     from ambiser.inference.model import load_model
 
     model = load_model(args.model, upstream=args.upstream, text_upstream=args.text_upstream)
-    log.info("%s: http://127.0.0.1:%d (Ctrl-C ends it)", model.id, args.port)
     launch(model, port=args.port, share_in_network=args.network)

@@ -11,7 +11,7 @@ def main() -> None:
     parser.add_argument("model", metavar="MODEL", help="folder of a packed model, or name of a shipped one")
     args = parser.parse_args()
     set_up_logging()
-    from ambiser.inference.card import render_scores
+    from ambiser.inference.card import render_scores, render_sets
     from ambiser.inference.model_folder import CARD, find_model, model_id, read_record
     from ambiser.scoring.results_file import read_results
 
@@ -29,7 +29,8 @@ def main() -> None:
     }
     print("\n".join(f"{name:<10} {value}" for name, value in lines.items()))
     try:
-        print("\n" + render_scores([read_results(folder / name) for name in record.results]))
+        results = [read_results(folder / name) for name in record.results]
+        print("\n".join(["", render_scores(results), *render_sets(results[0])]))
     except DataError:
         print(f"\nscores     in {folder / CARD}; another version of ambiser wrote the results")
     print("\n".join(f"note: {note}" for note in record.notes), end="\n" if record.notes else "")
