@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from typing import get_origin
 
 from ambiser.config.resolved import flatten
 from ambiser.config.section import Section
@@ -38,7 +39,8 @@ def describe_fault(fault: Mapping, schema: type[Section], origins: Mapping[Keys,
 
 def is_section(schema: object) -> bool:
     """Whether a key's type is a section."""
-    return isinstance(schema, type) and issubclass(schema, Section)
+    # In Python 3.10 list[str] counts as an instance of type.
+    return isinstance(schema, type) and get_origin(schema) is None and issubclass(schema, Section)
 
 
 def _without_unions(keys: Keys) -> Keys:

@@ -75,13 +75,12 @@ class FeatureMaker:
 
     @functools.cached_property
     def _upstream(self) -> object:
-        import torch
-
+        from ambiser.features.upstreams.device import find_device
         from ambiser.features.upstreams.upstream import load_upstream
 
         speech = self._speech
         try:
-            upstream = load_upstream(speech, "cuda" if torch.cuda.is_available() else "cpu")
+            upstream = load_upstream(speech, find_device())
         except ConfigError as error:
             raise ConfigError(f"{error}; or name a folder with the weights: --upstream FOLDER") from error
         weights = find_weights(speech.upstream, speech.checkpoint)

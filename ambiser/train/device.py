@@ -1,5 +1,7 @@
 """Chooses the device of a training and sets up torch."""
 
+import os
+
 import torch
 
 from ambiser.errors import DataError
@@ -21,5 +23,6 @@ def prepare_torch(name: str, threads: int) -> torch.device:
     torch.set_num_threads(threads)
     device = pick_device(name)
     if device.type == "cuda":  # all kernels used here are deterministic on a CPU, and the request imports for a second
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its first product of matrices
         torch.use_deterministic_algorithms(True, warn_only=True)
     return device

@@ -14,6 +14,7 @@ from ambiser.features.extraction.fingerprints import Fingerprint, fingerprint
 from ambiser.features.extraction.shards import Shard, open_shard
 from ambiser.features.extraction.workers import At
 from ambiser.features.upstreams.chunks import plan_batches
+from ambiser.features.upstreams.device import find_device
 from ambiser.features.upstreams.pooling import append_prosody, pool_on_device, reduce_hidden_states
 from ambiser.io.audio import SAMPLE_RATE_HZ, AudioInfo, load_audio, read_info
 
@@ -76,8 +77,7 @@ def make_worker(
     speech, folder, trial = argument
     # One thread: another order of summation would change the bytes.
     torch.set_num_threads(1)
-    torch.backends.cudnn.allow_tf32 = False
-    upstream = load_upstream(speech, "cuda" if torch.cuda.is_available() else "cpu")
+    upstream = load_upstream(speech, find_device())
     second = np.random.default_rng(0).standard_normal(SAMPLE_RATE_HZ).astype(np.float32) * 0.1
     hidden = upstream.extract(second)
     reduce_hidden_states(hidden, speech)

@@ -11,6 +11,7 @@ from ambiser.errors import DataError
 from ambiser.features.extraction.fingerprints import fingerprint, weights_digest
 from ambiser.features.extraction.shards import Shard, is_done, join_shards, open_shard, plan_shards
 from ambiser.features.extraction.workers import At, Killed, run_tasks
+from ambiser.features.upstreams.device import find_device
 from ambiser.features.upstreams.text_encoders import ENCODERS
 from ambiser.io.console import log, progress
 
@@ -76,14 +77,8 @@ def _make_worker(argument: tuple[TextFeatures, Path]) -> tuple[Callable[[Shard],
                 writer.add(utt, rows, fingerprint(words), () if words else (_NO_WORDS,))
         yield shard.name
 
-    return work, text.encoder == "huggingface" and _device() == "cuda"
+    return work, text.encoder == "huggingface" and find_device() == "cuda"
 
 
 def _processes(on_gpu: bool) -> int | None:
     return 1 if on_gpu else None
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -7,6 +7,7 @@ import numpy as np
 
 from ambiser.config.schema import TextFeatures
 from ambiser.errors import ConfigError, first_line
+from ambiser.features.upstreams.device import find_device
 from ambiser.features.upstreams.weights import reach_hub
 
 Encoder = Callable[[str], np.ndarray]  # words to (1, Dt), or (tokens, Dt)
@@ -52,7 +53,7 @@ def make_hugging_face(text: TextFeatures) -> tuple[Encoder, int]:
     import torch
 
     torch.set_num_threads(1)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = find_device()
     tokenizer, model = load_text_model(text.model)
     model.to(device)
     check_layer(text, model)
