@@ -30,7 +30,7 @@ def main() -> None:
     print("\n".join(f"{name:<10} {value}" for name, value in lines.items()))
     try:
         results = [read_results(folder / name) for name in record.results]
-        print("\n".join(["", render_scores(results), *render_sets(results[0])]))
+        print("\n".join(["", render_scores(results), *(f"\n{sentence}" for sentence in render_sets(results[0]))]))
     except DataError:
         print(f"\nscores     in {folder / CARD}; another version of ambiser wrote the results")
     print("\n".join(f"note: {note}" for note in record.notes), end="\n" if record.notes else "")
