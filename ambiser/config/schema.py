@@ -178,6 +178,11 @@ class Config(Section):
         """Whether the experiment reads cached speech features, and cached text features, of stage 2."""
         return self.model.encoder == "frozen", self.needs_text() and self.model.text_encoder == "frozen"
 
+    def pooled_features(self) -> str:
+        """Returns how pooled speech features are read: memory, mapped or auto."""
+        # Gaussian prototypes are fitted to all features at once.
+        return "memory" if self.ipr.predict_by.endswith("gaussian") else self.train.pooled_features
+
     def learns(self) -> bool:
         """Whether a pre-trained encoder is fine-tuned."""
         return "finetune" in (self.model.encoder, self.model.text_encoder)

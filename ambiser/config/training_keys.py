@@ -123,7 +123,7 @@ class Amber(Section):
 class Train(Section):
     """Settings that all training stages share."""
 
-    omitted_at_default: ClassVar = ("save_every_s",)
+    omitted_at_default: ClassVar = ("save_every_s", "pooled_features")
 
     threads: Count = Field(
         1, description="CPU threads per training; fixed, so that the machine's load does not change results"
@@ -139,4 +139,10 @@ class Train(Section):
         30.0,
         description="shortest time in seconds between two writings of last.pt, from which a killed training resumes; "
         "Ctrl-C and SIGTERM always write it",
+    )
+    pooled_features: Literal["auto", "memory", "mapped"] = Field(
+        "auto",
+        description="pooled speech features: read into memory, or gathered from mapped files, which all jobs of a "
+        "machine share; results are the same. auto: mapped if larger than an eighth of the memory; Gaussian prototypes "
+        "always need the memory",
     )

@@ -44,7 +44,8 @@ class _Process:
 
     def memory_bytes(self) -> int:
         try:
-            return psutil.Process(self.process.pid).memory_info().rss
+            used = psutil.Process(self.process.pid).memory_info()
+            return used.rss - getattr(used, "shared", 0)  # pages of mapped files can be dropped
         except psutil.Error:
             return 0
 

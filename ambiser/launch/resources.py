@@ -1,5 +1,6 @@
 """Measures the free memory, GPUs and disk of this machine."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,6 +13,17 @@ _CGROUPS = (  # limit, usage, name of the reclaimable part in memory.stat; cgrou
     ("memory.max", "memory.current", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
 )
+
+
+def total_memory_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Returns the memory of the machine, or that of the container or of the Slurm job if it is less."""
+    total = psutil.virtual_memory().total
+    for limit_name, _, _ in _CGROUPS:
+        with contextlib.suppress(OSError, ValueError):
+            total = min(total, int((cgroup / limit_name).read_text()))
+    with contextlib.suppress(KeyError, ValueError):
+        total = min(total, int(os.environ["SLURM_MEM_PER_NODE"]) * 2**20 or total)  # Slurm sets 0 for all of the node
+    return total
 
 
 def available_memory_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:

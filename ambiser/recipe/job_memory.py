@@ -2,21 +2,34 @@
 
 from pathlib import Path
 
+from ambiser.features.extraction.mapped import is_mapped
 from ambiser.recipe.experiments import Experiment
 
 PROGRAM_BYTES = 700 * 2**20  # memory of a job before it reads features
 BASE_MODEL_BYTES = 400 * 2**20
+MAPPED_BYTES = 600 * 2**20  # batches, and the index of a large corpus; the pages themselves are shared
 
 
 def memory_of_a_job(experiment: Experiment) -> int:
     """Returns an estimate of the peak memory of a job in bytes: program, features (two copies) and encoders.
 
+    Mapped features are not part of it: the system drops their pages when memory is short.
+
     Fine-tuning holds an encoder about ten times: weights, momentum encoder, gradient, two moments of AdamW, the best
     epoch, the checkpoint being written, and the activations of a step.
     """
-    arks = sum(ark.stat().st_size for folder in experiment.feature_folders() for ark in folder.glob("*.ark"))
-    one = PROGRAM_BYTES + 2 * arks + 10 * _encoder_bytes(experiment)
+    features = sum(_feature_bytes(experiment, folder) for folder in experiment.feature_folders())
+    one = PROGRAM_BYTES + features + 10 * _encoder_bytes(experiment)
     return one * experiment.config.train.processes
+
+
+def _feature_bytes(experiment: Experiment, folder: Path) -> int:
+    """Returns the memory that the features in a folder take in a job."""
+    config = experiment.config
+    pooled_speech = folder != experiment.text_dir() and config.speech_features.form == "pooled"
+    if pooled_speech and is_mapped(config.pooled_features(), folder):
+        return MAPPED_BYTES
+    return 2 * sum(ark.stat().st_size for ark in folder.glob("*.ark"))
 
 
 def _encoder_bytes(experiment: Experiment) -> int:

@@ -69,6 +69,7 @@ def part_sources(config: Config, layout: Layout) -> PartSources:
         labels=config.labels,
         speech=folder / "feats.scp" if reads_speech else None,
         speech_form=speech.form,
+        pooled_features=config.pooled_features(),
         last_layer=config.model.layers == "last",
         cut=Change(finetune.longest_s),
         view=Change(finetune.longest_s, finetune.gain_db, config.ipr.noise, config.ipr.time_mask),

@@ -12,6 +12,7 @@ from torch import Tensor
 from ambiser.config.data_keys import LabelPolicy
 from ambiser.config.feature_keys import TextFeatures
 from ambiser.errors import DataError
+from ambiser.features.extraction.mapped import MappedPooled, is_mapped
 from ambiser.features.extraction.stored import Frames, load_frames, load_layers, load_pooled, load_text
 from ambiser.features.upstreams.finetune import NO_TOKEN
 from ambiser.features.upstreams.text_encoders import tokenize
@@ -21,6 +22,7 @@ from ambiser.io.tables import read_list, read_table
 from ambiser.labels.label_view import AMBIGUOUS, LabelView, view_labels, view_unlabelled
 from ambiser.labels.ratings import Ratings, load_ratings
 from ambiser.labels.vote_table import read_votes
+from ambiser.train.moments import KEPT_FROM_BYTES, frame_moments, kept, pooled_moments, statistics_file
 from ambiser.train.rater_votes import RaterVotes, load_rater_votes
 from ambiser.train.waveforms import Change, WaveBatch, Waveforms
 
@@ -34,8 +36,8 @@ class Part:
 
     Attributes:
         utts: N names, sorted.
-        speech: (N, L, D) pooled layers; N matrices of frames, (T, D) of one layer or (T, L·D) of all; or N waveforms
-            for a trained encoder.
+        speech: (N, L, D) pooled layers, in memory or mapped; N matrices of frames, (T, D) of one layer or (T, L·D) of
+            all; or N waveforms for a trained encoder.
         text: (N, Dt); (N, K) token numbers for a trained encoder; or None when no head reads text.
         soft: (N, C) votes.
         counts: (N, C) vote mass; soft labels are its shares.
@@ -44,10 +46,11 @@ class Part:
         tokens: N (K, Dt) matrices where the fusion reads tokens, else None.
         votes: of named raters, where raters are modeled, else None.
         ratings: of attributes, where they are learned, else None.
+        statistics: where mean and deviation of the speech features are kept; None: nowhere.
     """
 
     utts: list[str]
-    speech: Tensor | Frames | Waveforms
+    speech: Tensor | MappedPooled | Frames | Waveforms
     text: Tensor | None
     soft: Tensor
     counts: Tensor
@@ -56,6 +59,7 @@ class Part:
     tokens: Sequence[np.ndarray] | None = None
     votes: RaterVotes | None = None
     ratings: Ratings | None = None
+    statistics: Path | None = None
 
     def __len__(self) -> int:
         return len(self.utts)
@@ -78,6 +82,8 @@ class Part:
         if isinstance(self.speech, Tensor):
             # index_select is several times as fast as self.speech[index].
             return self.speech.index_select(0, index.to(self.speech.device)), None, text
+        if isinstance(self.speech, MappedPooled):
+            return torch.from_numpy(self.speech.gather(index.tolist())).to(self.soft.device), None, text
         return *self._pad(self.speech, index), text
 
     def padded_tokens(self, index: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -90,7 +96,7 @@ class Part:
 
     def token_statistics(self) -> tuple[Tensor, Tensor]:
         """Returns mean and deviation (Dt,) of the tokens of all utterances that have words."""
-        return _moments([self.tokens[i] for i in np.flatnonzero(self.has_text().cpu().numpy())])
+        return frame_moments([self.tokens[i] for i in np.flatnonzero(self.has_text().cpu().numpy())])
 
     def _pad(self, matrices: Sequence[np.ndarray], index: Tensor) -> tuple[Tensor, Tensor]:
         rows = [torch.from_numpy(np.array(matrices[i])) for i in index.tolist()]
@@ -101,9 +107,15 @@ class Part:
 
     def speech_statistics(self) -> tuple[Tensor, Tensor]:
         """Returns mean and deviation of every feature, (L, D) or (1, L·D) each, over the utterances or their frames."""
+        mean, deviation = kept(self.statistics, self._measure_speech)
+        return mean.to(self.soft.device), deviation.to(self.soft.device)
+
+    def _measure_speech(self) -> tuple[Tensor, Tensor]:
         if isinstance(self.speech, Tensor):  # (N, L, D)
             return self.speech.mean(dim=0), self.speech.std(dim=0, unbiased=False)
-        mean, deviation = _moments(self.speech)
+        if isinstance(self.speech, MappedPooled):
+            return pooled_moments(len(self), self.speech.chunks())
+        mean, deviation = frame_moments(self.speech)
         # Frames are read on access, so this pass is the first that sees all values.
         if not (mean.isfinite() & deviation.isfinite()).all():
             bad = next(utt for utt, rows in zip(self.utts, self.speech, strict=True) if not np.isfinite(rows).all())
@@ -146,6 +158,7 @@ class PartSources:
         labels: how votes become labels.
         speech: feats.scp of cached speech features, or None for waveforms.
         speech_form: pooled, frames or frames_all.
+        pooled_features: memory, mapped or auto.
         last_layer: whether only the last of the pooled layers is kept.
         cut: what training does to every waveform.
         view: what it does to the waveforms of views.
@@ -160,6 +173,7 @@ class PartSources:
     labels: LabelPolicy
     speech: Path | None
     speech_form: str
+    pooled_features: str
     last_layer: bool
     cut: Change
     view: Change
@@ -195,6 +209,7 @@ def load_part(sources: PartSources, layout: Layout, fold: int, part: str, device
         ratings=load_ratings(require(layout.table("attributes.tsv"), "prepare"), view.utts)
         if sources.attributes
         else None,
+        statistics=_statistics(sources, view.utts, speech, device),
     )
     return loaded, Shapes(layers, dim, text_dim, tuple(view.classes))
 
@@ -235,12 +250,15 @@ def _add_pool(view: LabelView, labels: LabelPolicy, layout: Layout, fold: int) -
 
 def _load_speech(
     sources: PartSources, layout: Layout, view: LabelView, device: torch.device
-) -> tuple[Tensor | Frames | Waveforms, int, int]:
+) -> tuple[Tensor | MappedPooled | Frames | Waveforms, int, int]:
     """Returns the speech of a part, L and D; both are 0 for waveforms."""
     if sources.speech is None:
         paths = read_table(require(layout.table("wav.scp"), "prepare"))
         return Waveforms([Path(paths[utt]) for utt in view.utts], sources.cut, sources.view), 0, 0
     scp = require(sources.speech, "extract")
+    if sources.speech_form == "pooled" and is_mapped(sources.pooled_features, scp.parent):
+        mapped = MappedPooled(scp, view.utts, last_layer=sources.last_layer)
+        return mapped, mapped.shape[1], mapped.shape[2]
     if sources.speech_form == "pooled":
         pooled = load_pooled(scp, view.utts)  # (N, L, D)
         if sources.last_layer:
@@ -274,11 +292,15 @@ def _has_words(text: Tensor) -> Tensor:
     return text.abs().sum(dim=1) > 0 if text.is_floating_point() else (text != NO_TOKEN).any(dim=1)
 
 
-def _moments(matrices: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Returns mean and deviation (D,) of all rows of the matrices, read one by one to bound the memory."""
-    count = sum(len(rows) for rows in matrices)
-    mean = sum(rows.sum(axis=0, dtype=np.float64) for rows in matrices) / count
-    # A second pass: the mean of squares minus the squared mean would cancel in features with a large mean.
-    square = sum(((rows - mean) ** 2).sum(axis=0) for rows in matrices) / count
-    # float64 up to here: float32 sums over millions of frames lose digits.
-    return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(np.sqrt(square).astype(np.float32))
+def _statistics(
+    sources: PartSources, utts: Sequence[str], speech: Tensor | MappedPooled | Frames | Waveforms, device: torch.device
+) -> Path | None:
+    """Returns where the statistics of a part's features are kept, or None for waveforms and small features."""
+    if isinstance(speech, Waveforms):
+        return None
+    size = speech.nbytes if isinstance(speech, Tensor | MappedPooled) else speech.width * 4 * sum(map(len, speech))
+    if size < KEPT_FROM_BYTES:
+        return None
+    # On a GPU, sums in memory round differently from sums over mapped features.
+    where = device.type if isinstance(speech, Tensor) else "cpu"
+    return statistics_file(sources.speech, utts, sources.speech_form, sources.last_layer, where)

@@ -1,5 +1,6 @@
 """Local jobs: how many run at a time, their logs, failures and signals."""
 
+import mmap
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -60,6 +62,17 @@ def test_memory_that_running_jobs_still_need_is_reserved(tmp_path, monkeypatch):
     tasks = [python(f"t{i}", tmp_path) for i in range(4)]
     assert run(tasks, slots=(None,) * 4, memory_bytes=GIB) == 0
     assert most_at_a_time(tasks) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports the pages of mapped files")
+def test_pages_of_mapped_files_do_not_count_as_memory_of_a_job(tmp_path):
+    with open(tmp_path / "large", "wb") as stream:
+        stream.truncate(2**26)
+    own = SimpleNamespace(process=SimpleNamespace(pid=os.getpid()))
+    before = local._Process.memory_bytes(own)
+    with open(tmp_path / "large", "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert mapped.find(b"x") == -1  # reads all pages
+        assert local._Process.memory_bytes(own) - before < 2**24
 
 
 def test_one_job_runs_even_if_memory_holds_none(tmp_path, monkeypatch):

@@ -82,3 +82,14 @@ def test_a_missing_folder_is_on_the_disk_of_its_nearest_parent(tmp_path):
     place, free = resources.disk_of(tmp_path / "a" / "b")
     assert place == tmp_path
     assert free > 0
+
+
+def test_the_whole_memory_is_that_of_the_container_or_of_the_slurm_job(tmp_path, monkeypatch):
+    monkeypatch.delenv("SLURM_MEM_PER_NODE", raising=False)
+    assert resources.total_memory_bytes(tmp_path) == psutil.virtual_memory().total
+    (tmp_path / "memory.max").write_text(f"{2**30}\n")
+    assert resources.total_memory_bytes(tmp_path) == 2**30
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "512")
+    assert resources.total_memory_bytes(tmp_path) == 2**29
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")  # all of the node
+    assert resources.total_memory_bytes(tmp_path) == 2**30

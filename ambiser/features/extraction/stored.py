@@ -38,22 +38,24 @@ def load_pooled(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
     Raises:
         DataError: feats.scp or an utterance is missing, or shapes differ.
     """
-    if not utts:
-        raise DataError(f"{feats_scp}: no utterances were requested")
-    entries = _entries(feats_scp, utts)
-    (first,) = map_matrices(entries, utts[:1])
+    entries, first = _pooled_entries(feats_scp, utts)
     if len(first.shape) == 2 and (alike := read_alike(entries, utts, first.shape)) is not None:
         return alike
-    matrices = map_matrices(entries, utts)
+    matrices = _map_alike(feats_scp, entries, utts)
     loaded = np.empty((len(matrices), *first.shape), np.float32)
-    for row, (utt, matrix) in enumerate(zip(utts, matrices, strict=True)):
-        if matrix.shape != loaded.shape[1:]:
-            raise DataError(
-                f"{feats_scp}: '{utt}' has shape {matrix.shape}, '{utts[0]}' {loaded.shape[1:]}; they are not pooled "
-                "features of one upstream; extract them again (./run.sh --stage 2 --stop_stage 2)"
-            )
+    for row, matrix in enumerate(matrices):
         loaded[row] = as_array(matrix)
     return loaded
+
+
+def map_pooled(feats_scp: Path, utts: Sequence[str]) -> tuple[dict[str, str], list[np.ndarray | Compressed]]:
+    """Returns the entries of pooled speech features, and their mapped matrices (L, D) in the order of `utts`.
+
+    Raises:
+        DataError: as `load_pooled`.
+    """
+    entries, _ = _pooled_entries(feats_scp, utts)
+    return entries, _map_alike(feats_scp, entries, utts)
 
 
 def load_text(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
@@ -100,3 +102,23 @@ def _entries(feats_scp: Path, utts: Sequence[str]) -> dict[str, str]:
             "stage 2 (extract) writes them: ./run.sh --stage 2 --stop_stage 2"
         )
     return entries
+
+
+def _pooled_entries(feats_scp: Path, utts: Sequence[str]) -> tuple[dict[str, str], np.ndarray | Compressed]:
+    """Returns the entries of feats.scp and the first matrix."""
+    if not utts:
+        raise DataError(f"{feats_scp}: no utterances were requested")
+    entries = _entries(feats_scp, utts)
+    return entries, map_matrices(entries, utts[:1])[0]
+
+
+def _map_alike(feats_scp: Path, entries: dict[str, str], utts: Sequence[str]) -> list[np.ndarray | Compressed]:
+    """Maps matrices and checks that all have one shape."""
+    matrices = map_matrices(entries, utts)
+    for utt, matrix in zip(utts, matrices, strict=True):
+        if matrix.shape != matrices[0].shape:
+            raise DataError(
+                f"{feats_scp}: '{utt}' has shape {matrix.shape}, '{utts[0]}' {matrices[0].shape}; they are not pooled "
+                "features of one upstream; extract them again (./run.sh --stage 2 --stop_stage 2)"
+            )
+    return matrices

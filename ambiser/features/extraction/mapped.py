@@ -1,0 +1,96 @@
+"""Gathers pooled features in batches from mapped arks, for corpora whose features are large beside the memory.
+
+All jobs of a machine share the mapped pages through the system's page cache, so a job's own memory does not grow with
+the corpus.
+"""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ambiser.errors import DataError
+from ambiser.features.extraction.stored import map_pooled
+from ambiser.io.ark import as_array
+from ambiser.launch.resources import total_memory_bytes
+
+SHARE_OF_MEMORY = 1 / 8
+"""`train.pooled_features: auto` maps features that are larger than this share of the machine's memory."""
+_CHUNK = 256  # utterances per array in a pass over all of them
+
+
+class MappedPooled:
+    """Pooled features (N, L, D) that stay in their arks.
+
+    Args:
+        feats_scp: the index of the arks.
+        utts: N names.
+        last_layer: whether only the last layer is kept, which makes (N, 1, D).
+
+    Raises:
+        DataError: feats.scp or an utterance is missing, or shapes differ.
+    """
+
+    def __init__(self, feats_scp: Path, utts: Sequence[str], *, last_layer: bool) -> None:
+        entries, self._matrices = map_pooled(feats_scp, utts)
+        paths = [entries[utt].rpartition(":")[0] for utt in utts]
+        self._names = sorted(set(paths))
+        number = {path: i for i, path in enumerate(self._names)}
+        self._ark = np.array([number[path] for path in paths])  # (N,) ark of each utterance
+        self._states = [_state(path) for path in self._names]
+        self._utts, self._first = utts, -1 if last_layer else 0
+        layers, dim = self._matrices[0].shape
+        self.shape = (len(utts), 1 if last_layer else layers, dim)
+        self.nbytes = 4 * math.prod(self.shape)
+
+    def __len__(self) -> int:
+        return len(self._matrices)
+
+    def gather(self, index: Sequence[int]) -> np.ndarray:
+        """Returns the features (B, L, D) float32 of utterances.
+
+        Raises:
+            DataError: an ark changed after it was mapped, or a value is not finite.
+        """
+        for ark in set(self._ark[index].tolist()):
+            # Reading beyond the end of a file that was cut off would kill the process, so this comes first.
+            if _state(self._names[ark]) != self._states[ark]:
+                raise DataError(f"{self._names[ark]}: changed while a training read it; run this stage again")
+        rows = np.empty((len(index), *self.shape[1:]), np.float32)  # (B, L, D)
+        for row, utt in enumerate(index):
+            rows[row] = as_array(self._matrices[utt])[self._first :]
+        if not np.isfinite(rows).all():
+            bad = next(utt for utt, row in zip(index, rows, strict=True) if not np.isfinite(row).all())
+            raise DataError(
+                f"{self._names[self._ark[bad]]}: the features of '{self._utts[bad]}' hold values that are not finite; "
+                "extract them again (stage 2)"
+            )
+        return rows
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """Yields the features of all utterances in order, (n, L, D) each."""
+        for first in range(0, len(self), _CHUNK):
+            yield self.gather(range(first, min(first + _CHUNK, len(self))))
+
+
+def is_mapped(choice: str, folder: Path) -> bool:
+    """Whether pooled features are mapped.
+
+    Args:
+        choice: memory, mapped or auto, the value of `train.pooled_features`.
+        folder: of the features.
+    """
+    if choice != "auto":
+        return choice == "mapped"
+    return sum(ark.stat().st_size for ark in folder.glob("*.ark")) > SHARE_OF_MEMORY * total_memory_bytes()
+
+
+def _state(path: str) -> tuple[int, int, int]:
+    """Returns size, time of change and number of a file; zeros if it is gone."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0, 0
+    return found.st_size, found.st_mtime_ns, found.st_ino
