@@ -152,7 +152,7 @@ def describe_faults(
 ) -> str:
     """Returns the message for faults: one line for one, otherwise one line per group of equal faults."""
     if not all(fault.optional for fault in faults):
-        remedy = "correct it and run again"
+        remedy = "correct them and run again" if len(faults) > 1 else "correct it and run again"
     if len(faults) == 1:
         return f"{faults[0].text()}; {remedy}"
     groups: dict[tuple[str, str], list[Fault]] = {}

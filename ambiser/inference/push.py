@@ -41,6 +41,8 @@ def push(folder: Path, name: str, api: object | None = None) -> str:
         DataError: the folder is no model, or a file was changed.
         UserError: the hub refuses the upload or cannot be reached.
     """
+    import requests
+    from huggingface_hub import constants
     from huggingface_hub.errors import HfHubHTTPError
 
     api = _api() if api is None else api
@@ -55,7 +57,10 @@ def push(folder: Path, name: str, api: object | None = None) -> str:
             commit_message=f"Upload {record.name}",
         )
     except (HfHubHTTPError, OSError, ValueError) as error:
-        raise UserError(f"--push {name}: {first_line(error)}; the packed model is in {folder}") from error
+        unreachable = isinstance(error, requests.ConnectionError)  # its own text is the address of the request
+        reason = f"{constants.ENDPOINT} cannot be reached" if unreachable else first_line(error)
+        later = f"hf upload --private {name} {folder}"
+        raise UserError(f"--push {name}: {reason}; the packed model is in {folder}, upload it with: {later}") from error
     return str(address)
 
 

@@ -60,7 +60,7 @@ def crowd_posteriors(
         from pandas import DataFrame
     except ImportError as error:
         raise ConfigError(
-            f"labels.aggregate: {model} needs crowd-kit, which is not installed; pip install 'ambiser[crowd]'"
+            f"labels.aggregate: {model} needs the package crowd-kit; run pip install 'crowd-kit>=1.4'"
         ) from error
     fitted = GLAD(silent=True) if model == "glad" else MACE(random_state=0)
     table = fitted.fit_predict_proba(DataFrame({"task": item, "worker": rater, "label": label}))

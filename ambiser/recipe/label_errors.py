@@ -79,9 +79,7 @@ def _crowdlab(
     try:
         from cleanlab.multiannotator import get_label_quality_multiannotator
     except ImportError as error:
-        raise ConfigError(
-            "ambiser doubt needs cleanlab, which is not installed; pip install 'ambiser[crowd]'"
-        ) from error
+        raise ConfigError("ambiser doubt needs the package cleanlab; run pip install 'cleanlab>=2.7'") from error
     table = np.full((len(probs), int(rater.max()) + 1), np.nan)  # (N, M)
     table[item, rater] = label
     with warnings.catch_warnings():

@@ -18,9 +18,7 @@ class Parser(argparse.ArgumentParser):
             program: takes its options from `PROGRAM_OPTIONS`; empty for a program that shares none.
             needs_config: whether --config must be given.
         """
-        super().__init__(
-            description=description, allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-        )
+        super().__init__(description=description, allow_abbrev=False, formatter_class=_DefaultsHelp)
         for name in PROGRAM_OPTIONS[program] if program else ():
             option = OPTIONS[name]
             default = list(option.default) if isinstance(option.default, list) else option.default
@@ -42,6 +40,16 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
         """Prints one line and exits with status 2."""
         self.exit(2, f"{self.prog}: error: {message}; see --help\n")
+
+
+class _DefaultsHelp(argparse.ArgumentDefaultsHelpFormatter):
+    """Appends a default to the help of an option that has one and does not state it."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        is_empty = action.default is None or action.default is False or action.default in ("", [])
+        if is_empty or "(default" in (action.help or ""):
+            return action.help
+        return super()._get_help_string(action)
 
 
 class _Read(argparse.Action):

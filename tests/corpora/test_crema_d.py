@@ -162,7 +162,7 @@ def test_faults_of_all_files_come_at_once(root):
     with pytest.raises(DataError) as error:
         corpus.findings.refuse(root)
     lines = str(error.value).split("\n")
-    assert lines[0].startswith(f"4 faults in {root}; correct it and run again:")
+    assert lines[0].startswith(f"4 faults in {root}; correct them and run again:")
     for line, words in zip(
         lines[1:],
         (

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import requests
 import torch
 from inference.conftest import make_config, make_experiment, sharpened
 
@@ -140,7 +141,9 @@ def test_faults_of_a_push_are_one_line(packed, wavs):
         check_push("me/small", FakeApi(token=None))
     with pytest.raises(ConfigError, match="--push small: must be USER/NAME"):
         check_push("small", FakeApi())
-    with pytest.raises(UserError, match="--push me/small: No route to host; the packed model is in "):
+    with pytest.raises(UserError, match="--push me/small: No route to host; the packed model is in .* hf upload "):
         push(packed, "me/small", FakeApi(fault=OSError("No route to host\nat all")))
+    with pytest.raises(UserError, match="--push me/small: https://[^ ]* cannot be reached; the packed model is in "):
+        push(packed, "me/small", FakeApi(fault=requests.ConnectionError("a long address")))
     with pytest.raises(DataError, match="is no model"):
         push(wavs, "me/small", FakeApi())

@@ -29,5 +29,5 @@ def test_raters_that_answer_without_looking_lose_their_weight(model):
 def test_a_missing_package_is_one_line_with_the_command(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "crowdkit.aggregation", None)
     vote = np.zeros(1, int)
-    with pytest.raises(ConfigError, match=rf"{model} needs crowd-kit, .*; pip install 'ambiser\[crowd\]'"):
+    with pytest.raises(ConfigError, match=rf"{model} needs the package crowd-kit; run pip install 'crowd-kit>=1.4'"):
         crowd_posteriors(model, vote, vote, vote, n_items=1, n_classes=2)

@@ -50,7 +50,7 @@ def test_wrong_votes_come_first(data, monkeypatch):
 
 def test_a_missing_package_is_one_line_with_the_command(data, monkeypatch):
     monkeypatch.setitem(sys.modules, "cleanlab.multiannotator", None)
-    with pytest.raises(ConfigError, match=r"needs cleanlab, .*; pip install 'ambiser\[crowd\]'"):
+    with pytest.raises(ConfigError, match=r"needs the package cleanlab; run pip install 'cleanlab>=2.7'"):
         doubtful_votes(data, [data / "p.tsv"], LabelPolicy())
 
 

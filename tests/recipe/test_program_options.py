@@ -1,5 +1,6 @@
 """The parsers of the programs: their options are those of run.sh, read as strictly."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,13 @@ def test_a_program_reads_back_the_words_that_it_is_given(program):
     values = {name: option.default for name, option in OPTIONS.items()} | given
     args = Parser("Does it.", program).parse_args(command_words(program, values))
     assert vars(args) == {name: values[name] for name in PROGRAM_OPTIONS[program]}
+
+
+def test_help_shows_defaults_that_say_something():
+    parser = Parser("Text.")
+    parser.add_argument("--hop", default=0, help="seconds")
+    parser.add_argument("--name", help="a name")
+    parser.add_argument("--note", action="append", default=[], help="a note")
+    parser.add_argument("--vad", action="store_true", help="speech only")
+    parser.add_argument("--format", default="x", help="format (default: by suffix)")
+    assert re.findall(r"\(default.*?\)", parser.format_help()) == ["(default: 0)", "(default: by suffix)"]

@@ -1,7 +1,7 @@
 """Imports a corpus of another toolkit, with votes, as a data directory for egs/kaldi.
 
-SOURCE is a manifest of Lhotse cuts (.jsonl, .jsonl.gz), or Parquet as Hugging Face's datasets write it (a file or a
-folder). Tables of labels (CSV, XLSX) are imported by python -m ambiser.bin.import_table.
+SOURCE is a manifest of Lhotse cuts (.jsonl, .jsonl.gz), or Parquet as Hugging Face's datasets and ambiser export write
+it (a file or a folder). Tables of labels (CSV, XLSX) are imported by python -m ambiser.bin.import_table.
 """
 
 from pathlib import Path

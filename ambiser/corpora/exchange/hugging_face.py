@@ -1,4 +1,4 @@
-"""Reads a Parquet data set of Hugging Face, such as `ambiser export` writes, as a Kaldi data directory."""
+"""Reads Parquet, as Hugging Face's datasets or `ambiser export` write it, as a Kaldi data directory."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,8 @@ def import_dataset(source: Path, out: Path, *, labels: Mapping[str, str], allow_
     session, recording, part and text.
 
     Args:
-        source: a Parquet file, or a folder with such files in it or in its folder data.
+        source: a Parquet file, or a folder with such files in it or in its folder data; votes.parquet beside
+            labels.parquet holds the votes of its rows.
         out: the data directory; sounds inside of the table are written to out/wav.
         labels: own words for labels and their codes.
         allow_incomplete: leave out rows without audio, votes or speaker.
@@ -55,6 +56,9 @@ def _rows(source: Path) -> Iterator[tuple[str, dict[str, object]]]:
     files = [source] if source.is_file() else sorted({*source.glob("*.parquet"), *source.glob("data/*.parquet")})
     if not files:
         raise DataError(f"{source}: holds no Parquet file; save the data set with Dataset.to_parquet")
+    votes = None
+    if [file.name for file in files] == ["labels.parquet", "votes.parquet"]:
+        votes = _votes_by_utterance(files.pop())
     for file in files:
         try:
             table = parquet.ParquetFile(file)
@@ -65,9 +69,16 @@ def _rows(source: Path) -> Iterator[tuple[str, dict[str, object]]]:
                     number += 1
                     if isinstance(row.get("label"), int) and 0 <= row["label"] < len(names):
                         row["label"] = names[row["label"]]
-                    yield f"{file}:{number}", row
+                    yield f"{file}:{number}", row if votes is None else row | {"votes": votes.get(row.get("utt"), [])}
         except (ArrowInvalid, OSError) as error:
             raise DataError(f"{file}: is no readable Parquet file: {error}") from error
+
+
+def _votes_by_utterance(file: Path) -> dict[str, list[dict[str, object]]]:
+    votes: dict[str, list[dict[str, object]]] = {}
+    for _, row in _rows(file):
+        votes.setdefault(row.get("utt"), []).append(row)
+    return votes
 
 
 def _class_names(metadata: Mapping[bytes, bytes]) -> list[str]:

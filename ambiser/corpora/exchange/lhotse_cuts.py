@@ -1,6 +1,6 @@
 """Reads Lhotse cuts with votes in their supervisions as a Kaldi data directory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +20,9 @@ def import_cuts(
 ) -> int:
     """Writes a data directory from a manifest of cuts, and returns the number of utterances.
 
-    The votes are in `supervision.custom[KEY]`: a list of labels, a list of {rater, label}, or {label: count}; without
-    it, `custom["emotion"]` is the only vote. A cut that is a whole recording keeps its file; others are cut out to
-    out/wav.
+    The votes are in `supervision.custom[KEY]`: a list of labels, of {rater, label} or of [rater, label], or
+    {rater: label} or {label: count}; without it, `custom["emotion"]` is the only vote. A cut that is a whole recording
+    keeps its file; others are cut out to out/wav.
 
     Args:
         source: cuts.jsonl or cuts.jsonl.gz.
@@ -44,11 +44,11 @@ def import_cuts(
         cuts = list(CutSet.from_jsonl_lazy(source))
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise DataError(f"{source}: is no manifest of Lhotse cuts: {error}") from error
-    for cut in cuts:
-        utt = key_of(cut.id)
+    for line, cut in enumerate(cuts, start=1):
+        utt, where = key_of(cut.id), f"{source}:{line}"
         if utt in made:
-            findings.error("another cut has this name", source, utt)
-        elif (one := _read_cut(utt, cut, source, words, findings, out, key)) is not None:
+            findings.error("another cut has this name", where, utt)
+        elif (one := _read_cut(utt, cut, where, words, findings, out, key)) is not None:
             made[utt] = one
     findings.hints += words.suggest()
     findings.refuse(listing=out / "faults.tsv")
@@ -57,9 +57,8 @@ def import_cuts(
 
 
 def _read_cut(
-    utt: str, cut: object, source: Path, words: LabelWords, findings: Findings, out: Path, key: str
+    utt: str, cut: object, where: str, words: LabelWords, findings: Findings, out: Path, key: str
 ) -> Utterance | None:
-    where = f"{source}: {cut.id}"
     supervisions = cut.supervisions
     if len(supervisions) != 1:
         reason = "has no supervision" if not supervisions else "has several supervisions; cut them apart first"
@@ -85,19 +84,31 @@ def _read_cut(
 
 
 def _votes(given: object, where: str, words: LabelWords, findings: Findings) -> tuple[Vote, ...]:
-    if isinstance(given, Mapping):
-        given = [label for label, count in given.items() for _ in range(int(count))]
-    elif isinstance(given, str):
-        given = [given]
     votes = []
-    for number, one in enumerate(given or [], start=1):
-        rater, label = (one.get("rater"), one.get("label")) if isinstance(one, Mapping) else (None, one)
+    for number, (rater, label) in enumerate(_pairs(given), start=1):
         code = words.code(str(label))
         if not code:
             findings.error("is not a known label; map it with --labels WORD=CODE", where, str(label))
         elif code != "-":
             votes.append(Vote(key_of(rater or f"anon{number}"), "outside", code))
     return tuple(votes)
+
+
+def _pairs(given: object) -> list[tuple[object, object]]:
+    """Returns rater and label of each vote; the rater is None where a form names none."""
+    if isinstance(given, Mapping):
+        if not all(isinstance(count, int) for count in given.values()):
+            return list(given.items())
+        return [(None, label) for label, count in given.items() for _ in range(count)]
+    pairs = []
+    for one in [given] if isinstance(given, str) else given or []:
+        if isinstance(one, Mapping):
+            pairs.append((one.get("rater"), one.get("label")))
+        elif isinstance(one, Sequence) and not isinstance(one, str) and len(one) == 2:
+            pairs.append(tuple(one))
+        else:
+            pairs.append((None, one))
+    return pairs
 
 
 def _audio(utt: str, cut: object, out: Path) -> Path:

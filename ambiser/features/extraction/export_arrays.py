@@ -9,7 +9,6 @@ from ambiser.errors import ConfigError, DataError
 from ambiser.io.ark import as_array, map_matrices, read_scp
 from ambiser.io.console import progress
 from ambiser.io.files import atomic_open
-from ambiser.io.layout import require
 from ambiser.io.tables import write_tsv
 
 ARRAY, INDEX = "feats.npy", "index.tsv"
@@ -32,7 +31,9 @@ def export_arrays(dump_dir: Path, out: Path) -> tuple[int, ...]:
     """
     if out.exists():
         raise ConfigError(f"{out}: exists; name a new folder, or remove it")
-    entries = read_scp(require(dump_dir / "feats.scp", "extract"))
+    if not (dump_dir / "feats.scp").is_file():
+        raise DataError(f"{dump_dir}: has no feats.scp; name dump/SSL or dump/TEXT, which stage 2 writes")
+    entries = read_scp(dump_dir / "feats.scp")
     matrices = map_matrices(entries, list(entries))
     if not matrices:
         raise DataError(f"{dump_dir}: holds no features")

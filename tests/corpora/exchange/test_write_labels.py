@@ -90,12 +90,14 @@ def test_a_data_set_is_imported_as_it_was(folder, data_dir, tmp_path, with_audio
     read_kaldi(tmp_path / "back", Data(corpus="kaldi")).findings.refuse()
 
 
-def test_parquet_has_typed_columns(folder, tmp_path):
+def test_parquet_has_typed_columns_and_is_imported_as_it_was(folder, data_dir, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: Parquet was not tested")
     write_labels(folder, tmp_path / "out", "parquet")
     rows = parquet.read_table(tmp_path / "out" / "labels.parquet").to_pylist()
     assert rows[0]["soft_sad"] == pytest.approx(1 / 3, abs=1e-5) and rows[2]["soft_sad"] is None
     assert parquet.read_table(tmp_path / "out" / "votes.parquet").num_rows == len(VOTES)
+    assert import_dataset(tmp_path / "out", tmp_path / "back", labels={}) == 3
+    assert (tmp_path / "back" / "votes.tsv").read_bytes() == (data_dir / "all" / "votes.tsv").read_bytes()
 
 
 def test_a_class_label_of_hugging_face_is_one_vote(tmp_path):
@@ -152,6 +154,24 @@ def test_cuts_of_lhotse_become_a_data_directory(tmp_path):
     assert [vote.label for vote in made["whole"].votes] == ["hap", "hap", "sad"]
     assert (made["whole"].speaker, made["whole"].gender, made["whole"].text) == ("s1", "f", "hi there")
     assert [(vote.rater, vote.label) for vote in made["part"].votes] == [("r1", "ang")]
+
+
+def test_votes_of_cuts_have_several_forms(tmp_path):
+    pytest.importorskip("lhotse", reason="lhotse is not installed: its cuts were not tested")
+    soundfile.write(tmp_path / "a.wav", np.zeros(16000), 16000)
+    forms = [{"r1": "anger", "r2": "sad"}, [["r1", "anger"], ["r2", "sad"]], ["anger", "sad"], {"anger": 1, "sad": 1}]
+    cuts = [cut(f"c{n}", source=str(tmp_path / "a.wav"), custom={"votes": form}) for n, form in enumerate(forms)]
+    cuts.append(cut("c4", source=str(tmp_path / "a.wav"), custom={"emotion": "anger"}))
+    manifest = tmp_path / "cuts.jsonl"
+    manifest.write_text("".join(json.dumps(one) + "\n" for one in cuts))
+    import_cuts(manifest, tmp_path / "out", labels={})
+    made = {one.utt: one.votes for one in read_kaldi(tmp_path / "out", Data(corpus="kaldi")).utterances}
+    named, unnamed = [("r1", "ang"), ("r2", "sad")], [("anon1", "ang"), ("anon2", "sad")]
+    for utt, expected in zip(made, (named, named, unnamed, unnamed, unnamed[:1]), strict=True):
+        assert [(vote.rater, vote.label) for vote in made[utt]] == expected, utt
+    with pytest.raises(DataError, match=r"cuts.jsonl:3: is not a known label.*; got 'wrath'"):
+        manifest.write_text(manifest.read_text().replace('["anger", "sad"]', '["wrath", "sad"]'))
+        import_cuts(manifest, tmp_path / "other", labels={})
 
 
 def test_cuts_without_votes_speaker_or_audio_are_listed(tmp_path):

@@ -145,7 +145,7 @@ def test_all_faults_come_at_once_with_line_and_value(tmp_path, audio):
     with pytest.raises(DataError) as error:
         import_text(tmp_path, audio, text)
     message = str(error.value)
-    assert message.startswith("6 faults, all listed in ") and "; correct it and run again:" in message
+    assert message.startswith("6 faults, all listed in ") and "; correct them and run again:" in message
     for fault in (
         "table.csv:6: s1_c.flac: has no audio",
         "table.csv:7: the rater has no name",

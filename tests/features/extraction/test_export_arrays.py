@@ -32,6 +32,6 @@ def test_other_widths_are_refused_and_leave_nothing(tmp_path):
     dump = make_dump(tmp_path / "dump", [("a", np.zeros((1, 3), np.float32)), ("b", np.zeros((1, 4), np.float32))])
     with pytest.raises(DataError, match=r"matrices have different widths \(3, 4\)"):
         export_arrays(dump, tmp_path / "out")
-    with pytest.raises(DataError, match="feats.scp is missing"):
+    with pytest.raises(DataError, match="has no feats.scp; name dump/SSL or dump/TEXT"):
         export_arrays(tmp_path, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dump"]
