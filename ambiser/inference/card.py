@@ -32,7 +32,7 @@ def render_card(record: ModelRecord, config: Config, results: Sequence[Results])
         _scores(results),
         _limits(record, results[0]),
         _files(record),
-        _license(record),
+        _license(record, config),
     ]
     return "\n".join(sections)
 
@@ -190,10 +190,18 @@ def _files(record: ModelRecord) -> str:
     )
 
 
-def _license(record: ModelRecord) -> str:
-    encoders = [one.weights for one in (record.speech, record.text) if one is not None and one.sha256]
-    line = f" The encoders ({', '.join(encoders)}) are not included and have their own licenses." if encoders else ""
-    return f"## License\n\nWeights: {record.license}. The corpus has its own license; see its recipe.{line}\n"
+def _license(record: ModelRecord, config: Config) -> str:
+    encoders = [(record.speech, config.model.encoder), (record.text, config.model.text_encoder)]
+    names: dict[str, list[str]] = {"frozen": [], "finetune": []}
+    for one, training in encoders:
+        if one is not None and one.sha256:
+            names[training].append(one.weights)
+    lines = ""
+    if names["frozen"]:
+        lines += f" The encoders ({', '.join(names['frozen'])}) are not included and have their own licenses."
+    if names["finetune"]:
+        lines += f" `members/` includes fine-tuned weights of {', '.join(names['finetune'])}, whose licenses apply too."
+    return f"## License\n\nWeights: {record.license}. The corpus has its own license; see its recipe.{lines}\n"
 
 
 def _count(number: int, unit: str) -> str:

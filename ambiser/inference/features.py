@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ambiser.config import Config
 from ambiser.config.schema import SpeechFeatures, TextFeatures
 from ambiser.errors import ConfigError
 from ambiser.features.extraction.fingerprints import file_digest
@@ -20,32 +21,38 @@ _ONE_FILE = ("model.safetensors", "pytorch_model.bin")
 
 
 class FeatureMaker:
-    """Computes the features that a model was trained on; loads each encoder when it is first needed.
+    """Computes the inputs of a model's networks; loads each encoder when it is first needed.
+
+    A network with a fine-tuned encoder takes waveforms and tokens; the encoder's own weights are in the network.
 
     Args:
-        speech: how speech features are made.
-        text: how text features are made; None for a model that reads no text.
+        config: of the model: how features are made, and which encoders are fine-tuned.
         encoders: the expected weights of both.
         folders: where the weights of both are on this machine; None takes the name in the configuration.
     """
 
     def __init__(
         self,
-        speech: SpeechFeatures,
-        text: TextFeatures | None,
+        config: Config,
         *,
         encoders: tuple[Encoder, Encoder | None],
         folders: tuple[Path | None, Path | None] = (None, None),
     ) -> None:
         self._expected = encoders
-        self._speech, self._text = speech, text
+        self._speech, self._text = config.speech_features, config.text_features
+        self._trains = config.model.encoder == "finetune", config.model.text_encoder == "finetune"
         if folders[0] is not None:
-            self._speech = speech.model_copy(update={"checkpoint": str(folders[0])})
-        if folders[1] is not None and text is not None:
-            self._text = text.model_copy(update={"model": str(folders[1])})
+            self._speech = self._speech.model_copy(update={"checkpoint": str(folders[0])})
+        if folders[1] is not None:
+            self._text = self._text.model_copy(update={"model": str(folders[1])})
+
+    def localize(self, config: Config) -> Config:
+        """Returns a configuration with the encoders and the device of this machine."""
+        train = config.train.model_copy(update={"device": "auto"})
+        return config.model_copy(update={"speech_features": self._speech, "text_features": self._text, "train": train})
 
     def speech(self, wav: np.ndarray) -> np.ndarray:
-        """Returns the features of a waveform (samples,) at 16 kHz, as stage 2 stores them.
+        """Returns the features of a waveform (samples,) at 16 kHz, as stage 2 stores them, or the waveform itself.
 
         Raises:
             DataError: the upstream cannot take this audio.
@@ -54,16 +61,22 @@ class FeatureMaker:
         from ambiser.features.extraction.shard_work import feature_matrices
         from ambiser.features.upstreams.pooling import append_prosody
 
-        (matrix,) = feature_matrices([wav], self._upstream, self._speech)
+        upstream = self._upstream
+        if self._trains[0]:
+            return wav
+        (matrix,) = feature_matrices([wav], upstream, self._speech)
         return append_prosody(matrix, wav) if self._speech.prosody else matrix
 
     def text(self, words: str) -> np.ndarray:
-        """Returns the features of a text, (1, Dt) or (tokens, Dt); zeros without words.
+        """Returns the features of a text, (1, Dt) or (tokens, Dt), zeros without words; or its tokens (K,).
 
         Raises:
             ConfigError: the encoder cannot be loaded, or its weights are not those of the training.
         """
         encode, dim = self._encoder
+        if self._trains[1]:
+            to_tokens, _ = self._tokenizer
+            return np.array(to_tokens(words), np.int64)
         words = words.strip()
         return encode(words) if words else np.zeros((1, dim), np.float32)
 
@@ -98,6 +111,12 @@ class FeatureMaker:
             raise ConfigError(f"{error}; or name a folder with the weights: --text_upstream FOLDER") from error
         _check_weights(text_weights(text), self._expected[1], "--text_upstream", lambda: probe_text(made[0]))
         return made
+
+    @functools.cached_property
+    def _tokenizer(self) -> tuple[Callable[[str], list[int]], int]:
+        from ambiser.features.upstreams.text_encoders import make_tokenizer
+
+        return make_tokenizer(self._text)
 
 
 def describe_speech_encoder(speech: SpeechFeatures, weights: Path | None, name: str) -> Encoder:

@@ -1,7 +1,7 @@
 """Loads a packed model and predicts; torch is imported on the first prediction."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ambiser.config import Config, read_yaml
 from ambiser.errors import DataError
 from ambiser.inference.features import FeatureMaker
-from ambiser.inference.model_folder import ModelRecord, find_model, model_id, read_record
+from ambiser.inference.model_folder import Member, ModelRecord, find_model, model_id, read_record
 from ambiser.inference.networks import Network, Output, load_network, run_network
 from ambiser.inference.recordings import to_mono_16k
 from ambiser.inference.utterance_prediction import UtterancePrediction
@@ -60,8 +60,7 @@ class PackedModel:
         self.uses_text = any(config.needs_text() for config in configs.values())
         self.reads_text = self.uses_text and any(config.amber.student != "A" for config in configs.values())
         self._features = FeatureMaker(
-            self._first.speech_features,
-            self._first.text_features if self.uses_text else None,
+            self._first,
             encoders=(record.speech, record.text),
             folders=(upstream, text_upstream),
         )
@@ -86,11 +85,11 @@ class PackedModel:
         return replace(made, notes=self.notes(mono))
 
     def speech_features(self, wav: np.ndarray) -> np.ndarray:
-        """Returns the features of a mono waveform (samples,) at 16 kHz, as stage 2 stores them."""
+        """Returns the features of a mono waveform (samples,) at 16 kHz; for a fine-tuned encoder the waveform."""
         return self._features.speech(wav)
 
     def text_features(self, words: str) -> np.ndarray | None:
-        """Returns the features of a text, (1, Dt) or (tokens, Dt); None for a model without text."""
+        """Returns the features of a text, (1, Dt) or (tokens, Dt), or its tokens (K,); None for a model without."""
         return self._features.text(words) if self.uses_text else None
 
     def notes(self, wav: np.ndarray) -> tuple[str, ...]:
@@ -110,7 +109,7 @@ class PackedModel:
         from ambiser.features.upstreams.forward import untouched_generators
 
         with untouched_generators():  # networks are built with random weights first
-            outputs = [run_network(network, speech, texts) for network in self._networks]
+            outputs = [run_network(network, speech, texts) for network in self._each_network()]
         probs = np.stack([output.probs for output in outputs])  # (M, N, C)
         mean = probs.mean(axis=0)  # (N, C)
         information = entropy_bits(mean) - np.mean([entropy_bits(one) for one in probs], axis=0)  # (N,)
@@ -130,13 +129,17 @@ class PackedModel:
             for row in range(len(mean))
         ]
 
+    def _each_network(self) -> Iterable[Network]:
+        """Returns the networks; those with a fine-tuned encoder one at a time, since each is as large as it."""
+        return map(self._load, self._record.members) if self._first.learns() else self._networks
+
     @functools.cached_property
     def _networks(self) -> list[Network]:
-        record = self._record
-        return [
-            load_network(self._folder, member, self._configs[member.config], classes=record.classes, stage=record.stage)
-            for member in record.members
-        ]
+        return [self._load(member) for member in self._record.members]
+
+    def _load(self, member: Member) -> Network:
+        config, record = self._features.localize(self._configs[member.config]), self._record
+        return load_network(self._folder, member, config, classes=record.classes, stage=record.stage)
 
 
 def _head_divergences(outputs: Sequence[Output]) -> dict[str, np.ndarray]:

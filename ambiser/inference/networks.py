@@ -1,4 +1,4 @@
-"""Loads the networks of a packed model, and runs them on features without votes; torch is imported when they run."""
+"""Loads the networks of a packed model, and runs them on inputs without votes; torch is imported when they run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def load_network(folder: Path, member: Member, config: Config, *, classes: Seque
 
 
 def run_network(network: Network, speech: Sequence[np.ndarray], texts: Sequence[np.ndarray | None]) -> Output:
-    """Predicts N utterances from their features, and calibrates.
+    """Predicts N utterances from their features (or waveforms, tokens), and calibrates.
 
     Raises:
         ConfigError: the features have other sizes than those of the training.
@@ -70,15 +70,17 @@ def run_network(network: Network, speech: Sequence[np.ndarray], texts: Sequence[
     part, classes = _make_part(network, speech, texts), network.shapes.classes
     seed = epoch_seed(network.member.fold, "predict", 0)  # for Monte-Carlo dropout
     made = TASKS[network.stage].predict(network.config, network.tensors, part, network.shapes, seed)
-    probs = made.probs.double().numpy()
+    probs = made.probs.cpu().double().numpy()
     probs = probs / probs.sum(axis=1, keepdims=True)
     if (fitted := network.member.calibration) is not None:
         probs = Calibration(np.array(fitted.scale), np.array(fitted.bias)).apply(probs)
     cosines = None
     if made.embeddings is not None:
-        cosines = (made.embeddings @ made.prototypes.T).double().numpy()  # (N, C)
+        cosines = (made.embeddings.cpu() @ made.prototypes.cpu().T).double().numpy()  # (N, C)
     heads = [head for head in _HEADS if f"{head}_{classes[0]}" in made.heads]
-    by_head = {head: np.stack([made.heads[f"{head}_{name}"].numpy() for name in classes], axis=1) for head in heads}
+    by_head = {
+        head: np.stack([made.heads[f"{head}_{name}"].cpu().numpy() for name in classes], axis=1) for head in heads
+    }
     return Output(probs, by_head, cosines, _sets(network.member, probs))
 
 
@@ -99,33 +101,57 @@ def _make_part(network: Network, speech: Sequence[np.ndarray], texts: Sequence[n
     """
     import torch
 
+    from ambiser.train.device import pick_device
     from ambiser.train.fold_data import Part
 
-    config, shapes, n = network.config, network.shapes, len(speech)
-    if config.speech_features.form == "pooled":
-        stacked = np.stack(speech)  # (N, L, D)
-        stacked = stacked[:, -1:].copy() if config.model.layers == "last" else stacked
-        fits, inputs = stacked.shape[1:] == (shapes.layers, shapes.dim), torch.from_numpy(stacked)
-    else:
-        inputs = list(speech)  # N of (T, L·D)
-        fits = all(rows.shape[1] == shapes.layers * shapes.dim for rows in inputs)
+    config, n, classes = network.config, len(speech), len(network.shapes.classes)
+    device = pick_device(config.train.device) if config.learns() else torch.device("cpu")
+    inputs, fits = _speech_inputs(network, speech)
     text, tokens = None, None
     if config.needs_text():
-        text = torch.from_numpy(np.stack([rows.mean(axis=0, dtype=np.float64) for rows in texts]).astype(np.float32))
+        text = _text_inputs(config, texts)
         tokens = list(texts) if config.reads_tokens() else None
-        fits = fits and text.shape[1] == shapes.text_dim
+        fits = fits and (config.model.text_encoder == "finetune" or text.shape[1] == network.shapes.text_dim)
     if not fits:
         raise ConfigError(
             f"{network.path}: the encoders give features of another size than in training; check --upstream"
         )
-    classes = len(shapes.classes)
     return Part(
         utts=[f"{row}" for row in range(n)],
-        speech=inputs,
-        text=text,
-        soft=torch.full((n, classes), 1 / classes),
-        counts=torch.zeros(n, classes),
-        hard=torch.full((n,), -1),
-        kind=torch.full((n,), 2),
+        speech=inputs.to(device) if isinstance(inputs, torch.Tensor) else inputs,
+        text=None if text is None else text.to(device),
+        soft=torch.full((n, classes), 1 / classes, device=device),
+        counts=torch.zeros(n, classes, device=device),
+        hard=torch.full((n,), -1, device=device),
+        kind=torch.full((n,), 2, device=device),
         tokens=tokens,
     )
+
+
+def _speech_inputs(network: Network, speech: Sequence[np.ndarray]) -> tuple[object, bool]:
+    """Returns features or waveforms as a `Part` holds them, and whether their sizes are those of the training."""
+    import torch
+
+    from ambiser.train.waveforms import Change, Waveforms
+
+    config, shapes = network.config, network.shapes
+    if config.model.encoder == "finetune":
+        unused = Change(longest_s=float("inf"))  # only training crops
+        return Waveforms([torch.from_numpy(wav) for wav in speech], cut=unused, view=unused), True
+    if config.speech_features.form == "pooled":
+        stacked = np.stack(speech)  # (N, L, D)
+        stacked = stacked[:, -1:].copy() if config.model.layers == "last" else stacked
+        return torch.from_numpy(stacked), stacked.shape[1:] == (shapes.layers, shapes.dim)
+    return list(speech), all(rows.shape[1] == shapes.layers * shapes.dim for rows in speech)  # N of (T, L·D)
+
+
+def _text_inputs(config: Config, texts: Sequence[np.ndarray]) -> object:
+    """Returns features (N, Dt), or padded tokens (N, K) for a fine-tuned encoder."""
+    import torch
+
+    from ambiser.features.upstreams.finetune import NO_TOKEN
+
+    if config.model.text_encoder == "finetune":
+        rows = [torch.from_numpy(row) for row in texts]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=NO_TOKEN)
+    return torch.from_numpy(np.stack([rows.mean(axis=0, dtype=np.float64) for rows in texts]).astype(np.float32))

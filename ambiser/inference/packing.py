@@ -70,7 +70,7 @@ def pack(experiments: Sequence[Path], out: Path, options: PackOptions) -> None:
 
     Raises:
         DataError: a file of an earlier stage is missing, results are of another configuration, or classes differ.
-        ConfigError: the folder exists, encoders are fine-tuned, or experiments differ in their features.
+        ConfigError: the folder exists, or experiments differ in their features.
     """
     if options.onnx:
         check_onnx()
@@ -121,11 +121,8 @@ def _sets(results: Results, fold: int) -> MemberSets | None:
 def _check(sources: Sequence[_Source], results: Sequence[Results]) -> None:
     first = sources[0].config
     for one in sources:
-        if one.config.learns():
-            raise ConfigError(
-                f"{one.best}: has a fine-tuned encoder; only models on frozen encoders can be packed: train this "
-                "experiment with model.encoder=frozen model.text_encoder=frozen and another --tag"
-            )
+        if _trained(one.config) != _trained(first):
+            raise ConfigError(f"{one.best}: fine-tunes other encoders than {sources[0].best}; pack them separately")
         for key in ("speech_features", "text_features", "labels", "stages"):
             if getattr(one.config, key) != getattr(first, key):
                 raise ConfigError(f"{one.best}: differs from {sources[0].best} in '{key}'; pack them separately")
@@ -136,6 +133,10 @@ def _check(sources: Sequence[_Source], results: Sequence[Results]) -> None:
     for other in results[1:]:
         if other.stamp.class_names != results[0].stamp.class_names:
             raise DataError(f"{other.tag} and {results[0].tag} have other classes; pack them separately")
+
+
+def _trained(config: Config) -> tuple[str, str]:
+    return config.model.encoder, config.model.text_encoder
 
 
 def _write(folder: Path, sources: Sequence[_Source], results: Sequence[Results], options: PackOptions) -> None:

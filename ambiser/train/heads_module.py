@@ -94,7 +94,9 @@ class Member(nn.Module):
 
 def _check(config: Config) -> None:
     reason = ""
-    if config.speech_features.form != "pooled" or config.reads_tokens():
+    if config.learns():
+        reason = "has a fine-tuned encoder; only heads on cached features are exported"
+    elif config.speech_features.form != "pooled" or config.reads_tokens():
         reason = "reads frames or tokens; only heads on pooled features are exported"
     elif config.amber.mc_dropout and config.stages[-1] == "distill":
         reason = "draws dropout at random (amber.mc_dropout), which ONNX cannot repeat"

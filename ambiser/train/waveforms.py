@@ -47,22 +47,23 @@ class Change:
 
 @dataclass(frozen=True)
 class WaveBatch(Sequence):
-    """A batch of utterances that are read on access; each has its own seed for random augmentation.
+    """A batch of utterances, read on access if they are files; each has its own seed for random augmentation.
 
     A slice is a batch again, so that each process reads only its share and gets the same waveforms as a single process.
     """
 
-    paths: list[Path]
+    sources: Sequence[Path | Tensor]
     seeds: list[int]
     change: Change | None
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.sources)
 
     def __getitem__(self, place: int | slice) -> "Tensor | WaveBatch":
         if isinstance(place, slice):
-            return WaveBatch(self.paths[place], self.seeds[place], self.change)
-        wav = torch.from_numpy(read_audio(self.paths[place]))
+            return WaveBatch(self.sources[place], self.seeds[place], self.change)
+        source = self.sources[place]
+        wav = source if isinstance(source, Tensor) else torch.from_numpy(read_audio(source))
         if self.change is None:
             return wav
         return self.change(wav, torch.Generator().manual_seed(self.seeds[place]))
@@ -76,17 +77,17 @@ class Waveforms:
     """The audio of all utterances of a part, and how training augments it.
 
     Attributes:
-        paths: N files.
+        sources: N files, or N waveforms (samples,) at 16 kHz.
         cut: change of every training waveform.
         view: change where two views are contrasted.
     """
 
-    paths: list[Path]
+    sources: Sequence[Path | Tensor]
     cut: Change
     view: Change
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.sources)
 
     def whole(self, index: Tensor) -> WaveBatch:
         """Returns unchanged utterances."""
@@ -99,4 +100,4 @@ class Waveforms:
         return self._batch(index, seeds, self.view if views else self.cut)
 
     def _batch(self, index: Tensor, seeds: list[int], change: Change | None) -> WaveBatch:
-        return WaveBatch([self.paths[i] for i in index.tolist()], seeds, change)
+        return WaveBatch([self.sources[i] for i in index.tolist()], seeds, change)

@@ -7,6 +7,7 @@ import pytest
 from features.conftest import make_wavs
 from gpu.pretended import pretended_gpu
 
+from ambiser.config import Config
 from ambiser.config.schema import SpeechFeatures, TextFeatures
 from ambiser.features.extraction import shard_work, text
 from ambiser.features.upstreams.device import find_device
@@ -67,6 +68,6 @@ def test_features_of_predictions(speech_folders, tmp_path, monkeypatch):
     made = []
     for place in ("cpu", "gpu"):
         with pretended_gpu(monkeypatch) if place == "gpu" else monkeypatch.context():
-            maker = FeatureMaker(speech, None, encoders=(Encoder("hubert", ""), None))
+            maker = FeatureMaker(Config(speech_features=speech), encoders=(Encoder("hubert", ""), None))
             made.append(maker.speech(read_audio(path)))
     assert np.allclose(*made, atol=1e-4)

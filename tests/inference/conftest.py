@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from features.conftest import no_workers, one_thread  # noqa: F401 - fixtures
+from features.conftest import no_workers, one_thread, speech_folders, text_folder  # noqa: F401 - fixtures
 from scoring import made_results
 from scoring.conftest import _votes_and_predictions
 
@@ -38,7 +38,15 @@ def make_config(**sections) -> Config:
 
 
 def make_experiment(
-    folder: Path, config: Config, *, seed: int = 1, folds=(1, 2), calibration=None, dim: int = 480
+    folder: Path,
+    config: Config,
+    *,
+    seed: int = 1,
+    folds=(1, 2),
+    calibration=None,
+    layers: int = 1,
+    dim: int = 480,
+    text_dim: int = 256,
 ) -> Path:
     """Writes what stages 3 to 7 leave of an experiment that pack reads; the weights are random."""
     exp = folder / f"made-fbank-s{seed}"
@@ -46,15 +54,18 @@ def make_experiment(
     for fold in folds:
         torch.manual_seed(100 * seed + fold)
         if stage == "distill":
-            shapes = dataclasses.replace(SHAPES, dim=dim, text_dim=256 if config.needs_text() else 0)
+            shapes = dataclasses.replace(
+                SHAPES, layers=layers, dim=dim, text_dim=text_dim if config.needs_text() else 0
+            )
             modules = build_amber(config, shapes)
         else:
             from ambiser.models.prototypes import PrototypeMemory
 
-            shapes, memory = dataclasses.replace(SHAPES, text_dim=0), PrototypeMemory(4, config.model.projection, 7)
+            shapes = dataclasses.replace(SHAPES, layers=layers, dim=dim, text_dim=0)
+            memory = PrototypeMemory(4, config.model.projection, 7)
             memory.prototypes.copy_(torch.nn.functional.normalize(torch.randn(4, config.model.projection), dim=1))
             modules = join_modules(build_ipr(config, shapes), memory)
-        facts = {"layers": 1, "dim": dim, "text_dim": shapes.text_dim, "classes": list(CLASSES)}
+        facts = {"layers": shapes.layers, "dim": dim, "text_dim": shapes.text_dim, "classes": list(CLASSES)}
         save_best(exp / f"fold{fold}" / stage / "best.safetensors", modules.state_dict(), facts)
     write_text(exp / "config.yaml", dump_yaml(config.model_dump(mode="json")))
     results = made_results.make_results(

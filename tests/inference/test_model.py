@@ -321,13 +321,6 @@ def test_pack_refuses_what_it_cannot_pack(tmp_path):
     assert not (tmp_path / "x").exists() and not list(tmp_path.glob(".x*"))
 
 
-def test_pack_refuses_a_fine_tuned_encoder(tmp_path, monkeypatch):
-    exp = make_experiment(tmp_path, make_config())
-    monkeypatch.setattr(Config, "learns", lambda config: True)
-    with pytest.raises(ConfigError, match="best.safetensors: has a fine-tuned encoder; only models on frozen encoders"):
-        pack([exp], tmp_path / "x", PackOptions(name="x"))
-
-
 def test_the_card_has_the_header_of_hubs_and_the_scores(packed):
     import yaml
 

@@ -78,13 +78,20 @@ def tokenize(texts: Sequence[str], text: TextFeatures) -> tuple[list[list[int]],
     Raises:
         ConfigError: as `make_hugging_face`.
     """
+    to_tokens, dim = make_tokenizer(text)
+    return [to_tokens(line) for line in texts], dim
+
+
+def make_tokenizer(text: TextFeatures) -> tuple[Callable[[str], list[int]], int]:
+    """Returns a function from one text to its tokens, as `tokenize`, and the size of the encoder's features."""
     tokenizer, model = load_text_model(text.model)
     longest = _most_tokens(tokenizer, model)
-    rows = [
-        tokenizer(words, truncation=True, max_length=longest)["input_ids"] if (words := line.strip()) else []
-        for line in texts
-    ]
-    return rows, model.config.hidden_size
+
+    def to_tokens(line: str) -> list[int]:
+        words = line.strip()
+        return tokenizer(words, truncation=True, max_length=longest)["input_ids"] if words else []
+
+    return to_tokens, model.config.hidden_size
 
 
 def load_text_model(name: str) -> tuple[object, object]:
