@@ -1,4 +1,4 @@
-"""Reads the header of every wav, many at a time, and finds wavs that are byte-identical."""
+"""Reads the header of every wav, many at a time, and finds audio files that are byte-identical."""
 
 import hashlib
 import os
@@ -31,7 +31,7 @@ class Measured:
     """The utterances with readable audio, and what their headers say.
 
     Attributes:
-        twins: a content key for wavs that are byte-identical to another one.
+        twins: a content key for audio files that are byte-identical to another one.
         probes: sizes and checksums.
         formats: by kind (sample rate, channels, format), the number of utterances per value.
     """
@@ -55,12 +55,12 @@ def measure_audio(corpus: Corpus) -> Measured:
             _add_fault(u, fault, findings)
             continue
         if info.channels != 1:
-            findings.warn("wavs with several channels (averaged when read)")
+            findings.warn("audio files with several channels (averaged when read)")
         if info.sample_rate_hz != SAMPLE_RATE_HZ:
-            findings.warn(f"wavs at another rate than {SAMPLE_RATE_HZ} Hz (resampled when read)")
+            findings.warn(f"audio files at another rate than {SAMPLE_RATE_HZ} Hz (resampled when read)")
         if u.expected_s and abs(info.duration_s - u.expected_s) > _TOLERANCE_S:
             lengths = f"{info.duration_s:.2f} s instead of {u.expected_s:.2f} s"
-            findings.warn("wavs whose length contradicts the labels' times", where=f"{u.wav}: {lengths}")
+            findings.warn("audio files whose length contradicts the labels' times", where=f"{u.wav}: {lengths}")
         kept.append(u)
         durations_s[u.utt] = info.duration_s
         probes[u.utt] = probe
@@ -68,7 +68,7 @@ def measure_audio(corpus: Corpus) -> Measured:
     twins = _find_twins({u.utt: u.wav for u in kept}, probes)
     extra = len(twins) - len(set(twins.values()))
     if extra:
-        findings.warn("wavs that are byte-identical to another one", extra)
+        findings.warn("audio files that are byte-identical to another one", extra)
     return Measured(kept, durations_s, twins, probes, _count_formats(kinds))
 
 

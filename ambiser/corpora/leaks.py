@@ -71,6 +71,6 @@ def _describe(kind: str, key: str, parts: Mapping[str, str]) -> str:
 
 
 def _complain(leaks: Mapping[str, list[str]]) -> str:
-    words = {"speaker": "speakers stand", "recording": "recordings stand", "wav": "byte-identical wavs are"}
+    words = {"speaker": "speakers are", "recording": "recordings are", "wav": "byte-identical audio files are"}
     lines = (f"{words[kind]} in more than one part: {name_some(found, _SHOWN)}" for kind, found in leaks.items())
     return "; ".join(lines)

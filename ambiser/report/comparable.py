@@ -14,7 +14,7 @@ from ambiser.report.shown_scores import CALIBRATED
 from ambiser.scoring.results import Group, Interval, Summary
 from ambiser.scoring.stamp import APART, NOTED, Stamp, differing, show
 
-LEAKED = {"recording": "recordings", "speaker": "speakers", "wav": "byte-identical wavs"}
+LEAKED = {"recording": "recordings", "speaker": "speakers", "wav": "byte-identical audio files"}
 MADE_UP = (
     "The corpus is made up: its voices and its raters come from a program. These numbers show that the recipe "
     "runs; they say nothing about people."

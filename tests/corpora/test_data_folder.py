@@ -196,8 +196,8 @@ def test_stereo_and_another_rate_are_kept_and_counted(corpus_copy, data, layout)
     soundfile.write(wav_of(corpus_copy), np.full((22050, 2), 0.1), 44100)
     soundfile.write(wav_of(corpus_copy, "Ses02F_impro01_F000"), np.full(16000, 0.1), 16000, subtype="FLOAT")
     record = prepare_data(corpus_copy, data, layout)
-    assert record.warnings["wavs with several channels (averaged when read)"] == 1
-    assert record.warnings["wavs at another rate than 16000 Hz (resampled when read)"] == 1
+    assert record.warnings["audio files with several channels (averaged when read)"] == 1
+    assert record.warnings["audio files at another rate than 16000 Hz (resampled when read)"] == 1
     assert read_table(layout.table("utt2dur"))[TURN] == "0.5000"
 
 
@@ -262,11 +262,11 @@ def test_a_wav_on_two_sides_is_refused_and_one_on_one_side_counted(corpus_copy, 
     same_side = wav_of(corpus_copy, "Ses02F_impro01_F000")
     shutil.copy(wav_of(corpus_copy), same_side)
     record = prepare_data(corpus_copy, data, layout)
-    assert record.warnings["wavs that are byte-identical to another one"] == 1
+    assert record.warnings["audio files that are byte-identical to another one"] == 1
     assert record.leaks == {}
     shutil.copy(same_side, wav_of(corpus_copy, "Ses04F_impro01_F000"))
     other = Layout(tmp_path / "other", tmp_path, tmp_path)
-    with pytest.raises(DataError, match=r"fold 1: byte-identical wavs .*Ses04F_impro01_F000 \(train\)"):
+    with pytest.raises(DataError, match=r"fold 1: byte-identical audio files .*Ses04F_impro01_F000 \(train\)"):
         prepare_data(corpus_copy, data, other)
     assert not other.corpus_record().exists()
     record = prepare_data(corpus_copy, data.model_copy(update={"allow_leaks": True}), other)
@@ -277,9 +277,9 @@ def test_a_length_that_contradicts_the_labels_is_listed(corpus_copy, data, layou
     path = wav_of(corpus_copy)
     soundfile.write(path, np.full(16000 * 9, 0.1), 16000)
     record = prepare_data(corpus_copy, data, layout)
-    assert record.warnings["wavs whose length contradicts the labels' times"] == 1
+    assert record.warnings["audio files whose length contradicts the labels' times"] == 1
     rows = read_tsv(layout.table("warnings.tsv"), ["what", "where"])
-    (where,) = [row["where"] for row in rows if row["what"].startswith("wavs whose length")]
+    (where,) = [row["where"] for row in rows if row["what"].startswith("audio files whose length")]
     assert where.startswith(f"{path.relative_to(corpus_copy)}: 9.00 s instead of ")
 
 

@@ -74,7 +74,7 @@ def test_random_folds_leak_and_are_refused_unless_that_is_allowed():
     folds = make_folds(SESSIONS, Data(protocol="random", folds=4)).folds
     assert sorted(sum((fold["test"] for fold in folds.values()), [])) == sorted(BY_NAME)
     assert guard_folds(folds, SESSIONS, {}, allowed=True)["speaker"] > 0
-    with pytest.raises(DataError, match=r"speakers stand in more than one part: S\d[FM] \(.*\).*recordings stand in"):
+    with pytest.raises(DataError, match=r"speakers are in more than one part: S\d[FM] \(.*\).*recordings are in"):
         guard_folds(folds, SESSIONS, {}, allowed=False)
 
 
@@ -102,7 +102,9 @@ def test_a_leak_is_named_with_its_parts():
         "recording": ["r (train and dev)"],
         "wav": ["b (dev) = c (test)"],
     }
-    with pytest.raises(DataError, match=r"fold 7: byte-identical wavs .*: a \(train\) = c \(test\).*allow_leaks=true"):
+    with pytest.raises(
+        DataError, match=r"fold 7: byte-identical audio files .*: a \(train\) = c \(test\).*allow_leaks=true"
+    ):
         guard_folds({7: fold}, [utterance(u, u) for u in "abcd"], {"a": "same", "c": "same"}, allowed=False)
     assert find_leaks(fold, {u: utterance(u, u) for u in "abcd"}, {}) == {}
 

@@ -129,6 +129,6 @@ def test_stage_1_keeps_the_released_parts_and_counts_shared_speakers(root, layou
     assert record.parts == {"1": {"train": 4, "dev": 2, "test": 2}}
     assert record.leaks == {"speaker": 1, "recording": 1}
     assert not any("length contradicts" in what for what in record.warnings)
-    with pytest.raises(DataError, match="speakers stand in more than one part: Chandler"):
+    with pytest.raises(DataError, match="speakers are in more than one part: Chandler"):
         strict = DATA.model_copy(update={"allow_leaks": False})
         prepare_data(root, strict, type(layout)(root / "data2", root / "dump", root / "exp"))

@@ -280,7 +280,7 @@ def test_a_wrong_root_and_packed_archives(root, tmp_path):
 def test_a_speaker_on_two_sides_of_the_released_split(root, layout):
     path = root / "Labels/labels_consensus.csv"
     path.write_text(path.read_text().replace(",908,", ",901,"))
-    with pytest.raises(DataError, match=r"fold 1: speakers stand in more than one part: 901 \(train and test\)"):
+    with pytest.raises(DataError, match=r"fold 1: speakers are in more than one part: 901 \(train and test\)"):
         prepare_data(root, DATA, layout)
     record = prepare_data(root, DATA.model_copy(update={"allow_leaks": True}), layout)
     assert record.leaks == {"speaker": 1}

@@ -154,8 +154,8 @@ def test_the_terminal_s_table_has_a_row_for_each_experiment_and_floor(results):
 def test_what_stands_in_several_parts_is_named(results):
     assert "shared between training, dev and test: nothing" in render_markdown([results()])
     text = render_markdown([results(leaks=["recording", "wav"])])
-    assert "The split leaks: recordings and byte-identical wavs are in several parts" in text
-    assert "shared between training, dev and test: recordings and byte-identical wavs" in text
+    assert "The split leaks: recordings and byte-identical audio files are in several parts" in text
+    assert "shared between training, dev and test: recordings and byte-identical audio files" in text
 
 
 def test_an_oracle_is_named_as_no_result_in_every_table_and_on_the_page(results, tmp_path):

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ambiser.corpora.corpus import gender_code
 from ambiser.corpora.findings import IMPORT_REMEDY, Findings
 from ambiser.corpora.importing.audio_by_name import find_audio, match_all
 from ambiser.corpora.importing.converted import convert_audio
@@ -76,20 +77,44 @@ def import_table(
         audio = find_audio(audio_dir)
         matched = match_all(table, table_path, audio, findings)
         speakers = _find_speakers(matched, table, speaker_pattern, table_path, findings)
+        genders = _find_genders(matched, table, speakers, table_path, findings)
         findings.hints += words.suggest()
         if findings.faults:  # before conversions, which take long
             findings.refuse(listing=out_dir / "faults.tsv")
         wavs = convert_audio((matched[utt][1] for utt in speakers), out_dir / "audio", findings)
         findings.refuse(listing=out_dir / "faults.tsv")
-        paths = {utt: matched[utt][1] for utt in sorted(speakers)}
-        kept = {utt: (matched[utt][0], wav) for utt, path in paths.items() if (wav := wavs.get(path, path))}
+        used = {utt: matched[utt] for utt in sorted(speakers)}
+        kept = {utt: (name, wav) for utt, (name, path) in used.items() if (wav := wavs.get(path, path))}
         if not kept:
             raise DataError(f"{table_path}: no row has audio, votes and a speaker; see {audio_dir}")
-        votes = write_folder(out_dir, table, kept, speakers, new_labels=words.new_labels, findings=findings)
-    files = {utt: paths[utt] for utt in kept}
+        votes = write_folder(
+            out_dir, table, kept, speakers, genders=genders, new_labels=words.new_labels, findings=findings
+        )
+    files = {utt: matched[utt][1] for utt in kept}
     left_over = sorted({str(path) for found in audio.values() for path in found} - set(map(str, files.values())))
     about = (table.form, table.columns, table.label_columns, table.unused)
     return ImportedCorpus(*about, files, votes, words.mapped(), left_over, findings.left_out)
+
+
+def _find_genders(
+    matched: Mapping[str, tuple[str, Path]],
+    table: ImportedTable,
+    speakers: Mapping[str, str],
+    path: Path,
+    findings: Findings,
+) -> dict[str, str]:
+    """Returns f, m or u by speaker, if the table has genders; two genders of one speaker are a fault."""
+    genders: dict[str, str] = {}
+    for utt, speaker in sorted(speakers.items()):
+        name = matched[utt][0]
+        word = table.about[name].get("gender", "")
+        code = gender_code(word) or "u"
+        if word and genders.get(speaker, "u") == "u":
+            genders[speaker] = code
+        elif word and code not in ("u", genders[speaker]):
+            where = f"{path}:{table.lines[name]}"
+            findings.error("the speaker has two genders", where, f"{speaker}: {genders[speaker]}, {code}")
+    return genders
 
 
 def _find_speakers(
@@ -109,8 +134,9 @@ def _find_speakers(
     if compiled is None and "speaker" not in table.columns:
         if findings.has_error("--columns speaker="):
             return {}
+        unused = f" (columns left: {', '.join(table.unused)})" if table.unused else ""
         reason = (
-            "no column names the speaker; folds need it: give --columns speaker=NAME, or --speaker_pattern "
+            f"no column names the speaker; folds need it: give --columns speaker=NAME{unused}, or --speaker_pattern "
             "with a group for the speaker in the file name, such as '^([^_]+)_'"
         )
         findings.error(reason, f"{path}:1")

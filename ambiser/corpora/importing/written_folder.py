@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ambiser.corpora.corpus import gender_code
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.importing.label_table import ImportedTable
 from ambiser.io.tables import write_list, write_table, write_tsv
@@ -22,6 +21,7 @@ def write_folder(
     kept: Mapping[str, tuple[str, Path]],
     speakers: Mapping[str, str],
     *,
+    genders: Mapping[str, str],
     new_labels: Sequence[str],
     findings: Findings,
 ) -> int:
@@ -32,6 +32,7 @@ def write_folder(
         table: the votes and what else the table says.
         kept: by utterance, its name in the table and its audio.
         speakers: by utterance.
+        genders: by speaker, where the table has them.
         new_labels: codes for own_labels.
         findings: which rows were skipped.
     """
@@ -42,9 +43,10 @@ def write_folder(
     write_tsv(out_dir / "votes.tsv", list(VOTE_COLUMNS), votes)
     if new_labels:
         write_list(out_dir / OWN_LABELS, new_labels)
-    genders = {speakers[utt]: gender_code(known["gender"]) or "u" for utt, known in about.items() if "gender" in known}
     texts, sessions = ({u: " ".join(k[m].split()) for u, k in about.items() if m in k} for m in ("text", "session"))
     recordings, optional = _recordings(table, kept)
+    present = {speakers[utt] for utt in kept}
+    genders = {speaker: gender for speaker, gender in genders.items() if speaker in present}
     optional |= {"spk2gender": genders, "utt2session": sessions}
     optional |= {"text": {utt: texts.get(utt, "") for utt in kept}} if texts else {}
     for name, values in optional.items():

@@ -283,11 +283,20 @@ def test_rows_that_are_parts_of_a_file_or_one_of_its_channels(tmp_path, audio):
             "file,label,speaker,sex\ns1_a,sad,s1,girl\n",
             "gender must be a word such as female, male, f or m; got 'girl'",
         ),
+        (
+            "file,label,speaker,sex\ns1_a,sad,s1,Female\ns1_b,sad,s1,M\n",
+            r"table.csv:3: the speaker has two genders; got 's1: f, m'",
+        ),
     ],
 )
 def test_times_and_genders_that_cannot_be_used(tmp_path, audio, text, message):
     with pytest.raises(DataError, match=message):
         import_text(tmp_path, audio, text)
+
+
+def test_an_unknown_gender_does_not_replace_a_known_one(tmp_path, audio):
+    import_text(tmp_path, audio, "file,label,speaker,sex\ns1_a,sad,s1,f\ns1_b,sad,s1,unknown\ns2_a,sad,s2,u\n")
+    assert read_table(tmp_path / "out/spk2gender") == {"s1": "f", "s2": "u"}
 
 
 def test_tables_of_an_earlier_import_are_removed(tmp_path, audio):
@@ -322,6 +331,8 @@ def test_the_speaker_comes_from_the_file_name(tmp_path, audio):
     text = "file,label\ns1_a,neutral\ns2_a,sad\n"
     with pytest.raises(DataError, match="no column names the speaker; folds need it: .*--speaker_pattern"):
         import_text(tmp_path, audio, text)
+    with pytest.raises(DataError, match=r"give --columns speaker=NAME \(columns left: who\), or"):
+        import_text(tmp_path, audio, "file,label,who\ns1_a,neutral,s1\n")
     import_text(tmp_path, audio, text, speaker_pattern="^([^_]+)_")
     assert read_table(tmp_path / "out/utt2spk") == {"s1_a": "s1", "s2_a": "s2"}
     with pytest.raises(ConfigError, match="needs a group in parentheses"):
