@@ -197,8 +197,7 @@ def test_missing_tables_and_bad_options_are_one_line(recipe, run):
     assert done.returncode == 2 and "--nj must be a whole number from 1 to 4096, not 0" in done.stderr
 
 
-def test_help_is_quick(recipe):
-    begin = time.monotonic()
+def test_help_does_not_load_torch(recipe):
     done = subprocess.run(program("--help"), cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0 and "--nj" in done.stdout
     loaded = subprocess.run(
@@ -208,7 +207,7 @@ def test_help_is_quick(recipe):
         text=True,
         timeout=30,
     )
-    assert loaded.stdout == "False\n" and time.monotonic() - begin < 10
+    assert loaded.stdout == "False\n"
 
 
 @pytest.mark.parametrize("name", ["INT", "TERM"])

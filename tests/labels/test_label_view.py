@@ -1,5 +1,4 @@
 import itertools
-import time
 from collections import defaultdict
 from fractions import Fraction
 
@@ -10,7 +9,7 @@ from ambiser.config.data_keys import LABELS, LabelPolicy
 from ambiser.errors import ConfigError, DataError
 from ambiser.labels import vote_table
 from ambiser.labels.label_view import smooth_labels, view_labels, view_unlabelled
-from ambiser.labels.vote_table import COLUMNS, VoteTable, read_votes
+from ambiser.labels.vote_table import COLUMNS, read_votes
 
 FOUR = {"neutral": ["neu"], "happy": ["hap", "exc"], "angry": ["ang"], "sad": ["sad"]}
 POLICIES = {
@@ -235,26 +234,6 @@ def test_faults_of_the_file_name_the_line(tmp_path, content, message):
 def test_missing_file(tmp_path):
     with pytest.raises(DataError, match="cannot be read: No such file"):
         read_votes(tmp_path / "votes.tsv")
-
-
-def test_a_million_votes_are_quick():
-    rng = np.random.default_rng(0)
-    n, n_utts = 1_000_000, 200_000
-    names = [f"utt{i:06d}" for i in range(n_utts)]
-    utt = np.sort(rng.integers(0, n_utts, n)).astype(np.int32)
-    zeros = np.zeros(n, np.int32)
-    votes = VoteTable(
-        names,
-        [f"W{i}" for i in range(5000)],
-        utt,
-        rng.integers(0, 5000, n).astype(np.int32),
-        zeros,
-        zeros,
-        rng.integers(0, len(LABELS), n).astype(np.int32),
-    )
-    start = time.process_time()
-    view_labels(votes, LabelPolicy())
-    assert time.process_time() - start < 5
 
 
 SECOND = ["u A hap", "u A sad outside secondary", "u A neu outside secondary", "u B hap", "u C neu"]

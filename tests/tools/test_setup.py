@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -64,11 +63,9 @@ def test_the_first_time_an_environment_is_made_and_named(set_up, checkout, tmp_p
     assert (checkout / "tools/venv/.ambiser-ready").is_file()
 
 
-def test_the_second_time_nothing_is_done_within_a_second(set_up, tmp_path):
+def test_the_second_time_nothing_is_done(set_up, tmp_path):
     first = set_up()
-    start = time.monotonic()
     second = set_up()
-    assert time.monotonic() - start < 1
     assert (second.stdout, second.stderr) == (first.stdout, "")
     assert installs(tmp_path) == 1
 

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 
 import numpy as np
@@ -12,10 +11,8 @@ import soundfile
 
 from ambiser.config.data_keys import Data, LabelPolicy
 from ambiser.corpora.data_folder import prepare_data
-from ambiser.corpora.findings import Findings
 from ambiser.corpora.importing.import_corpus import import_table
 from ambiser.corpora.importing.import_report import describe_import
-from ambiser.corpora.importing.label_table import read_label_table
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.importing.spreadsheet import find_separator, read_rows
 from ambiser.errors import ConfigError, DataError
@@ -383,14 +380,3 @@ def test_a_newcomer_is_through_stage_1_after_two_commands(tmp_path, run_program)
 @pytest.fixture
 def run_program(run, root):
     return lambda name, *words: run(sys.executable, "-m", f"ambiser.bin.{name}", *words, cwd=root)
-
-
-def test_a_hundred_thousand_rows_take_two_seconds_of_the_processor(tmp_path):
-    path = tmp_path / "big.csv"
-    rows = (f"f{i // 5},r{i % 5},{('neutral', 'Happy', 'SAD')[i % 3]},s{i % 50}\n" for i in range(100_000))
-    path.write_text("file,rater,label,speaker\n" + "".join(rows))
-    findings = Findings()
-    start = time.process_time()
-    table = read_label_table(path, LabelWords(), findings)
-    assert time.process_time() - start < 2
-    assert len(table.votes) == 20_000
