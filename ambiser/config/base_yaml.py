@@ -12,8 +12,8 @@ _HEAD = """\
 # All keys of a configuration with their defaults. Generated from ambiser/config (schema.py and *_keys.py) by
 #   python -m ambiser.bin.write_base_config
 # Do not edit it: write an experiment, a YAML file with the keys that differ (see conf/experiments and egs/*/conf).
-# [P] stated in the paper, [S] stated in a third-party digest of it, [I] inferred, [D] decided here; see "Whose choice
-# is it" in conf/README.md.
+# [P] stated in the paper, [S] stated in a third-party digest of it, [I] inferred, [D] decided here; see "Where each
+# choice comes from" in conf/README.md.
 """
 
 

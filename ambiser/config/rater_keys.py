@@ -21,7 +21,8 @@ class Raters(Section):
     )
     size: Count = Field(8, description="numbers per class and head, or per embedding [D]")
     prior: Annotated[float, Field(ge=0)] = Field(
-        1.0, description="pull of a rater toward the mean rater: weight of half his squared parameters, per vote [D]"
+        1.0,
+        description="pull of a rater toward the mean rater: weight of half the squared parameters, per vote [D]",
     )
     learning_rate: Positive = Field(0.05, description="learning rate of the raters' parameters (Adagrad per rater) [D]")
     panel: Count = Field(

@@ -56,7 +56,7 @@ class Score(Section):
         "a penalty per rank",
     )
     sets_coverage: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.9, description="share of labels that prediction sets should hold"
+        0.9, description="share of labels that prediction sets should cover"
     )
     sets_by: Literal["votes", "majority"] = Field(
         "votes",

@@ -147,9 +147,9 @@ def render_sets(first: Results) -> list[str]:
         return []
     pooled = found.by[found.used].pooled
     return [
-        f"Prediction sets ({found.form}, calibrated on dev by {found.used} to hold {found.coverage:.0%}): on test they "
-        f"hold {pooled.coverage:.1%} of the votes, and {pooled.size:.1f} of {len(first.stamp.class_names)} classes on "
-        "average."
+        f"Prediction sets ({found.form}, calibrated on dev by {found.used} to cover {found.coverage:.0%}) cover "
+        f"{pooled.coverage:.1%} of the votes on test and contain {pooled.size:.1f} of {len(first.stamp.class_names)} "
+        "classes on average."
     ]
 
 

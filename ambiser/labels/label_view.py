@@ -40,7 +40,7 @@ class LabelView:
 def view_labels(votes: VoteTable, labels: LabelPolicy, utts: Iterable[str] | None = None) -> LabelView:
     """Turns votes into labels under the configured policies.
 
-    Votes: each rater has one vote, shared between his labels (split_mass), or one vote per label (one_vote_each).
+    Votes: each rater has one vote, split among several labels (split_mass), or one vote per label (one_vote_each).
     Labels of the same class are summed first; every label outside the classes stays an option of its own (with
     extra_class they form one class 'other'). Secondary labels count in `counts` and `soft` with `secondary_weight`
     (that share of the vote is split between them, or each gets it), never in `hard` and `kind`.

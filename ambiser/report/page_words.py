@@ -33,7 +33,7 @@ WORDS = (
     ),
     (
         "prediction set",
-        "the classes that hold a rater's label with a requested chance, calibrated on dev (conformal prediction)",
+        "classes that contain a rater's label with a requested probability, calibrated on dev (conformal prediction)",
     ),
     (
         "fold",

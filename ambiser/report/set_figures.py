@@ -33,7 +33,7 @@ def set_line(sets: PredictionSets) -> str:
     """Returns how the sets were made, in a sentence."""
     form = sets.form.upper() + (", one threshold per class" if sets.per_class else "")
     return (
-        f"{form}, calibrated on dev to hold {100 * sets.coverage:g} % of the labels. Dev also chose epochs and "
+        f"{form}, calibrated on dev to cover {100 * sets.coverage:g} % of the labels. Dev also chose epochs and "
         "temperature, and test speakers are others, so the coverage is measured here, not guaranteed. "
         f"{NAMES[sets.used].capitalize()}: the sets of predictions."
     )

@@ -17,9 +17,9 @@ _CHUNK = 256
 def score_raters(network: AmberNetwork, part: Part, settings: Amber, classes: tuple[str, ...]) -> list[dict[str, str]]:
     """Returns the rows of raters.tsv: every rater who voted in the part or sits on the panel.
 
-    nll_mean_rater and nll are mean cross-entropies (nats) of the rater's votes under the mean rater and under his own
-    predictions, accuracy the share of votes that are his most probable class; bias_CLASS is his mean probability of the
-    class minus the panel's, over all utterances of the part, given for raters on the panel.
+    nll_mean_rater and nll are mean cross-entropies (nats) of the rater's votes under the predictions for the mean rater
+    and for the rater, accuracy is the share of votes for the class most probable for the rater; bias_CLASS is the
+    rater's mean probability of the class minus the panel's, over all utterances of the part, for raters on the panel.
     """
     network.eval()
     head, votes = network.heads[settings.student], part.votes

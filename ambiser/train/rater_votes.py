@@ -82,8 +82,8 @@ def check_raters(train: RaterVotes, test: RaterVotes, *, fold: int) -> None:
         log.warning(f"fold {fold}: {train.anonymous} training votes are anonymous; raters are learned from the others")
     if (train.start.diff() <= 1).all():
         log.warning(
-            f"fold {fold}: no training utterance has votes of two named raters, so a rater's bias can be told from his "
-            "utterances only by their features; raters.model=none needs no raters"
+            f"fold {fold}: no training utterance has votes of two named raters, so only features separate a rater's "
+            "bias from the utterances rated; raters.model=none needs no raters"
         )
     unknown = (test.counts() > 0) & (counts == 0)
     if unknown.any():

@@ -35,7 +35,7 @@ def test_its_networks_predict(name):
 def test_its_card_and_info_show_what_its_sets_hold(name, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["ambiser", "info", name])
     ambiser.main()
-    sentence = "Prediction sets (aps, calibrated on dev by votes to hold 90%): on test they hold 89.9% of the votes"
+    sentence = "Prediction sets (aps, calibrated on dev by votes to cover 90%) cover 89.9% of the votes on test"
     assert sentence in capsys.readouterr().out
     assert sentence in (find_shipped(name) / "README.md").read_text(encoding="utf-8")
 

@@ -15,7 +15,7 @@ from ambiser.scoring.score_names import METRICS
 
 SCORES = ("accuracy", "ua", "macro_auroc", "bc", "jsd_bits")
 EQUATIONS = "conf/experiments/IPR.md"
-_STANDING = re.compile(r"\s*\[([PSID])[^\]]*\]")
+_SOURCE = re.compile(r"\s*\[([PSID])[^\]]*\]")
 
 Key = tuple[object, str]
 """Default and description of a key."""
@@ -105,11 +105,11 @@ def _key_table(path: Path, values: Mapping[str, object], keys: Mapping[str, Key]
     rows = []
     for key, value in values.items():
         default, description = keys.get(key.removeprefix("tune."), ("", "values from which dev chooses"))
-        standing = _STANDING.findall(comments.get(key.rpartition(".")[2], "")) or _STANDING.findall(description)
-        meaning = _STANDING.sub("", description).strip()
-        cells = (f"`{key}`", f"`{show(value)}`", f"`{show(default)}`", " ".join(dict.fromkeys(standing)), meaning)
+        source = _SOURCE.findall(comments.get(key.rpartition(".")[2], "")) or _SOURCE.findall(description)
+        meaning = _SOURCE.sub("", description).strip()
+        cells = (f"`{key}`", f"`{show(value)}`", f"`{show(default)}`", " ".join(dict.fromkeys(source)), meaning)
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
-    return ["| key | here | default | standing | meaning |", "|---|---|---|---|---|", *rows]
+    return ["| key | here | default | source | meaning |", "|---|---|---|---|---|", *rows]
 
 
 def show(value: object) -> str:

@@ -123,7 +123,7 @@ def _references(table: ResultTable) -> list[str]:
 
 def experiment_list(root: Path) -> str:
     """Returns the table of conf/README.md: a line per shared experiment."""
-    lines = ["| experiment | what it is | standing |", "|---|---|---|"]
+    lines = ["| experiment | what it is | source |", "|---|---|---|"]
     for path in sorted((root / "conf" / "experiments").glob("*.yaml")):
         letters = sorted(set(_LETTERS.findall(path.read_text(encoding="utf-8"))), key="PSID".index)
         sentence = _LETTERS.sub("", first_sentence(head_comment(path)[0])).replace(" ]", "").replace("]", "")
