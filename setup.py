@@ -14,20 +14,20 @@ REQUIRES = [
     "s3prl>=0.4.17,<0.5",  # speech features: every self-supervised model under one interface
     "transformers>=4.40,<5",  # text features; with 5 the last hidden state of large speech models changed
     "kaldiio>=2.18",  # Kaldi arks, so that other toolkits read our features
-    "soundfile",  # reading audio; torchaudio would need a second decoder package
-    "soxr",  # resampling
-    "numpy",  # tables, votes, scores
-    "scipy",  # the made-up voices, and statistics of the scores
-    "pyyaml",  # experiments are YAML files
-    "pydantic>=2",  # the typed schema: all faults of a configuration at once
-    "scikit-learn",  # hashed text features, and an independent check of the metrics
-    "matplotlib",  # figures of the report
-    "jinja2",  # the page of the report
-    "tqdm",  # progress bars
-    "tensorboard",  # training curves
-    "pillow",  # pictures among them
-    "safetensors",  # models without pickles
-    "psutil",  # as many jobs at a time as the memory holds
+    "soundfile>=0.12.1",  # reading audio; torchaudio would need a second decoder package
+    "soxr>=0.3.7",  # resampling
+    "numpy>=1.26",  # tables, votes, scores
+    "scipy>=1.11.1",  # the made-up voices, and statistics of the scores
+    "pyyaml>=6.0.1",  # experiments are YAML files
+    "pydantic>=2.4",  # the typed schema: all faults of a configuration at once
+    "scikit-learn>=1.3",  # hashed text features, and an independent check of the metrics
+    "matplotlib>=3.8",  # figures of the report
+    "jinja2>=3.1",  # the page of the report
+    "tqdm>=4.66",  # progress bars
+    "tensorboard>=2.15",  # training curves
+    "pillow>=10",  # pictures among them
+    "safetensors>=0.4.3",  # models without pickles
+    "psutil>=5.9",  # as many jobs at a time as the memory holds
 ]
 TEST = [
     "pytest",  # runs the tests
@@ -46,12 +46,12 @@ VAD = [
     "silero-vad>=6",  # finds speech in long recordings; brings its model, so that no network is needed
 ]
 EXCHANGE = [
-    "pyarrow",  # votes and labels as Parquet and as data sets of Hugging Face
+    "pyarrow>=15",  # votes and labels as Parquet and as data sets of Hugging Face
     "lhotse>=1.20",  # reads its cuts, with all kinds of audio that they name
 ]
 ONNX = [
-    "onnx",  # torch writes the heads of a packed model with it
-    "onnxruntime",  # compares them with the networks
+    "onnx>=1.16",  # torch writes the heads of a packed model with it
+    "onnxruntime>=1.18",  # compares them with the networks
 ]
 DEMO = [
     "gradio>=5,<6",  # the local page; 6 needs a newer huggingface_hub than transformers 4

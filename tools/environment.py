@@ -3,7 +3,9 @@
 python tools/environment.py version          exit 0 when this Python is new enough
 python tools/environment.py packages [test]  exit 0 when the packages are there, else lines with what is wrong
 python tools/environment.py package          exit 0 when `import ambiser` finds this checkout, else a line
-python tools/environment.py digest           a digest of setup.py, this Python and the path of the checkout
+python tools/environment.py digest [lock]    a digest of setup.py, this Python, the path of the checkout [, the lock]
+python tools/environment.py lock             exit 0 when requirements.lock is for this machine, else a line
+python tools/environment.py oldest [test]    the lowest versions that setup.py allows, as constraints for pip
 
 Imports are inside the functions: every call of run.sh asks for the version first, so that must be fast.
 """
@@ -12,6 +14,7 @@ import sys
 
 OLDEST = (3, 10)
 SETUP = __file__.replace("\\", "/").rsplit("/", 2)[0] + "/setup.py"
+LOCK = SETUP[: -len("setup.py")] + "tools/requirements.lock"
 
 
 def main(command, *extras):
@@ -24,6 +27,9 @@ def main(command, *extras):
 
         with open(SETUP, "rb") as stream:
             content = stream.read() + sys.version.encode() + SETUP.encode()
+        if extras:
+            with open(LOCK, "rb") as stream:
+                content += stream.read()
         print(hashlib.sha256(content).hexdigest())
     elif command == "packages":
         lists = read_lists(SETUP)
@@ -31,6 +37,12 @@ def main(command, *extras):
         faults = [fault for fault in map(missing, wanted) if fault]
         print("\n".join(faults))
         return 2 if faults else 0
+    elif command == "lock":
+        fault = other_platform()
+        print(fault)
+        return 2 if fault else 0
+    elif command == "oldest":
+        print("\n".join(oldest(extras)))
     elif command == "package":
         fault = other_package()
         print(fault)
@@ -51,6 +63,32 @@ def other_package():
         return ""
     fault = "imports ambiser from %s" % place if place else "has no package ambiser"
     return "%s %s; for `python -m ambiser` of this checkout, first: export PYTHONPATH=%s" % (sys.executable, fault, own)
+
+
+def platform_line():
+    """Returns the Python and the platform that a lock is for."""
+    import platform
+
+    return "Python %d.%d, %s %s, without a GPU" % (*sys.version_info[:2], platform.system(), platform.machine())
+
+
+def other_platform():
+    """Returns a line when requirements.lock is for another Python or platform, or there is a GPU."""
+    import shutil
+
+    with open(LOCK, encoding="utf-8") as stream:
+        wanted = stream.read().splitlines()[1].lstrip("# ")
+    own = "this machine has a GPU" if shutil.which("nvidia-smi") else "this is " + platform_line()
+    return "" if own == "this is " + wanted else "requirements.lock is for %s; %s" % (wanted, own)
+
+
+def oldest(extras):
+    """Returns 'name==version' for every requirement with a lower bound."""
+    import re
+
+    lists = read_lists(SETUP)
+    wanted = lists["REQUIRES"] + [one for extra in extras for one in expand(lists, extra)]
+    return ["%s==%s" % pair for line in wanted for pair in re.findall(r"^([A-Za-z0-9_.-]+)>=([\d.]+)", line)]
 
 
 def read_lists(path):

