@@ -26,14 +26,15 @@ CODES = {
     "Other": "oth",
 }
 NO_MAJORITY = "xxx"
-_NUMBER = r"(\d+\.?\d*)"
+# No pattern can split a run of characters in two ways: it would take minutes on a long run in a damaged line.
+_NUMBER = r"(\d+(?:\.\d*)?)"
 _SUMMARY = re.compile(
     rf"\[\s*{_NUMBER}\s*-\s*{_NUMBER}\s*\]\s+(Ses\S+)\s+([a-z]{{3}})\s+"
     rf"\[\s*{_NUMBER}\s*,\s*{_NUMBER}\s*,\s*{_NUMBER}\s*\]"
 )
 _RATER = re.compile(r"([CA])-([EFM]\d+):\s*(.*)", re.DOTALL)
-_ATTRIBUTES = re.compile(r"val([^;]*);\s*act([^;]*);\s*dom([^;]*);?\s*")
-_TRANSCRIPT = re.compile(r"(Ses\S+_[FM]\d{3})\s+\[([\d.]+)-([\d.]+)\]:?\s*(.*?)\s*")
+_ATTRIBUTES = re.compile(r"val([^;]*);\s*act([^;]*);\s*dom([^;]*)(?:;\s*)?")
+_TRANSCRIPT = re.compile(r"(Ses\S+_[FM]\d{3})\s+\[[\d.]+-[\d.]+\]:?(.*)")
 _EXTRA_TURN = re.compile(r"Ses\S+_[FM]XX\d\b")
 
 
@@ -88,7 +89,7 @@ def read_transcription(path: Path, findings: Findings) -> dict[str, str]:
         if match and TURN.fullmatch(match[1]):
             if match[1] in texts:
                 findings.warn("transcript lines that repeat a turn (the first counts)")
-            texts.setdefault(match[1], " ".join(match[4].split()))
+            texts.setdefault(match[1], " ".join(match[2].split()))
         elif _EXTRA_TURN.match(line):
             findings.warn("transcript lines of XX turns, which have no audio (dropped)")
         elif line.strip():

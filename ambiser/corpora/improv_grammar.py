@@ -24,10 +24,11 @@ SECONDARY = PRIMARY | {
     "disgusted": "dis",
 }
 SCALE = (1, 5)
-# The consensus line has a blank before the fifth semicolon in the release; values may be NaN.
-_VALUES = r"\s*A:\s*([^;]*);\s*V:\s*([^;]*);\s*D:\s*([^;]*);(?:\s*N:\s*[^;]*;?)?\s*"
+# The consensus line has a blank before the fifth semicolon in the release; values may be NaN. No two parts
+# that follow each other match the same characters, or a long run of blanks would take minutes.
+_VALUES = r"\s*A:([^;]*);\s*V:([^;]*);\s*D:([^;]*);\s*(?:N:[^;]*(?:;\s*)?)?"
 _HEADER = re.compile(rf"(UTD-IMPROV-[^;]*?)\.(?:avi|wav)\s*;\s*([A-Z])\s*;{_VALUES}")
-_RATER = re.compile(rf"([^;]+?)\s*;(.*);{_VALUES}")
+_RATER = re.compile(rf"([^;]+);(.*);{_VALUES}")
 
 
 @dataclass
@@ -85,7 +86,7 @@ def _add_rater(turn: Turn, match: re.Match[str] | None, where: str, findings: Fi
     if match is None:
         findings.miss("is not a line of a rater; the file is cut off or damaged", where)
         return
-    rater, labels, act, val, dom = match.groups()
+    rater, labels, act, val, dom = (text.strip() for text in match.groups())
     if rater in turn.raters:
         findings.warn("lines of a rater who has rated the turn already (not counted)", where=f"{where}: {rater}")
         return

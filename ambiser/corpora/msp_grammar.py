@@ -9,7 +9,8 @@ from ambiser.corpora.msp_opinions import PRIMARY, Opinions, Row
 from ambiser.corpora.text_files import parse_json, read_csv, read_text
 from ambiser.errors import DataError
 
-WORKER = re.compile(r"(WORKER\S*?);\s?(.*);\s?A:\s*([^;]*);\s*V:\s*([^;]*);\s*D:\s*([^;]*);?\s*", re.DOTALL)
+# No two parts that follow each other match the same characters: a long run of blanks would take minutes.
+WORKER = re.compile(r"(WORKER[^;\s]*);(.*);\s?A:([^;]*);\s*V:([^;]*);\s*D:([^;]*)(?:;\s*)?", re.DOTALL)
 HEADER = re.compile(r"(\S+\.wav);\s*([A-Z]);\s*A:([^;]*);\s*V:([^;]*);\s*D:([^;]*);\s*")
 _RATER_COLUMNS = ("workerid", "workers", "worker")
 _COLUMNS = ("emoclass_major", "emoclass_second", "emoact", "emoval", "emodom")
@@ -43,7 +44,8 @@ def split_worker(text: str) -> tuple[str, str, str, str, str, str] | None:
         primary, secondary = first, rest
     else:
         primary, _, secondary = match[2].rpartition(";")
-    return match[1], primary.strip(), secondary.strip(), match[3], match[4], match[5]
+    act, val, dom = (match[i].strip() for i in (3, 4, 5))
+    return match[1], primary.strip(), secondary.strip(), act, val, dom
 
 
 def _csv_rows(path: Path, text: str, findings: Findings) -> Iterator[Row]:

@@ -259,6 +259,7 @@ TOKENS = [
         b"\xef\xbb\xbf",
     ),
     *(b"-1", b"0", b"1e999", b"nan", b"-inf", b"9" * 40, b"9" * 5000, b"null", b"true", b"\xc2\x85", b"\xe2\x80\xa8"),
+    *(b" " * 5000, b";" * 5000),
     *(b"&a", b"*a", b"<<: ", b"!!python/object:x", b"---\n", b"../", b"|", b"\\", b"\xf0\x9f\x98\x80", b"\x1b[2J"),
     *(
         b"\xff\xff\xff\x7f",

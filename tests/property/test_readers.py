@@ -68,3 +68,24 @@ def test_files_that_once_broke_a_reader_give_one_line(name, content, tmp_path):
     for reader in READERS:
         if reader.name == name:
             check(reader, tmp_path / name, content)
+
+
+LONG = [
+    ("x.txt", b"[1 - 2]\tSes01F_impro01_F000\tneu\t[2.5, 1%s", b"9"),
+    ("x.txt", b"[1 - 2]\tSes01F_impro01_F000\tneu\t[2, 2, 2]\nC-E2:\tNeutral;\t()\nA-E2:\tval 3; act 2; dom%s;x", b" "),
+    ("x.txt", b"Ses01F_impro01_F000 [1-2]: so%sso", b" "),
+    ("x.txt", b"UTD-IMPROV-S01A-F01-T-FM01.avi; A; A:1; V:2; D:3; N:%s;x", b" "),
+    ("x.txt", b"UTD-IMPROV-S01A-F01-T-FM01.avi; A; A:1; V:2; D:3;\nWORKER1%sx", b" "),
+    ("labels.txt", b"a.wav; N; A:4; V:3; D:2;\nWORKER1; Neutral; Sad; A:4; V:3; D:%s;x", b" "),
+    ("labels.txt", b"a.wav; N; A:4; V:3; D:2;\nWORKER1%sx", b";"),
+]
+"""Lines with a long run of one character, which regular expressions once read in quadratic time: minutes each."""
+
+
+@pytest.mark.parametrize(("name", "line", "character"), LONG)
+@pytest.mark.timeout(20)
+def test_a_long_run_of_one_character_is_read_in_linear_time(name, line, character, tmp_path):
+    content = line % (200_000 * character) + b"\n\n"
+    for reader in READERS:
+        if reader.name == name:
+            check(reader, tmp_path / name, content)
