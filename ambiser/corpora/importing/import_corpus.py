@@ -59,10 +59,9 @@ def import_table(
 
     Args:
         table_path: CSV, TSV or XLSX.
-        audio_dir: searched with all folders below it; a file is found by its name, with or without ending.
+        audio_dir: searched with all folders below it; a file is found by its name, with or without extension.
         out_dir: the new data directory.
-        labels: own words and their codes.
-        columns: own names of columns.
+        labels, columns: codes of own words; own names of columns by meaning.
         new_labels: codes of labels that the built-in vocabulary lacks; written to own_labels.
         speaker_pattern: regular expression whose first group is the speaker in the name of the file.
         allow_incomplete: skip rows without audio, votes or speaker.
@@ -79,21 +78,34 @@ def import_table(
         speakers = _find_speakers(matched, table, speaker_pattern, table_path, findings)
         genders = _find_genders(matched, table, speakers, table_path, findings)
         findings.hints += words.suggest()
-        if findings.faults:  # before conversions, which take long
-            findings.refuse(listing=out_dir / "faults.tsv")
-        wavs = convert_audio((matched[utt][1] for utt in speakers), out_dir / "audio", findings)
-        findings.refuse(listing=out_dir / "faults.tsv")
-        used = {utt: matched[utt] for utt in sorted(speakers)}
-        kept = {utt: (name, wav) for utt, (name, path) in used.items() if (wav := wavs.get(path, path))}
-        if not kept:
-            raise DataError(f"{table_path}: no row has audio, votes and a speaker; see {audio_dir}")
-        votes = write_folder(
-            out_dir, table, kept, speakers, genders=genders, new_labels=words.new_labels, findings=findings
-        )
+        kept = _convert(matched, sorted(speakers), out_dir, findings)
+        votes = write_folder(out_dir, table, kept, (speakers, genders), new_labels=words.new_labels, findings=findings)
     files = {utt: matched[utt][1] for utt in kept}
-    left_over = sorted({str(path) for found in audio.values() for path in found} - set(map(str, files.values())))
+    left_over = {str(path) for found in audio.values() for path in found} - set(map(str, files.values()))
     about = (table.form, table.columns, table.label_columns, table.unused)
-    return ImportedCorpus(*about, files, votes, words.mapped(), left_over, findings.left_out)
+    return ImportedCorpus(*about, files, votes, words.mapped(), sorted(left_over), findings.left_out)
+
+
+def _convert(
+    matched: Mapping[str, tuple[str, Path]], utts: Sequence[str], out_dir: Path, findings: Findings
+) -> dict[str, tuple[str, Path]]:
+    """Returns name and audio of each utterance, converted where soundfile cannot read it; refuses all faults.
+
+    Raises:
+        DataError: there are faults, listed in out_dir/faults.tsv, or no utterance is left.
+    """
+    listing = out_dir / "faults.tsv"
+    if findings.faults:  # before conversions, which take long
+        findings.refuse(listing=listing)
+    wavs = convert_audio((matched[utt][1] for utt in utts), out_dir / "audio", findings)
+    findings.refuse(listing=listing)
+    named = ((utt, *matched[utt]) for utt in utts)
+    kept = {utt: (name, wav) for utt, name, path in named if (wav := wavs.get(path, path))}
+    if not kept:
+        reasons = Counter(findings.left_out.values()).most_common(3)
+        counted = ", ".join(f"{reason} ({count})" for reason, count in reasons)
+        raise DataError(f"no row can be imported: {counted or 'the table has no rows'}")
+    return kept
 
 
 def _find_genders(

@@ -19,9 +19,8 @@ def write_folder(
     out_dir: Path,
     table: ImportedTable,
     kept: Mapping[str, tuple[str, Path]],
-    speakers: Mapping[str, str],
+    people: tuple[Mapping[str, str], Mapping[str, str]],
     *,
-    genders: Mapping[str, str],
     new_labels: Sequence[str],
     findings: Findings,
 ) -> int:
@@ -31,11 +30,13 @@ def write_folder(
         out_dir: the folder; tables of an earlier import are removed.
         table: the votes and what else the table says.
         kept: by utterance, its name in the table and its audio.
-        speakers: by utterance.
-        genders: by speaker, where the table has them.
+        people: the speaker by utterance, and the gender by speaker where the table has genders.
         new_labels: codes for own_labels.
         findings: which rows were skipped.
     """
+    speakers = {utt: people[0][utt] for utt in kept}
+    present = set(speakers.values())
+    genders = {speaker: gender for speaker, gender in people[1].items() if speaker in present}
     for name in _TABLES:
         (out_dir / name).unlink(missing_ok=True)
     about = {utt: table.about[name] for utt, (name, _) in kept.items()}
@@ -45,14 +46,12 @@ def write_folder(
         write_list(out_dir / OWN_LABELS, new_labels)
     texts, sessions = ({u: " ".join(k[m].split()) for u, k in about.items() if m in k} for m in ("text", "session"))
     recordings, optional = _recordings(table, kept)
-    present = {speakers[utt] for utt in kept}
-    genders = {speaker: gender for speaker, gender in genders.items() if speaker in present}
     optional |= {"spk2gender": genders, "utt2session": sessions}
     optional |= {"text": {utt: texts.get(utt, "") for utt in kept}} if texts else {}
     for name, values in optional.items():
         if values:
             write_table(out_dir / name, values)
-    write_table(out_dir / "utt2spk", {utt: speakers[utt] for utt in kept})
+    write_table(out_dir / "utt2spk", speakers)
     rows = [(utt, name, path, speakers[utt], len(table.votes[name])) for utt, (name, path) in kept.items()]
     rows += [("-", name, f"skipped: {reason}", "-", 0) for name, reason in sorted(findings.left_out.items())]
     write_tsv(out_dir / "import.tsv", ["utt", "row", "audio", "speaker", "votes"], rows)

@@ -167,6 +167,8 @@ def test_own_words_and_columns(tmp_path, audio):
     )
     assert dict(done.words.keys()) == {"n": "neu", "boredom": "oth", "h": "-"}
     assert done.skipped == {"s1_b": "has no votes"}
+    with pytest.raises(DataError, match=r"no row can be imported: has no audio \(2\)"):
+        import_text(tmp_path, audio, "file,label,speaker\nx,sad,s\ny,sad,s\n", allow_incomplete=True)
     with pytest.raises(ConfigError, match="--labels x=bored: the code must be - or one of neu, "):
         LabelWords({"x": "bored"})
     with pytest.raises(DataError, match="no column 'nobody'; the columns are file, what I heard, who"):
