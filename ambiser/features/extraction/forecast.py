@@ -20,6 +20,7 @@ _ENTRY_BYTES = 100  # name, header and scp line of an utterance
 # Utterances of the trial: enough to estimate the time within a third, few enough to take seconds.
 _TRIED = 5
 _TRIED_ON_GPU = 64
+SHORT_S = 10  # a second worker would import PyTorch and load the model about as long
 
 
 def choose_trial(shards: Sequence[Shard], durations_s: Mapping[str, float | str], *, on_gpu: bool) -> list[Path]:
@@ -58,11 +59,11 @@ class Forecast:
     kept: int
     processes: int
 
-    def __call__(self, facts: Facts) -> int | None:
+    def __call__(self, facts: Facts) -> int:
         """Logs the estimate once the first worker has loaded the upstream.
 
         Returns:
-            The number of workers where it must not be `processes`: 1 on a GPU.
+            The number of workers: 1 on a GPU, and where more would take longer to start than they save.
 
         Raises:
             DataError: the features do not fit on the disk.
@@ -76,7 +77,7 @@ class Forecast:
                 f"{self.folder}: the features need {_size(needed)} plus {_size(_SPARE_BYTES)} in reserve, "
                 f"{_size(free)} are free; use another --dump_dir or free some space"
             )
-        return 1 if facts.device == "cuda" else None
+        return self._workers(facts)
 
     def needed_bytes(self, facts: Facts) -> int:
         """Returns the disk space that the features take."""
@@ -89,17 +90,20 @@ class Forecast:
             rows = math.ceil(self._seconds() * facts.frames_per_second)
         return rows * columns * (2 if self.speech.storage == "half" else 4) + _ENTRY_BYTES * utterances
 
+    def _workers(self, facts: Facts) -> int:
+        is_short = facts.speed > 0 and self._seconds() < SHORT_S * facts.speed
+        return 1 if facts.device == "cuda" or is_short else min(self.processes, len(self.shards))
+
     def _seconds(self) -> float:
         utts = [utt for shard in self.shards for utt in shard.sources]
         return sum(float(self.durations_s[utt]) for utt in utts if utt in self.durations_s)
 
     def _describe_cost(self, facts: Facts, needed: int, free: int) -> str:
-        workers = 1 if facts.device == "cuda" else min(self.processes, len(self.shards))
         utterances, seconds = sum(len(shard.sources) for shard in self.shards), self._seconds()
         return (
             f"{self.speech.upstream} ({facts.layers} layers of {facts.dim}, {self.speech.form}) on {facts.device}: "
             f"{utterances} utterances, {seconds / 3600:.1f} h; needs {_size(needed)} of disk, {_size(free)} are free"
-            f"{_time(seconds, facts.speed * workers)}"
+            f"{_time(seconds, facts.speed * self._workers(facts))}"
             f"{f'; {self.kept} shards are done already' if self.kept else ''}"
         )
 

@@ -31,6 +31,8 @@ def test_a_trial_is_spread_over_the_lengths():
     [
         (10.0, "cpu", 1, "takes about 1.0 h (10 times real time)"),
         (10.0, "cpu", 2, "takes about 30.0 min (20 times real time)"),
+        (4000.0, "cpu", 2, "takes about 9 s (4000 times real time)"),
+        (3000.0, "cpu", 2, "takes about 6 s (6000 times real time)"),
         (1000.0, "cuda", 2, "takes about 36 s (1000 times real time)"),
     ],
 )
@@ -41,7 +43,8 @@ def test_the_time_is_estimated_first(speed, device, processes, words, tmp_path, 
     rest = Shard(3, dict(list(shard(lengths).sources.items())[500:]), "")
     tell = Forecast([half, rest], lengths, SpeechFeatures(), tmp_path, kept=0, processes=processes)
     with caplog.at_level("INFO", "ambiser"):
-        tell(Facts(13, 768, 50.0, device, "one utterance at a time", speed))
+        workers = tell(Facts(13, 768, 50.0, device, "one utterance at a time", speed))
     assert "1000 utterances, 10.0 h; needs 40.0 MB of disk, " in caplog.messages[0]
     assert caplog.messages[0].endswith(f"; {words}")
+    assert workers == (1 if device == "cuda" or speed == 4000 else processes), "none is started for 9 s of work"
     assert caplog.messages[1] == "one utterance at a time, in float32"

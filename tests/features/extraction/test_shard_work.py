@@ -8,7 +8,7 @@ from features.random_models import save_hugging_face
 
 from ambiser.config.schema import SpeechFeatures
 from ambiser.errors import DataError
-from ambiser.features.extraction import shards
+from ambiser.features.extraction import forecast, shards
 from ambiser.features.extraction.shard_work import Event, extract_shard
 from ambiser.features.extraction.shards import Shard
 from ambiser.features.extraction.speech import describe_speech, extract_speech
@@ -71,6 +71,7 @@ def test_batches_give_the_features_of_one_utterance_at_a_time(wavs, folder, tmp_
 
 def test_the_bytes_do_not_depend_on_the_number_of_workers(wavs, folder, tmp_path, monkeypatch, request):
     monkeypatch.setattr(shards, "SHARD_UTTERANCES", 20)
+    monkeypatch.setattr(forecast, "SHORT_S", 0)
     extract(wavs, folder, tmp_path / "two", nj=2, batch_s=6)
     request.getfixturevalue("no_workers")
     extract(wavs, folder, tmp_path / "none", batch_s=6)
