@@ -2,14 +2,14 @@
 
 CAPTIONS = {
     "overview": "Scores pooled over folds with 95 % intervals; the dashed line is the class prior.",
-    "utterances": "Votes and predictions of three utterances: the first, middle and last in the order of vote entropy. "
+    "utterances": "Votes and predictions of three utterances: the first, middle and last ranked by vote entropy. "
     "“Two raters agree” is the probability that two raters choose the same class.",
     "confusion": "Confusion matrix: number of utterances with a majority, and percentage of the row.",
     "reliability": "Reliability: share of correct predictions per bin of confidence.",
     "levels": "Scores by level of ambiguity with 95 % intervals, against the class prior.",
     "entropy": "Entropy of votes and prediction; on the dotted line the two agree.",
-    "sets": "Prediction sets by level of ambiguity with 95 % intervals: share of votes held, with the requested share "
-    "as a dotted line, and classes per set.",
+    "sets": "Prediction sets by level of ambiguity with 95 % intervals: share of votes covered, with the requested "
+    "share as a dotted line, and classes per set.",
     "learning": "Training: the mean over folds is bold, single folds are thin, dots mark the kept epochs.",
     "prototypes": "Cosine between the prototypes of two classes during training: bold is the mean over folds.",
     "prototype_matrix": "Cosine between the kept prototypes, mean over folds: blue is similar, orange opposite.",
@@ -17,14 +17,14 @@ CAPTIONS = {
     "ambiguous, a cross has no majority. Distances between distant groups mean little.",
     "conflict": "Above: teacher weights against the entropy of the votes, with means. Below: BC by disagreement "
     "between the speech and the text head.",
-    "agreement": "Share of ambiguous training utterances whose withheld majority the classifier, the nearest "
-    "prototype or the label aligned to class shares predicts: the mean over folds is bold, single folds are thin.",
+    "agreement": "How often the classifier, the nearest prototype and the aligned label match the withheld majority of "
+    "ambiguous training utterances: the mean over folds is bold, single folds are thin.",
 }
 WORDS = (
     ("votes", "what each rater chose"),
     ("soft label", "an utterance's votes divided by their sum"),
-    ("hard label, majority", "the class with most votes; none when two share the lead"),
-    ("precise, ambiguous", "utterances whose raters agree, and utterances with only a majority"),
+    ("hard label, majority", "the class with the most votes; none if classes tie"),
+    ("precise, ambiguous", "utterances whose raters agree; other utterances with a majority"),
     ("level", "entropy of the votes in bits: low, medium, high"),
     ("prototype", "the mean direction of a class in the space of embeddings"),
     (

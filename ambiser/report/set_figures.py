@@ -15,7 +15,7 @@ def set_block(sets: PredictionSets) -> dict[str, object]:
     by_calibration = {by: sets.by[by] for by in CALIBRATIONS}  # results.json sorts them by name
     header = [("Utterances", "number")]
     for by in by_calibration:
-        header += [(name, NAMES[by]) for name in ("votes held", "majority held", "classes")]
+        header += [(name, NAMES[by]) for name in ("votes covered", "majority covered", "classes")]
     worst = sorted(sets.by[sets.used].speakers, key=lambda one: (one.coverage, one.name))[:_ENDS]
     named = {by: {one.name: one for one in values.speakers} for by, values in by_calibration.items()}
     groups = [tuple(values.pooled for values in by_calibration.values())]
@@ -34,8 +34,8 @@ def set_line(sets: PredictionSets) -> str:
     form = sets.form.upper() + (", one threshold per class" if sets.per_class else "")
     return (
         f"{form}, calibrated on dev to cover {100 * sets.coverage:g} % of the labels. Dev also chose epochs and "
-        "temperature, and test speakers are others, so the coverage is measured here, not guaranteed. "
-        f"{NAMES[sets.used].capitalize()}: the sets of predictions."
+        "temperature, and test speakers are not in dev, so coverage is measured here, not guaranteed. "
+        f"Predictions use the sets {NAMES[sets.used]}."
     )
 
 
@@ -55,7 +55,7 @@ def draw_sets(sets: PredictionSets) -> Figure:
                     axis.plot(x, getattr(group, key), "os"[number], color=COLORS[number], markersize=5)
         above.plot([], [], "os"[number], color=COLORS[number], linestyle=DASHES[number], label=NAMES[by])
     above.axhline(sets.coverage, color=INK, linewidth=1, linestyle=":")
-    above.set(ylabel="share of votes held")
+    above.set(ylabel="share of votes covered")
     below.set(ylabel="classes per set")
     names = ["all", *(level.name for level in sets.by[sets.used].levels)]
     counts = [one.utterances for one in (sets.by[sets.used].pooled, *sets.by[sets.used].levels)]

@@ -20,7 +20,7 @@ _AGREEMENT = {
     "agreement_classifier": "classifier",
     "agreement_prototypes": "nearest prototype",
     "agreement_aligned": "aligned label",
-    "agreement_both": "where classifier and prototype agree",
+    "agreement_both": "both, where they agree",
 }
 _MOST_LABELS = 10
 _NARROW = 0.2  # on a smaller share of the axis, names of neighboring stages would overlap
@@ -67,7 +67,7 @@ def draw_agreement(stages: Sequence[StageCurves]) -> Figure:
     for i, (key, label) in enumerate(_AGREEMENT.items()):
         _curve(axis, stages, _number(key), i, label, folds=True)
     axis.set_ylabel("agreement with the withheld majority")
-    _finish(axis, [stage for stage in stages if has([stage], "agreement_classifier")])
+    _finish(axis, [stage for stage in stages if has([stage], "agreement_classifier")], columns=2)
     return figure
 
 

@@ -77,7 +77,7 @@ def score_sets(
 
 
 def _sums(held: np.ndarray, soft: np.ndarray, hard: np.ndarray) -> np.ndarray:
-    """Returns (N, 5): 1, share of votes held, whether there is a majority, whether it is held, and size."""
+    """Returns (N, 5): 1, share of votes covered, whether there is a majority, whether it is covered, and size."""
     known = hard >= 0
     hit = held[np.arange(len(held)), np.maximum(hard, 0)] & known
     columns = [np.ones(len(held)), (held * soft).sum(axis=1), known, hit, held.sum(axis=1)]

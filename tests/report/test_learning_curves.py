@@ -16,6 +16,7 @@ from ambiser.report.learning_curves import (
     mean_line,
     read_curves,
 )
+from ambiser.report.training_figures import draw_agreement, draw_cosines, draw_learning
 
 
 @pytest.fixture
@@ -80,3 +81,22 @@ def test_kept_epochs_by_stage_and_fold():
         StageCurves("contrastive", 3, {1: [{"epoch": 1}, {"epoch": 2}]}),
     ]
     assert kept_epochs(stages) == {"update": {1: 2, 2: 1}, "contrastive": {1: 2}}
+
+
+@pytest.mark.parametrize("kind", ["learning", "cosines", "agreement"])
+def test_the_legend_of_a_training_figure_is_not_cut(layout, kind):
+    keys = ("classifier", "prototypes", "aligned", "both")
+    epoch = {"train_loss": 1.0, "dev_accuracy": 0.5, "dev_ua": 0.5, "dev_jsd": 0.2, "best": True}
+    epoch |= {f"agreement_{key}": 0.5 for key in keys} | {"prototype_cosine": np.eye(4).tolist()}
+    _write(layout, 1, "update", [epoch, epoch])
+    stages = read_curves(layout, "x", ["update"], [1])
+    draw = {
+        "learning": lambda: draw_learning(stages),
+        "cosines": lambda: draw_cosines(stages, ("neutral", "surprised", "frustrated", "disgusted")),
+        "agreement": lambda: draw_agreement(stages),
+    }
+    figure = draw[kind]()
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0, "texts beyond the figure are lost"
