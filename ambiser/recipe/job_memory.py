@@ -7,7 +7,8 @@ from ambiser.recipe.experiments import Experiment
 
 PROGRAM_BYTES = 700 * 2**20  # memory of a job before it reads features
 BASE_MODEL_BYTES = 400 * 2**20
-MAPPED_BYTES = 600 * 2**20  # batches, and the index of a large corpus; the pages themselves are shared
+MAPPED_BYTES = 300 * 2**20  # batches; the pages themselves are shared
+INDEX_SHARE = 12  # votes, labels and the index take about twelve times the size of feats.scp
 
 
 def memory_of_a_job(experiment: Experiment) -> int:
@@ -28,7 +29,7 @@ def _feature_bytes(experiment: Experiment, folder: Path) -> int:
     config = experiment.config
     pooled_speech = folder != experiment.text_dir() and config.speech_features.form == "pooled"
     if pooled_speech and is_mapped(config.pooled_features(), folder):
-        return MAPPED_BYTES
+        return MAPPED_BYTES + INDEX_SHARE * sum(index.stat().st_size for index in folder.glob("feats.scp"))
     return 2 * sum(ark.stat().st_size for ark in folder.glob("*.ark"))
 
 

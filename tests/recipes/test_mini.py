@@ -16,9 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ambiser.config import load_config
 from ambiser.launch.warm import OWNER
 from ambiser.report.published_tables import read_summaries
 from ambiser.scoring.results_file import read_results
+from tools.docs.scale import experiment_files, feature_files
 
 STAGES = {3: "prototypes", 4: "update", 5: "contrastive", 6: "distill"}
 SMALL = [
@@ -133,6 +135,15 @@ def finished(make):
     recipe = make()
     recipe.output = good(recipe.run())
     return recipe
+
+
+def test_the_estimate_of_files_is_that_of_a_run(finished, root):
+    for name, spared in (("ce", 2), ("ipr_amber2", 0)):  # `ce` has one head, so neither of its folds has heads.tsv
+        config = load_config(root / f"egs/mini/conf/{name}.yaml")
+        folder = finished.exp / f"{name}-fbank-s1"
+        assert len([path for path in folder.rglob("*") if path.is_file()]) == experiment_files(config, 2) - spared
+    shards = list((finished.dump / "fbank").glob("feats.[0-9]*"))
+    assert len(shards) == feature_files(120)
 
 
 def test_a_whole_run_ends_with_the_table_and_the_places_of_the_results(finished):

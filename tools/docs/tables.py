@@ -11,6 +11,7 @@ from ambiser.report.published_tables import read_summaries
 from ambiser.report.shown_scores import FLOORS, HUMAN
 from ambiser.scoring.score_names import METRICS
 from tools.docs.experiments import first_sentence, head_comment
+from tools.docs.scale import scale_table
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = {
@@ -134,6 +135,7 @@ def experiment_list(root: Path) -> str:
 TABLES = {
     "README.md": {"results": results_table},
     "conf/README.md": {"experiments": experiment_list},
+    "tools/README.md": {"scale": scale_table},
     "egs/crema_d/README.md": {"withheld": withheld_table, "differences": differences_table},
 }
 """By file: the names of the markers, and what makes the lines between them."""

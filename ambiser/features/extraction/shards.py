@@ -20,6 +20,8 @@ from ambiser.io.files import digest, read_json, write_json
 from ambiser.io.tables import write_table, write_tsv
 
 SHARD_UTTERANCES = 100
+MOST_SHARDS = 4096
+"""Corpora of more than 400,000 utterances get larger shards, not more files: three per shard in one folder."""
 _RECORD_KEYS = {"settings", "sources", "entries", "notes", "errors"}
 
 Sources = Mapping[str, Path | str]
@@ -55,16 +57,24 @@ class ShardWriter:
             self.notes.setdefault(note, []).append(utt)
 
 
+def shard_count(utterances: int) -> int:
+    """Returns the number of shards, a power of two."""
+    count = 1
+    while count * SHARD_UTTERANCES < utterances and count < MOST_SHARDS:
+        count *= 2
+    return count
+
+
 def plan_shards(sources: Sources, settings: str) -> list[Shard]:
-    """Divides utterances into shards of 50 to 100 by the digest of their names, in bytewise order within each.
+    """Divides utterances into shards of 50 to 100, or 4,096 larger ones, by the digest of their names.
+
+    Within a shard they are in bytewise order.
 
     Args:
         sources: the audio file, or the words, by utterance.
         settings: text of all settings that change the features.
     """
-    count = 1
-    while count * SHARD_UTTERANCES < len(sources):
-        count *= 2
+    count = shard_count(len(sources))
     groups: list[dict[str, Path | str]] = [{} for _ in range(count)]
     for utt in sorted(sources, key=lambda utt: utt.encode("utf-8")):
         groups[int(digest(utt)[:8], 16) % count][utt] = sources[utt]

@@ -26,6 +26,7 @@ from ambiser.features.extraction.shards import (
     join_shards,
     open_shard,
     plan_shards,
+    shard_count,
 )
 from ambiser.features.extraction.speech import describe_speech, extract_speech, part_file, raise_faults
 from ambiser.features.extraction.stored import load_frames, load_layers, load_pooled
@@ -114,6 +115,14 @@ def test_parts_are_joined_to_the_same_bytes(wavs, reference, tmp_path, small_sha
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.ark")} == made
     assert contents(tmp_path) == contents(reference)
     assert not (tmp_path / "parts").exists()
+
+
+def test_a_large_corpus_gets_larger_shards_not_more(monkeypatch):
+    assert [shard_count(n) for n in (1, 100, 101, 268_000, 10_000_000)] == [1, 1, 2, 4096, 4096]
+    monkeypatch.setattr(shards_module, "MOST_SHARDS", 4)
+    sources = {f"u{number}": "words" for number in range(1000)}
+    assert [sum(len(shard.sources) for shard in plan_shards(sources, "a"))] == [1000]
+    assert [shard.number for shard in plan_shards(sources, "a")] == [1, 2, 3, 4]
 
 
 def test_shards_depend_on_names_only_and_a_new_utterance_changes_one_shard(wavs, small_shards):
