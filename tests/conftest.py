@@ -5,10 +5,11 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from launch.cluster import running
+from launch.cluster import is_slurm_here, running
 
 from ambiser.io.console import log
 from ambiser.launch.warm import OWNER
@@ -20,6 +21,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell that runs the tests in the background makes them ignore Ctrl-C, and programs that tests start would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Adds a worker to one per core if Slurm is installed: two files of tests wait for it most of their time."""
+    count = yield
+    return count + is_slurm_here()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

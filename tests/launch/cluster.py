@@ -61,6 +61,11 @@ def _missing() -> str:
     return f"Slurm cannot be had here ({names[0]} is missing; Debian: apt-get install slurm-wlm munge)" if names else ""
 
 
+def is_slurm_here() -> bool:
+    """Returns whether all programs of Slurm are installed."""
+    return not _missing()
+
+
 def needs_slurm() -> list[pytest.MarkDecorator]:
     """Returns the marks of a file whose tests need a real Slurm."""
     return [

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 import sys
 
 import numpy as np
@@ -77,13 +78,24 @@ def test_runs_are_paired_by_seed_and_fold():
     assert paired_folds(base[:1], other[:1], key) == ([], 0.0)
 
 
-@pytest.fixture
-def scored(fake_recipe, run):
-    """Two experiments with two seeds each, of which the second is better."""
+@pytest.fixture(scope="module")
+def scored_once(make_recipe, tmp_path_factory):
+    """Two experiments with two seeds each; the second is better."""
+    recipe = make_recipe(tmp_path_factory.mktemp("scored")).prepare()
     for seed in (1, 2):
-        fake_recipe.train("ce", seed=seed, skill=0.3).train("jsd", seed=seed, skill=0.8)
-    run(score, fake_recipe.words("ce", "jsd", seeds=(1, 2)))
-    return fake_recipe
+        recipe.train("ce", seed=seed, skill=0.3).train("jsd", seed=seed, skill=0.8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["score", *recipe.words("ce", "jsd", seeds=(1, 2))])
+        patch.setattr(score, "set_up_logging", lambda: None)  # only fixtures of a test restore the log
+        score.main()
+    return recipe
+
+
+@pytest.fixture
+def scored(scored_once, make_recipe, tmp_path):
+    """A copy of these experiments, with the times of the files."""
+    shutil.copytree(scored_once.root, tmp_path / "copy")
+    return make_recipe(tmp_path / "copy")
 
 
 def test_a_better_system_is_found_and_every_form_says_the_same(scored, run):
