@@ -13,7 +13,7 @@ from ambiser.config.data_keys import LabelPolicy
 from ambiser.config.feature_keys import TextFeatures
 from ambiser.errors import DataError
 from ambiser.features.extraction.mapped import MappedPooled, is_mapped
-from ambiser.features.extraction.stored import Frames, load_frames, load_layers, load_pooled, load_text
+from ambiser.features.extraction.stored import Frames, check_finite, load_frames, load_layers, load_pooled, load_text
 from ambiser.features.upstreams.finetune import NO_TOKEN
 from ambiser.features.upstreams.text_encoders import tokenize
 from ambiser.io.console import ONCE, log
@@ -116,10 +116,6 @@ class Part:
         if isinstance(self.speech, MappedPooled):
             return pooled_moments(len(self), self.speech.chunks())
         mean, deviation = frame_moments(self.speech)
-        # Frames are read on access, so this pass is the first that sees all values.
-        if not (mean.isfinite() & deviation.isfinite()).all():
-            bad = next(utt for utt, rows in zip(self.utts, self.speech, strict=True) if not np.isfinite(rows).all())
-            raise DataError(f"the speech features of {bad} hold values that are not finite; extract them again")
         return mean[None], deviation[None]
 
 
@@ -189,7 +185,7 @@ def load_part(sources: PartSources, layout: Layout, fold: int, part: str, device
     """Loads the utterances of a part that have a soft label, or all where a release withholds the votes.
 
     Raises:
-        DataError: a file of an earlier stage is missing, or no utterance is left.
+        DataError: a file of an earlier stage is missing, a value is not finite, or no utterance is left.
     """
     view = _view_part(sources.labels, layout, fold, part)
     if sources.pool and part == "train":
@@ -263,8 +259,7 @@ def _load_speech(
         pooled = load_pooled(scp, view.utts)  # (N, L, D)
         if sources.last_layer:
             pooled = pooled[:, -1:].copy()  # (N, 1, D), without a reference to the other layers
-        if not np.isfinite(pooled).all():
-            raise DataError(f"{scp}: holds values that are not finite; extract the features again (stage 2)")
+        check_finite(scp, view.utts, pooled)
         return torch.from_numpy(pooled).to(device), pooled.shape[1], pooled.shape[2]
     frames = load_frames(scp, view.utts)  # N matrices (T, L·D)
     layers = load_layers(scp) if sources.speech_form == "frames_all" else 1

@@ -75,7 +75,7 @@ def fit(
         save_every_s: the shortest time between two writings of last.pt; 0 writes it after every epoch.
 
     Raises:
-        DataError: the loss is not finite.
+        DataError: the loss or the dev JSD is not finite.
     """
     groups = parameter_groups(task.modules, optim.learning_rate)
     optimizer = OPTIMIZERS[optim.optimizer](groups, lr=optim.learning_rate, weight_decay=optim.weight_decay)
@@ -188,7 +188,10 @@ def _keep_best(state: dict, line: dict, task: TrainingTask, select: str, stage: 
     if score is None:
         raise DataError(f"no dev utterance has a majority label, so dev {select} has no value; set {stage}.select=jsd")
     if not math.isfinite(line["dev_jsd"]):
-        raise DataError(f"{stage}: dev JSD is {line['dev_jsd']}; the features of dev hold values that are not finite")
+        raise DataError(
+            f"{stage}: dev JSD is {line['dev_jsd']} after epoch {line['epoch']}: the weights are not finite, or "
+            f"features of dev are too far from those of the training part; lower {stage}.learning_rate"
+        )
     before = [_dev_score(old, select) for old in state["history"]]
     better = not before or (score < min(before) if select in LOWER_IS_BETTER else score > max(before))
     line["best"] = better  # a tie keeps the earlier epoch

@@ -37,7 +37,8 @@ def predict_fold(config: Config, layout: Layout, tag: str, fold: int, part: str 
         The path of the table: utt, then a column for each class, sorted by utterance.
 
     Raises:
-        DataError: the last training stage is not done, or its network does not fit the features.
+        DataError: the last training stage is not done, its network does not fit the features, or a prediction is not
+            finite.
     """
     stage = config.stages[-1]
     best = require(layout.best(model_tag(layout, tag, fold), fold, stage), stage)
@@ -77,5 +78,15 @@ def _write_details(prediction: Prediction, layout: Layout, tag: str, fold: int, 
 
 
 def _write(path: Path, utts: list[str], columns: list[str], values: Tensor) -> None:
+    """Writes values (N, K) with the names of utterances and columns.
+
+    Raises:
+        DataError: a value is not finite.
+    """
+    for row, column in torch.nonzero(~values.isfinite())[:1].tolist():
+        raise DataError(
+            f"{path}: {columns[column]} of '{utts[row]}' is {values[row, column].item()}: its features are too far "
+            "from those of the training part, or the weights are not finite; extract the features or train again"
+        )
     rows = ([utt, *(f"{value:.8f}" for value in row)] for utt, row in zip(utts, values.tolist(), strict=True))
     write_tsv(path, ["utt", *columns], rows)

@@ -144,6 +144,19 @@ def test_a_loss_that_is_not_finite_is_one_line(tmp_path):
         loop.fit(task, Optimization(epochs=1), tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
 
 
+def test_dev_predictions_that_are_not_finite_are_one_line_and_select_no_epoch(tmp_path):
+    task = _task("prototypes", _config())
+
+    def broken() -> None:
+        next(task.modules.parameters()).data.fill_(float("inf"))
+
+    task.after_step = broken
+    task.steps = lambda: 1
+    with pytest.raises(DataError, match="x: dev JSD is nan after epoch 1: the weights are not finite, or features of"):
+        loop.fit(task, Optimization(epochs=1, batch=60), tmp_path, stage="x", seed=1, facts={}, tensorboard=False)
+    assert not (tmp_path / "best.safetensors").exists()
+
+
 def test_a_dev_part_without_a_majority_is_an_error(tmp_path):
     task = _FixedScores([0.1])
     task.after_epoch = lambda: {"dev_ua": None, "dev_accuracy": None, "dev_jsd": 0.3}

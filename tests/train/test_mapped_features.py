@@ -106,7 +106,7 @@ def test_values_that_are_not_finite_are_named(layout):
     ark.write_bytes(content)
     features = MappedPooled(scp, UTTS, last_layer=False)
     features.gather([13, 15])
-    with pytest.raises(DataError, match=r"a\.ark: the features of 'u14' hold values that are not finite; extract"):
+    with pytest.raises(DataError, match=r"feats\.scp: the features of 'u14' hold values that are not finite; extract"):
         features.gather([13, 14])
 
 

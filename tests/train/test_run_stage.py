@@ -69,10 +69,10 @@ def _write(folder, matrices: dict[str, np.ndarray]) -> None:
     write_table(folder / "feats.scp", entries)
 
 
-def _spoil(scp, spoilt: str) -> None:
-    """Writes the features of an utterance with a NaN, which `write_ark` refuses."""
+def _spoil(scp, spoilt: str, value: float = np.nan) -> None:
+    """Puts a value, which `write_ark` may refuse, into the features of an utterance."""
     matrices = {utt: read_matrix(str(scp.parent / entry)).copy() for utt, entry in read_table(scp).items()}
-    matrices[spoilt][0, 2] = np.nan
+    matrices[spoilt][0, 2:4] = value
     kaldiio.save_ark(str(scp.with_suffix(".ark")), matrices)
 
 
@@ -164,25 +164,32 @@ def test_text_features_that_lack_utterances_stop_with_the_stage_that_writes_them
         _run(layout, caplog, fusion)
 
 
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize(
-    ("fusion", "name", "message"),
+    ("fusion", "name"),
     [
-        ("concat", "fbank", "fbank/feats.scp: holds values that are not finite; extract the features again"),
-        ("cross_attention", "fbank_frames", "speech features of u03 hold values that are not finite"),
+        ("concat", "fbank"),
+        ("concat", "hashing"),
+        ("cross_attention", "fbank_frames"),
+        ("cross_attention", "hashing_tokens"),
     ],
 )
-def test_features_of_another_program_that_are_not_finite_are_an_error(fusion, name, message, tmp_path, caplog):
-    layout = _make(tmp_path)
-    _spoil(layout.dump_dir / name / "feats.scp", "u03")
-    with pytest.raises(DataError, match=message):
+def test_features_of_another_program_that_are_not_finite_are_an_error(fusion, name, part, tmp_path, caplog):
+    layout, spoilt = _make(tmp_path), PARTS[part][3]
+    _spoil(layout.dump_dir / name / "feats.scp", spoilt)
+    with pytest.raises(
+        DataError, match=f"{name}/feats.scp: the features of '{spoilt}' hold values that are not finite"
+    ):
         _run(layout, caplog, fusion)
+    assert layout.best("x", 1, "distill").exists() == (part == "test")
 
 
-def test_dev_frames_that_are_not_finite_are_an_error_and_select_no_epoch(tmp_path, caplog):
-    layout = _make(tmp_path)
-    _spoil(layout.dump_dir / "fbank_frames/feats.scp", PARTS["dev"][3])
-    with pytest.raises(DataError, match="distill: dev JSD is nan; the features of dev hold values that are not finite"):
-        _run(layout, caplog, "cross_attention")
+def test_a_prediction_that_is_not_finite_is_an_error_and_writes_nothing(tmp_path, caplog):
+    layout, spoilt = _make(tmp_path), PARTS["test"][3]
+    _spoil(layout.dump_dir / "fbank/feats.scp", spoilt, 3e38)
+    with pytest.raises(DataError, match=f"heads.tsv: A_neutral of '{spoilt}' is nan: its features are too far from"):
+        _run(layout, caplog)
+    assert not layout.predictions("x", 1, "test").exists()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ambiser.errors import DataError
-from ambiser.features.extraction.stored import map_pooled
+from ambiser.features.extraction.stored import check_finite, map_pooled
 from ambiser.io.ark import as_array
 from ambiser.launch.resources import total_memory_bytes
 
@@ -40,7 +40,7 @@ class MappedPooled:
         number = {path: i for i, path in enumerate(self._names)}
         self._ark = np.array([number[path] for path in paths])  # (N,) ark of each utterance
         self._states = [_state(path) for path in self._names]
-        self._utts, self._first = utts, -1 if last_layer else 0
+        self._feats_scp, self._utts, self._first = feats_scp, utts, -1 if last_layer else 0
         layers, dim = self._matrices[0].shape
         self.shape = (len(utts), 1 if last_layer else layers, dim)
         self.nbytes = 4 * math.prod(self.shape)
@@ -61,12 +61,7 @@ class MappedPooled:
         rows = np.empty((len(index), *self.shape[1:]), np.float32)  # (B, L, D)
         for row, utt in enumerate(index):
             rows[row] = as_array(self._matrices[utt])[self._first :]
-        if not np.isfinite(rows).all():
-            bad = next(utt for utt, row in zip(index, rows, strict=True) if not np.isfinite(row).all())
-            raise DataError(
-                f"{self._names[self._ark[bad]]}: the features of '{self._utts[bad]}' hold values that are not finite; "
-                "extract them again (stage 2)"
-            )
+        check_finite(self._feats_scp, [self._utts[i] for i in index], rows)
         return rows
 
     def chunks(self) -> Iterator[np.ndarray]:

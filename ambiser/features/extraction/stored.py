@@ -15,16 +15,32 @@ UPSTREAM_RECORD = "upstream.json"
 
 
 class Frames(Sequence[np.ndarray]):
-    """The matrices of utterances, read on access: a read-only view of the ark, or decoded if compressed."""
+    """The matrices of utterances, read on access: a read-only view of the ark, or decoded if compressed.
 
-    def __init__(self, matrices: Sequence[np.ndarray | Compressed]) -> None:
-        self._matrices = matrices
+    Args:
+        feats_scp: where they are indexed.
+        utts: N names.
+        matrices: N matrices (T, D).
+    """
+
+    def __init__(self, feats_scp: Path, utts: Sequence[str], matrices: Sequence[np.ndarray | Compressed]) -> None:
+        self._feats_scp, self._utts, self._matrices = feats_scp, utts, matrices
+        self._checked = np.zeros(len(utts), bool)
 
     def __len__(self) -> int:
         return len(self._matrices)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return as_array(self._matrices[index])
+        """Returns the matrix of an utterance.
+
+        Raises:
+            DataError: at the first access: a value is not finite.
+        """
+        rows = as_array(self._matrices[index])
+        if not self._checked[index]:
+            check_finite(self._feats_scp, [self._utts[index]], rows[None])
+            self._checked[index] = True
+        return rows
 
     @property
     def width(self) -> int:
@@ -58,11 +74,24 @@ def map_pooled(feats_scp: Path, utts: Sequence[str]) -> tuple[dict[str, str], li
     return entries, _map_alike(feats_scp, entries, utts)
 
 
+def check_finite(feats_scp: Path, utts: Sequence[str], features: np.ndarray) -> None:
+    """Checks the features (N, ...) of N utterances.
+
+    Raises:
+        DataError: a value is not finite.
+    """
+    if not np.isfinite(features).all():
+        bad = next(utt for utt, rows in zip(utts, features, strict=True) if not np.isfinite(rows).all())
+        raise DataError(
+            f"{feats_scp}: the features of '{bad}' hold values that are not finite; extract them again (stage 2)"
+        )
+
+
 def load_text(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
     """Returns text features, (N, Dt) float32, in the order of `utts`; tokens are averaged.
 
     Raises:
-        DataError: as `load_frames`.
+        DataError: as `load_frames`, or a value is not finite.
     """
     return np.stack([rows.mean(axis=0, dtype=np.float64) for rows in load_frames(feats_scp, utts)]).astype(np.float32)
 
@@ -79,7 +108,7 @@ def load_frames(feats_scp: Path, utts: Sequence[str]) -> Frames:
             raise DataError(
                 f"{feats_scp}: '{utt}' has shape {matrix.shape}, '{utts[0]}' {matrices[0].shape}; widths must agree"
             )
-    return Frames(matrices)
+    return Frames(feats_scp, utts, matrices)
 
 
 def load_layers(feats_scp: Path) -> int:
