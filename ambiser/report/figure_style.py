@@ -60,9 +60,11 @@ class Picture:
     svg: str
 
 
-def new_figure(height: float, rows: int = 1, columns: int = 1, **options: object) -> tuple[Figure, object]:
-    """Returns a figure of the common width (inches) and its axes."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+def new_figure(
+    height: float, rows: int = 1, columns: int = 1, *, width: float = WIDTH, **options: object
+) -> tuple[Figure, object]:
+    """Returns a figure of this size (inches) and its axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, **options)
 

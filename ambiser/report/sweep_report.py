@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ambiser.report.comparable import MADE_UP
-from ambiser.report.figure_style import COLORS, DASHES, INK, Picture, new_figure, take_picture
+from ambiser.report.figure_style import COLORS, DASHES, INK, WIDTH, Picture, new_figure, take_picture
 from ambiser.report.text_table import markdown_table
 from ambiser.scoring.score_names import METRICS
 from ambiser.scoring.sweep_rows import SweepRow, read_sweep
 
 _PANELS = 2  # of a ladder, side by side
+_PANEL, _LETTER, _MARGIN = 2.0, 0.07, 0.3  # inches: a panel with its title and ticks, a letter of a label, the rest
 _DODGE = 0.012  # of the axis, between the marks of two pairs at one value
 _LONGEST_BESIDE = 34  # characters of a pair, where two of them fit into a line of the legend
 
@@ -94,16 +96,17 @@ def draw_ladder(rows: Sequence[SweepRow]) -> Figure:
     """Draws a panel per score: a bar per pair of experiments, with its interval."""
     scores, pairs = _unique(row.score for row in rows), _unique(_pair(row) for row in rows)
     bases = {row.base for row in rows}
-    lines = -(-len(scores) // _PANELS)
-    figure, axes = new_figure(
-        0.6 + lines * (0.5 + 0.24 * len(pairs)), lines, min(len(scores), _PANELS), sharey=True, squeeze=False
-    )
+    labels = [pair.partition(" \N{MINUS SIGN} ")[0] for pair in pairs] if len(bases) == 1 else pairs
+    lines, columns = -(-len(scores) // _PANELS), min(len(scores), _PANELS)
+    width = max(WIDTH, _LETTER * max(map(len, labels)) + columns * _PANEL + _MARGIN)
+    height = 0.6 + lines * (0.5 + 0.24 * len(pairs))
+    figure, axes = new_figure(height, lines, columns, width=width, sharey=True, squeeze=False)
     for axis, score in zip(axes.flat, scores, strict=False):
         for row in (row for row in rows if row.score == score and row.difference is not None):
             _bar(axis, pairs.index(_pair(row)), row)
         axis.axvline(0, color=INK, linewidth=1, linestyle=":")
         axis.set_title(_titled(score))
-        labels = [pair.partition(" \N{MINUS SIGN} ")[0] for pair in pairs] if len(bases) == 1 else pairs
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10]))  # more ticks would overlap
         axis.set_yticks(range(len(pairs)), labels)
         axis.set_ylim(len(pairs) - 0.4, -0.6)
         axis.grid(axis="y", visible=False)

@@ -1,6 +1,7 @@
 """Differences over the values of a key, and as a ladder: rows, table, figure and program."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,3 +144,22 @@ def test_figures_draw_every_difference_with_its_interval():
     assert [round(bar.get_width(), 6) for bar in axis.patches] == [0.3, 0.3]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["jsd", "kl"]
     assert sum(np.allclose(line.get_xdata(), [0.2, 0.4]) for line in axis.lines) == 2
+
+
+def test_ticks_and_titles_of_a_ladder_with_long_names_do_not_overlap():
+    scores, names = ("accuracy", "ua", "macro_auroc", "bc", "jsd_bits", "r2_pearson"), ("ipr_plus_no_gaussian", "jsd")
+    rows = [
+        replace(_row(score, name, None, 0.03), base="ipr_plus_amber2_precise") for score in scores for name in names
+    ]
+    rows += [replace(row, base="ce", difference=-0.04, low=-0.14, high=0.06) for row in rows]
+    figure = draw_ladder(rows)
+    figure.canvas.draw()
+    for axis in figure.axes:
+        low, high = axis.get_xlim()
+        labels = [
+            label for at, label in zip(axis.get_xticks(), axis.get_xticklabels(), strict=True) if low <= at <= high
+        ]
+        boxes = [label.get_window_extent() for label in labels]
+        assert len(boxes) > 1 and all(one.x1 < other.x0 for one, other in zip(boxes, boxes[1:], strict=False))
+        title = axis._left_title.get_window_extent()
+        assert title.x1 < min(axis.bbox.x1 + 10, figure.bbox.x1), "it would cover the next title, or be cut"

@@ -49,6 +49,15 @@ def test_every_experiment_has_a_page_with_its_keys_and_scores(staged, root):
     assert "| `distill.batch` | `128` | `64` | S |" in paper
 
 
+def test_published_figures_have_captions_and_intervals_stay_on_one_line(staged):
+    gallery = (staged / "docs" / "gallery" / "index.md").read_text()
+    assert "Gain of oracles over ipr ([egs/crema_d/README.md](../egs/crema_d/README.md))" in gallery
+    assert "Differences ([table](../egs/crema_d/differences/pairs.md))" in gallery
+    for page in ("README.md", "experiments/jsd.md"):
+        text = (staged / "docs" / page).read_text()
+        assert re.search(r"\[0\.\d+,\N{NO-BREAK SPACE}0\.\d+\]", text) and not re.search(r"\[0\.\d+, 0\.\d+\]", text)
+
+
 def _own_keys(tree):
     for key, value in tree.items():
         if isinstance(value, dict):

@@ -29,7 +29,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         settings = stage(Path(folder), repository=args.repository.rstrip("/"), recipe=args.recipe.resolve())
         command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--clean", "--config-file", str(settings)]
-        print("building the pages takes half a minute", flush=True)
+        print("building the pages takes about a minute", flush=True)
         environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # an advertisement of its successor
         words = [*command, "--site-dir", str(args.output.resolve())]
         done = subprocess.run(words, check=False, env=environment)

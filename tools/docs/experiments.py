@@ -12,9 +12,11 @@ from ambiser.config.yaml_reader import read_yaml
 from ambiser.report.comparable import ExperimentRow, make_tables, pooled
 from ambiser.report.published_tables import read_summaries
 from ambiser.scoring.score_names import METRICS
+from tools.docs.pages import keep_intervals
 
 SCORES = ("accuracy", "ua", "macro_auroc", "bc", "jsd_bits")
 EQUATIONS = "conf/experiments/IPR.md"
+SOURCES = "Sources: P stated in the paper, S stated in a third-party digest of it, I inferred, D decided here."
 _SOURCE = re.compile(r"\s*\[([PSID])[^\]]*\]")
 
 Key = tuple[object, str]
@@ -32,7 +34,10 @@ def write_pages(root: Path, docs: Path) -> list[str]:
     """Writes experiments/NAME.md for each experiment and an index with one line each; returns the names."""
     folder, keys, rows = docs / "experiments", known_keys(), list(published_rows(root))
     folder.mkdir(parents=True, exist_ok=True)
-    files, index = experiment_files(root), ["# Experiments", "", "| experiment | what it is |", "|---|---|"]
+    files, index = (
+        experiment_files(root),
+        ["# Experiments", "", SOURCES, "", "| experiment | what it is |", "|---|---|"],
+    )
     for name, path in files.items():
         text = describe(name, path, keys=keys, rows=rows, equations=(root / EQUATIONS).read_text(encoding="utf-8"))
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
@@ -85,12 +90,12 @@ def describe(
     base = tree.pop("base", None)
     if base:
         lines += [f"Built on [{Path(base).stem}]({_page(path, base)}); the keys below differ from it.", ""]
-    lines += ["## Keys", "", *_key_table(path, flatten(tree), keys), ""]
+    lines += ["## Keys", "", SOURCES, "", *_key_table(path, flatten(tree), keys), ""]
     lines += _equations(path.stem, equations)
     found = [(title, row) for title, row in rows if row.label.split("-")[0] == path.stem]
     if found:
-        lines += ["## Published scores", "", *_score_table(found), ""]
-    return "\n".join([*lines, "## Source", "", "```yaml", path.read_text(encoding="utf-8").rstrip(), "```", ""])
+        lines += ["## Published scores", "", *map(keep_intervals, _score_table(found)), ""]
+    return "\n".join([*lines, "## YAML file", "", "```yaml", path.read_text(encoding="utf-8").rstrip(), "```", ""])
 
 
 def _page(path: Path, base: str) -> str:

@@ -20,6 +20,7 @@ PICTURES = {".png", ".svg", ".jpg"}
 MADE = {"conf/base.yaml": "reference/keys.md"}
 """Files that have a page made from them."""
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+_INTERVAL = re.compile(r"\[([^\s\[\],]+), ([^\s\[\],]+)\]")
 _FENCE = re.compile(r"^\s*(```|~~~)")
 
 
@@ -44,6 +45,14 @@ def links(text: str) -> Iterator[tuple[int, str]]:
     for number, line in prose_lines(text):
         for match in _LINK.finditer(line):
             yield number, match[3]
+
+
+def pictures(text: str) -> Iterator[tuple[str, str]]:
+    """Yields words and target of each picture of the checkout outside of code."""
+    for _, line in prose_lines(text):
+        for bang, words, target in _LINK.findall(line):
+            if bang and not is_external(target):
+                yield words, target
 
 
 def anchors(text: str) -> set[str]:
@@ -80,6 +89,11 @@ def broken_links(root: Path, names: list[str]) -> list[str]:
             if lost:
                 broken.append(f"{name}:{number}: {target}")
     return broken
+
+
+def keep_intervals(line: str) -> str:
+    """Returns a row of a table whose intervals `[LOW, HIGH]` no browser breaks into two lines."""
+    return _INTERVAL.sub("[\\1,\N{NO-BREAK SPACE}\\2]", line)
 
 
 def page_of(name: str) -> str:
@@ -131,5 +145,6 @@ def _rewrite(text: str, root: Path, name: str, pages: set[str], docs: Path, repo
 
     lines = text.split("\n")
     for number, _ in prose_lines(text):
-        lines[number - 1] = _LINK.sub(replace, lines[number - 1])
+        line = _LINK.sub(replace, lines[number - 1])
+        lines[number - 1] = keep_intervals(line) if line.startswith("|") else line
     return "\n".join(lines)
