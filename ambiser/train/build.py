@@ -142,7 +142,7 @@ def check_later_stages(config: Config, data: FoldData) -> None:
 
 
 def _make_learn(config: Config, data: FoldData, before: StageBefore | None) -> LearnTask:
-    network = _prepare_ipr(config, data)
+    network = _prepare_ipr(config, data, standardize=True)
     task = LearnTask(network, data.train, data.dev, config.ipr, batch=config.prototypes.batch)
     task.modules.to(data.train.soft.device)
     if config.ipr.predict_by in USED_BY:
@@ -151,7 +151,7 @@ def _make_learn(config: Config, data: FoldData, before: StageBefore | None) -> L
 
 
 def _make_refine(stage: str, config: Config, data: FoldData, before: StageBefore | None) -> RefineTask:
-    network = _prepare_ipr(config, data)
+    network = _prepare_ipr(config, data, standardize=before is None)  # else the stage before has done it
     epochs = {name: getattr(config, name).epochs for name in ("update", "contrastive") if name in config.stages}
     contrast = stage == "contrastive"
     kind = ThresholdTask if config.ipr.ambiguous_loss == "threshold" else RefineTask
@@ -202,12 +202,12 @@ def _make_distill(config: Config, data: FoldData, before: StageBefore | None) ->
     return task
 
 
-def _prepare_ipr(config: Config, data: FoldData) -> IprNetwork:
-    """Checks the fold and returns a new network with standardized features."""
+def _prepare_ipr(config: Config, data: FoldData, *, standardize: bool) -> IprNetwork:
+    """Checks the fold and returns a new network, on request with standardized features."""
     check_precise(data, config.labels.precise)
     check_later_stages(config, data)
     network = build_ipr(config, data.shapes)
-    if config.model.standardize:
+    if standardize and config.model.standardize:
         standardize_ipr(network, data.train)
     return network
 

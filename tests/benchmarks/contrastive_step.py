@@ -22,7 +22,7 @@ from ambiser.config import Config
 from ambiser.train.build import TASKS, StageBefore
 from ambiser.train.fold_data import FoldData, Part, Shapes
 from ambiser.train.ipr_refine import RefineTask
-from ambiser.train.loop import OPTIMIZERS
+from ambiser.train.optimizers import AdamW, clip_gradients
 
 CLASSES, UTTERANCES = 4, 2000
 
@@ -149,15 +149,16 @@ def make(batch: int, layers: int, dim: int) -> tuple[Config, RefineTask]:
     return config, task
 
 
-def step(task: RefineTask, batch: tuple, generator: torch.Generator, optimizer: torch.optim.Optimizer) -> float:
+def step(task: RefineTask, batch: tuple, generator: torch.Generator, optimizer: AdamW) -> float:
     """Does a whole step as the loop of the toolkit does, and returns its loss."""
     loss, _ = task.loss(batch, 1, generator)
-    optimizer.zero_grad(set_to_none=True)
+    value = loss.item()
+    optimizer.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 1.0)
+    clip_gradients(optimizer.param_groups[0]["params"], 1.0)
     optimizer.step()
     task.after_step()
-    return loss.item()
+    return value
 
 
 def compare(sizes: tuple[int, int, int], steps: int, dtype: torch.dtype) -> tuple[float, float]:
@@ -165,7 +166,8 @@ def compare(sizes: tuple[int, int, int], steps: int, dtype: torch.dtype) -> tupl
     torch.set_default_dtype(dtype)
     config, task = make(*sizes)
     plain = Straightforward(task, config)
-    fast_optimizer = OPTIMIZERS["adamw"](list(task.network.parameters()), lr=1e-4)
+    groups = [{"params": list(task.network.parameters()), "lr": 1e-4}]
+    fast_optimizer = AdamW(groups, weight_decay=0.01)
     plain_optimizer = torch.optim.AdamW(plain.network.parameters(), lr=1e-4)
     draws = torch.Generator().manual_seed(1)
     fast_s, plain_s = [], []
