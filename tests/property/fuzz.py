@@ -22,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from property.readers import READERS, Reader, check, damage  # noqa: E402
+from property.damages import damage  # noqa: E402
+from property.readers import READERS, Reader, check  # noqa: E402
 
 LONGEST_S = 10
 MOST_KEPT = 200  # files per reader

@@ -5,7 +5,8 @@ import pytest
 hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed (extra test)")
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from property.readers import READERS, check, damage  # noqa: E402
+from property.damages import damage  # noqa: E402
+from property.readers import READERS, check  # noqa: E402
 
 from ambiser.errors import UserError  # noqa: E402
 
@@ -39,7 +40,7 @@ def test_most_seeds_are_valid(tmp_path):
         for reader in READERS
         if isinstance(check(reader, tmp_path / reader.name, reader.seeds[0]), UserError)
     }
-    assert refused == {"choice.json", "corpus.json", "model.json", "results.json", "o.tsv"}
+    assert refused == {"model.json"}  # it names files that are not there
 
 
 FOUND = [

@@ -1,6 +1,7 @@
 """Reads Parquet, as Hugging Face's datasets or `ambiser export` write it, as a Kaldi data directory."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -8,11 +9,13 @@ from ambiser.corpora.corpus import Utterance, Vote, gender_code
 from ambiser.corpora.exchange.kaldi_folder import key_of, write_kaldi_folder
 from ambiser.corpora.findings import IMPORT_REMEDY, Findings
 from ambiser.corpora.importing.label_words import LabelWords
-from ambiser.errors import ConfigError, DataError
+from ambiser.corpora.near_misses import AUDIO_ENDINGS
+from ambiser.errors import ConfigError, DataError, first_line
 from ambiser.io.files import atomic_open
 from ambiser.labels.vote_table import SLOTS, SOURCES
 
 _BATCH = 64  # rows in memory, which may hold sounds
+_SHOWN = 80  # characters of a faulty value
 
 
 def import_dataset(source: Path, out: Path, *, labels: Mapping[str, str], allow_incomplete: bool = False) -> int:
@@ -50,7 +53,7 @@ def _rows(source: Path) -> Iterator[tuple[str, dict[str, object]]]:
     """Yields place and content of each row."""
     try:
         import pyarrow.parquet as parquet
-        from pyarrow import ArrowInvalid
+        from pyarrow import ArrowException
     except ImportError as error:
         raise ConfigError("reading Parquet needs the package pyarrow; run pip install pyarrow") from error
     files = [source] if source.is_file() else sorted({*source.glob("*.parquet"), *source.glob("data/*.parquet")})
@@ -70,8 +73,8 @@ def _rows(source: Path) -> Iterator[tuple[str, dict[str, object]]]:
                     if isinstance(row.get("label"), int) and 0 <= row["label"] < len(names):
                         row["label"] = names[row["label"]]
                     yield f"{file}:{number}", row if votes is None else row | {"votes": votes.get(row.get("utt"), [])}
-        except (ArrowInvalid, OSError) as error:
-            raise DataError(f"{file}: is no readable Parquet file: {error}") from error
+        except (ArrowException, OSError, ValueError, OverflowError) as error:
+            raise DataError(f"{file}: is no readable Parquet file: {first_line(error)}") from error
 
 
 def _votes_by_utterance(file: Path) -> dict[str, list[dict[str, object]]]:
@@ -117,6 +120,9 @@ def _votes(where: str, row: Mapping[str, object], words: LabelWords, findings: F
     given = row.get("votes")
     if given is None:
         given = [{"rater": "anon1", "label": row["label"]}] if row.get("label") is not None else []
+    if not isinstance(given, list) or not all(isinstance(one, Mapping) for one in given):
+        findings.error("votes must be a list of records {rater, label}", where, str(given)[:_SHOWN])
+        return []
     votes = []
     for number, one in enumerate(given, start=1):
         code = words.code(str(one.get("label")))
@@ -135,11 +141,13 @@ def _votes(where: str, row: Mapping[str, object], words: LabelWords, findings: F
 def _audio(utt: str, audio: object, out: Path) -> Path | None:
     """Returns the file of a sound; bytes inside of the table are written to out/wav."""
     if isinstance(audio, str):
-        return Path(audio).resolve() if Path(audio).is_file() else None
+        return Path(audio).resolve() if os.path.isfile(audio) else None  # false for a name that is too long
     if not isinstance(audio, Mapping):
         return None
-    if audio.get("bytes"):
-        file = out.resolve() / "wav" / f"{utt.replace('/', '_')}{Path(audio.get('path') or '.wav').suffix or '.wav'}"
+    if isinstance(audio.get("bytes"), bytes) and audio["bytes"]:
+        ending = Path(str(audio.get("path"))).suffix.lower()
+        name = f"{utt.replace('/', '_')}{ending if ending in AUDIO_ENDINGS else '.wav'}"
+        file = out.resolve() / "wav" / name.replace("\0", "_")
         with atomic_open(file, "wb") as stream:
             stream.write(audio["bytes"])
         return file

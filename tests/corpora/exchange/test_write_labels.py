@@ -119,6 +119,36 @@ def test_a_class_label_of_hugging_face_is_one_vote(tmp_path):
         import_dataset(tmp_path / "x.parquet", tmp_path / "other", labels={})
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"votes": ["sad"]}, "x.parquet:1: votes must be a list of records {rater, label}; got "),
+        ({"votes": 3}, "x.parquet:1: votes must be a list of records {rater, label}; got '3'"),
+        ({"audio": {"bytes": "text", "path": "a.wav"}}, r"x.parquet:1: u: has no audio"),
+        ({"audio": "x" * 300}, r"x.parquet:1: u: has no audio"),
+    ],
+)
+def test_a_row_of_parquet_with_other_types_is_a_fault(tmp_path, change, message):
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet was not tested")
+    import pyarrow.parquet as parquet
+
+    row = {"utt": "u", "audio": __file__, "label": "sad", "speaker": "s"} | change
+    parquet.write_table(arrow.Table.from_pylist([row]), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match=message):
+        import_dataset(tmp_path / "x.parquet", tmp_path / "out", labels={})
+
+
+@pytest.mark.parametrize("name", ["x.\0", "x." + "a" * 300, "../x.sh"])
+def test_a_sound_in_parquet_gets_a_safe_name(tmp_path, name):
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet was not tested")
+    import pyarrow.parquet as parquet
+
+    row = {"utt": "u", "audio": {"bytes": b"RIFF", "path": name}, "label": "sad", "speaker": "s"}
+    parquet.write_table(arrow.Table.from_pylist([row]), tmp_path / "x.parquet")
+    import_dataset(tmp_path / "x.parquet", tmp_path / "out", labels={})
+    assert [path.name for path in (tmp_path / "out/wav").iterdir()] == ["u.wav"]
+
+
 def cut(name, **changes):
     """A cut as Lhotse writes it, of a recording of 1 s."""
     recording = {
