@@ -29,8 +29,8 @@ ORDER = tuple(wave for name in LAUNCHED for wave in ((name, JOIN) if name == "ex
 MODULES = {
     **dict.fromkeys(
         TRAINING_STAGES,
-        # The first curve imports the last one.
-        ("ambiser.train.run_stage", "ambiser.recipe.program_options", "torch.utils.tensorboard"),
+        # The last two: the first step of an optimizer and the first curve import them.
+        ("ambiser.train.run_stage", "ambiser.recipe.program_options", "torch._dynamo", "torch.utils.tensorboard"),
     ),
     "score": ("ambiser.train.run_stage", "ambiser.recipe.score_system", "ambiser.recipe.program_options"),
 }

@@ -5,6 +5,7 @@ to save. Every epoch seeds the generators from (seed, stage, epoch), so a traini
 same numbers as one that was not.
 """
 
+import functools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +21,10 @@ from ambiser.io.files import digest
 from ambiser.train.checkpoint import Progress, load_progress, save_best
 from ambiser.train.encoders import log_parameters, parameter_groups
 from ambiser.train.metrics_log import Curves
-from ambiser.train.optimizers import OPTIMIZERS, Sgd, clip_gradients
 from ambiser.train.processes import check_same, is_first, sum_gradients
 
+# Fused, an update passes over the weights once instead of a dozen times: a sixth of the time on a CPU.
+OPTIMIZERS = {"adamw": functools.partial(torch.optim.AdamW, fused=True), "sgd": torch.optim.SGD}
 LOWER_IS_BETTER = {"jsd", "calibrated_jsd"}
 
 
@@ -76,7 +78,7 @@ def fit(
         DataError: the loss or the dev JSD is not finite.
     """
     groups = parameter_groups(task.modules, optim.learning_rate)
-    optimizer = OPTIMIZERS[optim.optimizer](groups, weight_decay=optim.weight_decay)
+    optimizer = OPTIMIZERS[optim.optimizer](groups, lr=optim.learning_rate, weight_decay=optim.weight_decay)
     log_parameters(task.modules)
     state = _resume(task, optimizer, folder / "last.pt")
     check_same(state["epoch"], "the resume epoch")
@@ -128,7 +130,7 @@ def _finish(state: dict[str, object], optim: Optimization, folder: Path, facts: 
 def _train_epoch(
     task: TrainingTask,
     optim: Optimization,
-    optimizer: Sgd,
+    optimizer: torch.optim.Optimizer,
     stage: str,
     seed: int,
     epoch: int,
@@ -153,10 +155,10 @@ def _train_epoch(
             raise DataError(
                 f"{stage}: the loss is {value} in epoch {epoch}, step {index + 1}; lower {stage}.learning_rate"
             )
-        optimizer.zero_grad()
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         sum_gradients(task.modules)  # before clipping, so that all processes clip the same norm
-        clip_gradients(parameters, optim.clip)
+        nn.utils.clip_grad_norm_(parameters, optim.clip)
         optimizer.step()
         task.after_step()
         for name, part in {"train_loss": value, **parts}.items():
@@ -165,7 +167,7 @@ def _train_epoch(
     return {"epoch": epoch, "learning_rate": optim.learning_rate * factor, **{k: v / steps for k, v in sums.items()}}
 
 
-def _resume(task: TrainingTask, optimizer: Sgd, path: Path) -> dict:
+def _resume(task: TrainingTask, optimizer: torch.optim.Optimizer, path: Path) -> dict:
     """Loads task and optimizer from last.pt, where there is one, and returns the rest of the training's state."""
     state = load_progress(path)
     if state is None:

@@ -18,8 +18,7 @@ from ambiser.config import Config
 from ambiser.train.build import TASKS
 from ambiser.train.distill_task import DistillTask
 from ambiser.train.fold_data import FoldData, Part, Shapes
-from ambiser.train.loop import fit
-from ambiser.train.optimizers import AdamW
+from ambiser.train.loop import OPTIMIZERS, fit
 
 UTTERANCES, DEV, LAYERS, DIM, EPOCHS, THREADS = 4400, 1100, 13, 768, 30, 2
 SHAPES = Shapes(layers=LAYERS, dim=DIM, text_dim=DIM, classes=("neutral", "happy", "angry", "sad"))
@@ -69,7 +68,7 @@ def least_s_per_step(task: DistillTask, batch: int) -> tuple[float, float]:
     parameters = [torch.nn.Parameter(p.detach().clone()) for p in task.network.parameters()]
     for parameter in parameters:
         parameter.grad = torch.randn_like(parameter)
-    optimizer = AdamW([{"params": parameters, "lr": 1e-3}], weight_decay=0.01)
+    optimizer = OPTIMIZERS["adamw"](parameters)
     rows = torch.randint(0, UTTERANCES, (batch,))
     return median_s(products), median_s(optimizer.step) + median_s(lambda: task.train.inputs(rows))
 

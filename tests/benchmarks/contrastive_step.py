@@ -22,7 +22,7 @@ from ambiser.config import Config
 from ambiser.train.build import TASKS, StageBefore
 from ambiser.train.fold_data import FoldData, Part, Shapes
 from ambiser.train.ipr_refine import RefineTask
-from ambiser.train.optimizers import AdamW, clip_gradients
+from ambiser.train.loop import OPTIMIZERS
 
 CLASSES, UTTERANCES = 4, 2000
 
@@ -149,16 +149,15 @@ def make(batch: int, layers: int, dim: int) -> tuple[Config, RefineTask]:
     return config, task
 
 
-def step(task: RefineTask, batch: tuple, generator: torch.Generator, optimizer: AdamW) -> float:
+def step(task: RefineTask, batch: tuple, generator: torch.Generator, optimizer: torch.optim.Optimizer) -> float:
     """Does a whole step as the loop of the toolkit does, and returns its loss."""
     loss, _ = task.loss(batch, 1, generator)
-    value = loss.item()
-    optimizer.zero_grad()
+    optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    clip_gradients(optimizer.param_groups[0]["params"], 1.0)
+    nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 1.0)
     optimizer.step()
     task.after_step()
-    return value
+    return loss.item()
 
 
 def compare(sizes: tuple[int, int, int], steps: int, dtype: torch.dtype) -> tuple[float, float]:
@@ -166,8 +165,7 @@ def compare(sizes: tuple[int, int, int], steps: int, dtype: torch.dtype) -> tupl
     torch.set_default_dtype(dtype)
     config, task = make(*sizes)
     plain = Straightforward(task, config)
-    groups = [{"params": list(task.network.parameters()), "lr": 1e-4}]
-    fast_optimizer = AdamW(groups, weight_decay=0.01)
+    fast_optimizer = OPTIMIZERS["adamw"](list(task.network.parameters()), lr=1e-4)
     plain_optimizer = torch.optim.AdamW(plain.network.parameters(), lr=1e-4)
     draws = torch.Generator().manual_seed(1)
     fast_s, plain_s = [], []

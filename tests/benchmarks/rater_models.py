@@ -14,7 +14,7 @@ import torch
 from ambiser.config import Config
 from ambiser.train.build import TASKS
 from ambiser.train.fold_data import FoldData, Part, Shapes
-from ambiser.train.optimizers import AdamW
+from ambiser.train.loop import OPTIMIZERS
 from ambiser.train.rater_votes import RaterVotes
 
 UTTERANCES, RATERS, VOTES, CLASSES, EPOCHS = 5000, 14000, 5, 8, 5
@@ -45,14 +45,14 @@ def seconds_per_epoch(kind: str, train: Part) -> float:
     config = Config.model_validate({"amber": {"student": "A", "guidance": 0, "teacher": 0}, "raters": {"model": kind}})
     dev = dataclasses.replace(train, votes=None)
     task = TASKS["distill"].make(config, FoldData(1, train, dev, SHAPES), None)
-    optimizer = AdamW([{"params": list(task.modules.parameters()), "lr": 1e-3}], weight_decay=0.01)
+    optimizer = OPTIMIZERS["adamw"](task.modules.parameters(), lr=1e-3)
     generator, times = torch.Generator().manual_seed(0), []
     for epoch in range(1, EPOCHS + 1):
         start = time.process_time()
         task.modules.train()
         for batch in task.batches(epoch, generator):
             loss, _ = task.loss(batch, epoch, generator)
-            optimizer.zero_grad()
+            optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             task.after_step()
