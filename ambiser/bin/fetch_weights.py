@@ -3,7 +3,8 @@
 from ambiser.config import load_config
 from ambiser.config.schema import SpeechFeatures, TextFeatures
 from ambiser.config.yaml_reader import CONF
-from ambiser.features.upstreams.upstream_names import BASELINES
+from ambiser.errors import ConfigError
+from ambiser.features.upstreams.upstream_names import BASELINES, find_fault
 from ambiser.features.upstreams.weights import find_hugging_face, find_weights
 from ambiser.io.console import log, run_main, set_up_logging
 from ambiser.recipe.program_options import Parser
@@ -16,11 +17,16 @@ def main() -> None:
     args = parser.parse_args()
     set_up_logging()
     any_experiment = CONF / "experiments" / "ce.yaml"
+    texts = {name for name in args.names if (CONF / "text" / f"{name}.yaml").is_file()}
+    speech = {name: load_config(any_experiment, ssl=name).speech_features for name in args.names if name not in texts}
+    for one in speech.values():  # before the first download, and before PyTorch and s3prl are imported
+        if fault := find_fault(one.upstream):
+            raise ConfigError(fault)
     for name in args.names:
-        if (CONF / "text" / f"{name}.yaml").is_file():
+        if name in texts:
             _fetch_text(name, load_config(any_experiment, text=name).text_features)
         else:
-            _fetch_speech(name, load_config(any_experiment, ssl=name).speech_features)
+            _fetch_speech(name, speech[name])
 
 
 def _fetch_speech(name: str, speech: SpeechFeatures) -> None:

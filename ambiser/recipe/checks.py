@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ambiser.config.site import load_slurm_config
 from ambiser.errors import ConfigError, UserError
-from ambiser.features.upstreams.upstream_names import BASELINES, HUGGING_FACE, describe_unknown, names_in_s3prl
+from ambiser.features.upstreams.upstream_names import BASELINES, HUGGING_FACE, find_fault
 from ambiser.features.upstreams.weights import find_weights
 from ambiser.io.provenance import git_state, versions
 from ambiser.launch import slurm
@@ -67,8 +67,8 @@ def check_weights(ssl: str, upstream: str, checkpoint: str, regime: str, faults:
         show("upstream", f"{upstream}: needs no weights")
         if regime == "finetune":
             faults.append(f"model.encoder: finetune: {upstream} has no weights to train; use --ssl wavlm_base_plus")
-    elif (names := names_in_s3prl()) and upstream not in [*names, HUGGING_FACE]:
-        faults.append(describe_unknown(upstream, [*names, HUGGING_FACE]))
+    elif fault := find_fault(upstream):
+        faults.append(fault)
     elif found := find_weights(upstream, checkpoint):
         show("upstream", f"{upstream}: weights in {found}")
     elif checkpoint and upstream != HUGGING_FACE:

@@ -187,7 +187,7 @@ def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run_here, ca
     worst = min(scores["per_speaker"].items(), key=lambda item: item[1]["bc"])
     assert f">{worst[0]} ({worst[1]['utterances']})</th><td>{worst[1]['accuracy']:.3f}" in text
     held = scores["sets"]["by"]["votes"]["pooled"]["coverage"]
-    assert f">all ({scores['pooled']['utterances']})</th><td>{held:.3f}<small>" in text and "hold 90 % of" in text
+    assert f">all ({scores['pooled']['utterances']})</th><td>{held:.3f}<small>" in text and "cover 90 % of" in text
     human = scores["pooled"]["human"]["scores"]["accuracy"]
     assert f"single raters</th><td>{human:.3f}</td>" in text and human < 1
 

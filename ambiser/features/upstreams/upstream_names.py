@@ -30,6 +30,12 @@ def names_in_s3prl() -> list[str]:
     return sorted(name for name in names if not name.endswith(REMOTE))
 
 
+def find_fault(name: str) -> str:
+    """Returns the error message for a name that s3prl lacks; empty if it has the name or is not installed."""
+    names = names_in_s3prl()
+    return "" if not names or name in [*names, HUGGING_FACE] else describe_unknown(name, [*names, HUGGING_FACE])
+
+
 def describe_unknown(name: str, names: Collection[str]) -> str:
     """Returns the error message for an unknown name, with the nearest known ones."""
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)

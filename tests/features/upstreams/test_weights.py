@@ -133,6 +133,6 @@ def test_missing_weights_are_one_line(server, cache, monkeypatch):
 
 
 def test_the_command_refuses_unknown_names(run, root):
-    done = run(root / "tools/fetch_weights.sh", "wavlm_lagre")
+    done = run(root / "tools/fetch_weights.sh", "hashing", "wavlm_lagre")
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert "fetch_weights: error: " in done.stderr and "did you mean wavlm_large" in done.stderr
