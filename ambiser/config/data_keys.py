@@ -11,6 +11,7 @@ LABELS = (
     "amu", "ann", "cnc", "cnf", "dep", "dsp",  # secondary in MSP-Podcast: amused, annoyed, concerned, confused, ...
     "bor", "cal",  # boredom (EmoDB), calm (RAVDESS)
 )  # fmt: skip
+MOST_CLASSES = 200  # scores hold a confusion matrix per resample: 320 MB for this many classes
 PROTOCOLS = (
     "leave_one_session_out",
     "leave_one_speaker_out",
@@ -144,6 +145,8 @@ class LabelPolicy(Section):
 
     @model_validator(mode="after")
     def _labels_belong_to_one_class(self) -> "LabelPolicy":
+        if len(self.classes) > MOST_CLASSES:
+            raise ValueError(f"classes: must be at most {MOST_CLASSES}; got {len(self.classes):,}")
         labels = [label for members in self.classes.values() for label in members]
         repeated = sorted({label for label in labels if labels.count(label) > 1})
         if repeated:

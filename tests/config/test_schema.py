@@ -29,6 +29,7 @@ from ambiser.config.schema import Config
         ({"score": {"positions": {"happy": [1], "sad": [1, 2]}}}, "the same number of coordinates"),
         ({"score": {"positions": {"happy": [1, 0], "sad": [1, 0]}}}, "two classes have the same position"),
         ({"score": {"positions": {f"class{i}": [i] for i in range(11)}}}, "at most 10 classes; got 11"),
+        ({"labels": {"classes": {f"c{i}": ["neu"] for i in range(10_000)}}}, "must be at most 200; got 10,000"),
     ],
 )
 def test_keys_that_do_not_fit_each_other_are_refused(sections, fault):

@@ -70,11 +70,17 @@ def config_of(tree: dict) -> Config:
     return Config.model_validate({**own, **merged})
 
 
-def run_kind(tree: dict, folder: Path, device: str) -> dict[str, torch.Tensor]:
-    """Trains all stages of a kind on a toy fold and predicts; returns the probabilities and the last weights."""
+def run_kind(
+    tree: dict, folder: Path, device: str, change: Callable[[Part, Part], tuple[Part, Part]] = lambda *parts: parts
+) -> dict[str, torch.Tensor]:
+    """Trains all stages of a kind on a toy fold and predicts; returns the probabilities and the last weights.
+
+    `change` maps the parts for training and dev to those that are used.
+    """
     config = config_of(tree)
     frames = config.speech_features.form != "pooled"
-    parts = [_furnish(make_part(count, seed, frames), config) for count, seed in ((60, 0), (24, 5))]
+    made = change(*(make_part(count, seed, frames) for count, seed in ((60, 0), (24, 5))))
+    parts = [_furnish(part, config) for part in made]
     text_dim = SHAPES.text_dim if config.needs_text() else 0
     shapes = dataclasses.replace(SHAPES, layers=1 if frames else 2, text_dim=text_dim)
     return _run(config, parts, shapes, folder, device)

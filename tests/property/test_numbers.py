@@ -1,10 +1,14 @@
 """Numbers at the edge: one utterance, one class, one speaker, 10,000 classes, denormals; each has a defined result."""
 
+import json
+
 import numpy as np
 import pytest
 
+from ambiser.io.records import to_json
 from ambiser.labels.agreement import fleiss_kappa, krippendorff_alpha
 from ambiser.scoring.calibration import fit_calibration
+from ambiser.scoring.evaluation import evaluate
 from ambiser.scoring.groups import Fold
 from ambiser.scoring.metrics import score_all
 
@@ -49,6 +53,17 @@ def test_every_score_is_finite_or_none(case):
         assert scores["ua"] is None and scores["accuracy"] == 1
     if case == "no majority":
         assert scores["accuracy"] is None
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "10,000" not in case])
+@pytest.mark.parametrize("interval", ["percentile", "bca"])
+@pytest.mark.parametrize("speakers", ["one speaker", "a speaker per utterance"])
+def test_all_results_are_finite_or_none(case, interval, speakers):
+    probs, counts = CASES[case]
+    fold = fold_of(probs, counts, ["s"] * len(probs) if speakers == "one speaker" else None)
+    with np.errstate(all="raise", under="ignore"):
+        results = evaluate({1: fold}, bins=10, levels=[0.5], resamples=50, interval=interval)
+    json.dumps(to_json(results), allow_nan=False)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "10,000" not in case])
