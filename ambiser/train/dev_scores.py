@@ -12,7 +12,8 @@ from ambiser.models.fusion import AmberNetwork
 from ambiser.models.prototypes import ambiguous_labels
 from ambiser.train.fold_data import Part
 
-_CHUNK = 512  # utterances per forward pass, which bounds the memory
+_CHUNK = 128  # utterances per forward pass: their features (5 MB of 13 x 768) stay in the cache, which halves the time
+_SAMPLED_CHUNK = 512  # with dropout: another size would draw other masks
 
 
 @torch.no_grad()
@@ -39,7 +40,7 @@ def forward_amber(network: AmberNetwork, part: Part, settings: Amber) -> dict[st
     trained it. Where head A exists, its probabilities replace those of T, and of AT without modality dropout.
     """
     network.eval()
-    return _forward(network, part, settings)
+    return _forward(network, part, settings, _CHUNK)
 
 
 @torch.no_grad()
@@ -58,7 +59,7 @@ def sample_amber(network: AmberNetwork, part: Part, settings: Amber, seed: int) 
         if isinstance(module, nn.Dropout):
             module.train()
     torch.manual_seed(seed)
-    draws = [_forward(network, part, settings) for _ in range(settings.mc_dropout)]
+    draws = [_forward(network, part, settings, _SAMPLED_CHUNK) for _ in range(settings.mc_dropout)]
     network.eval()
     stacked = {head: torch.stack([draw[head] for draw in draws]) for head in draws[0]}  # (draws, N, C)
     means = {head: probs.mean(dim=0) for head, probs in stacked.items()}
@@ -67,9 +68,9 @@ def sample_amber(network: AmberNetwork, part: Part, settings: Amber, seed: int) 
     return means, information
 
 
-def _forward(network: AmberNetwork, part: Part, settings: Amber) -> dict[str, Tensor]:
+def _forward(network: AmberNetwork, part: Part, settings: Amber, chunk_size: int) -> dict[str, Tensor]:
     """Returns probabilities (N, C) by head, in the present mode of the network."""
-    chunks = torch.arange(len(part)).split(_CHUNK)
+    chunks = torch.arange(len(part)).split(chunk_size)
     results = [network(*part.inputs(chunk), tokens=part.padded_tokens(chunk)) for chunk in chunks]
     logits = {head: torch.cat([result[head] for result in results]) for head in results[0]}  # (N, C)
     if settings.evidential:

@@ -4,10 +4,12 @@ import numpy as np
 import torch
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
-from train.toy import CLASSES, make_part
+from train.toy import CLASSES, make_part, make_task
 
+from ambiser.config import Config
 from ambiser.config.training_keys import Amber
 from ambiser.losses.guidance import teacher_weights
+from ambiser.train import dev_scores
 from ambiser.train.predictors import describe_heads
 
 
@@ -53,3 +55,12 @@ def test_a_single_head_has_entropies_and_no_teacher():
     settings = Amber(student="A", guidance=0, teacher=0, mc_dropout=3)
     columns = describe_heads(settings, make_part(6), CLASSES, heads, {"A": torch.zeros(6)})
     assert list(columns)[4:] == ["entropy_bits_votes", "entropy_bits_A", "information_bits_A"]
+
+
+def test_predictions_do_not_depend_on_the_size_of_chunks(monkeypatch):
+    part = make_part(20)
+    network = make_task("prototypes", Config.model_validate({"stages": ["prototypes"]}), part, part).network
+    whole = dev_scores.forward_ipr(network, part)
+    monkeypatch.setattr(dev_scores, "_CHUNK", 7)
+    for one, other in zip(whole, dev_scores.forward_ipr(network, part), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
