@@ -19,6 +19,7 @@ import numpy as np
 from ambiser.errors import DataError
 from ambiser.io.compressed import HEADER_BYTES, Compressed, compress, parse_header
 from ambiser.io.files import atomic_open
+from ambiser.io.mapped_file import allow_open_files, map_file
 from ambiser.io.tables import read_table
 
 _DTYPES = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8"), b"FV ": np.dtype("<f4"), b"DV ": np.dtype("<f8")}
@@ -121,7 +122,7 @@ def read_alike(entries: Mapping[str, str], keys: Sequence[str], shape: tuple[int
     stacked = np.empty((len(keys), *shape), np.float32)  # (N, rows, columns)
     flat = stacked.reshape(len(keys), -1).view(np.uint8)  # (N, rows * columns * 4), the same memory as bytes
     for path, places in by_ark.items():
-        ark = _map_ark(path)
+        ark = map_file(path)
         offsets = np.array([offset for _, offset in places])
         if offsets.max() + size > len(ark):
             return None
@@ -146,10 +147,11 @@ def map_matrices(entries: Mapping[str, str], keys: Iterable[str]) -> list[np.nda
     """
     arks: dict[str, np.ndarray] = {}
     matrices = []
+    allow_open_files()
     for key in keys:
         path, offset = _split_entry(entries[key], key)
         if path not in arks:
-            arks[path] = _map_ark(path)
+            arks[path] = map_file(path)
         ark = arks[path]
         head = ark[offset : offset + _LONGEST_HEADER].tobytes()  # shorter at the end of the ark; checked below
         where = f"{path}:{offset}" + (f" ({key})" if key else "")
@@ -158,14 +160,6 @@ def map_matrices(entries: Mapping[str, str], keys: Iterable[str]) -> list[np.nda
         else:
             matrices.append(_map_matrix(ark, offset, head, where))
     return matrices
-
-
-def _map_ark(path: str) -> np.ndarray:
-    try:
-        return np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: cannot be read: {reason}; run stage 2 again") from error
 
 
 def _map_matrix(ark: np.ndarray, offset: int, head: bytes, where: str) -> np.ndarray | Compressed:
