@@ -33,6 +33,8 @@ def make_folds(utterances: Sequence[Utterance], data: Data) -> Split:
             raise DataError("data.unlabelled: every utterance has votes, so there is no pool; remove the key")
         without = {u.utt for u in pool}
         utterances = [u for u in utterances if u.utt not in without]
+    if not utterances:
+        raise DataError("there are no utterances to make folds of" + (", only the pool without votes" if pool else ""))
     try:
         split = PROTOCOLS[data.protocol](utterances, data)
         return add_pool(split, utterances, pool, with_speakers=data.protocol in LEAKING) if pool else split

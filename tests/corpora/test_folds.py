@@ -1,10 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ambiser.config.data_keys import Data
 from ambiser.corpora.corpus import Utterance
-from ambiser.corpora.folds import make_folds
+from ambiser.corpora.folds import PROTOCOLS, make_folds
 from ambiser.corpora.leaks import find_leaks, guard_folds
 from ambiser.errors import DataError
 
@@ -25,6 +26,34 @@ CROWD = [utterance(f"c{i:02d}{j}", f"p{i:02d}", f"p{i:02d}", "fm"[i % 3 == 0]) f
 
 def of(fold, part, attribute="session"):
     return sorted({getattr(BY_NAME[utt], attribute) for utt in fold[part]})
+
+
+FEW = {
+    "one utterance": SESSIONS[:1],
+    "one speaker": [replace(u, speaker="a", session="s") for u in CROWD],
+    "one session": [replace(u, session="s") for u in CROWD],
+    "one text and recording": [replace(u, text="x", recording="r") for u in CROWD],
+    "one released part": [replace(u, part="Train") for u in CROWD],
+}
+
+
+@pytest.mark.parametrize("case", FEW)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_no_part_of_a_fold_is_empty(protocol, case):
+    try:
+        folds = make_folds(FEW[case], Data(protocol=protocol)).folds.values()
+    except DataError as error:
+        assert "with this corpus data.protocol can be" in str(error)
+        return
+    assert all(fold[part] for fold in folds for part in ("train", "dev", "test"))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_no_utterances_are_one_line(protocol):
+    with pytest.raises(DataError, match="there are no utterances to make folds of$"):
+        make_folds([], Data(protocol=protocol))
+    with pytest.raises(DataError, match="to make folds of, only the pool without votes$"):
+        make_folds(SESSIONS, Data(protocol=protocol, unlabelled="pool"))
 
 
 @pytest.mark.parametrize(("dev", "expected"), [("next_session", "S1"), ("previous_session", "S4")])
