@@ -94,7 +94,7 @@ def test_an_ark_that_changes_stops_the_training_with_one_line(layout, change):
         ark.unlink()
     if change == "replaced":
         ark.write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.ark: changed while a training read it; run this stage again$"):
+    with pytest.raises(DataError, match=r"a\.ark: changed while this stage read it; run this stage again$"):
         part.inputs(torch.arange(3))
     assert part.speech.gather([20]).shape == (1, 2, 6)  # an utterance of the other ark
 

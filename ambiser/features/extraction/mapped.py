@@ -5,14 +5,12 @@ the corpus.
 """
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ambiser.errors import DataError
-from ambiser.features.extraction.stored import check_finite, map_pooled
+from ambiser.features.extraction.stored import check_finite, map_pooled, mapped_arks
 from ambiser.io.ark import as_array
 from ambiser.launch.resources import total_memory_bytes
 
@@ -35,11 +33,7 @@ class MappedPooled:
 
     def __init__(self, feats_scp: Path, utts: Sequence[str], *, last_layer: bool) -> None:
         entries, self._matrices = map_pooled(feats_scp, utts)
-        paths = [entries[utt].rpartition(":")[0] for utt in utts]
-        self._names = sorted(set(paths))
-        number = {path: i for i, path in enumerate(self._names)}
-        self._ark = np.array([number[path] for path in paths])  # (N,) ark of each utterance
-        self._states = [_state(path) for path in self._names]
+        self._arks = mapped_arks(entries, utts)
         self._feats_scp, self._utts, self._first = feats_scp, utts, -1 if last_layer else 0
         layers, dim = self._matrices[0].shape
         self.shape = (len(utts), 1 if last_layer else layers, dim)
@@ -54,10 +48,7 @@ class MappedPooled:
         Raises:
             DataError: an ark changed after it was mapped, or a value is not finite.
         """
-        for ark in set(self._ark[index].tolist()):
-            # Reading beyond the end of a file that was cut off would kill the process, so this comes first.
-            if _state(self._names[ark]) != self._states[ark]:
-                raise DataError(f"{self._names[ark]}: changed while a training read it; run this stage again")
+        self._arks.check(index)
         rows = np.empty((len(index), *self.shape[1:]), np.float32)  # (B, L, D)
         for row, utt in enumerate(index):
             rows[row] = as_array(self._matrices[utt])[self._first :]
@@ -80,12 +71,3 @@ def is_mapped(choice: str, folder: Path) -> bool:
     if choice != "auto":
         return choice == "mapped"
     return sum(ark.stat().st_size for ark in folder.glob("*.ark")) > SHARE_OF_MEMORY * total_memory_bytes()
-
-
-def _state(path: str) -> tuple[int, int, int]:
-    """Returns size, time of change and number of a file; zeros if it is gone."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return 0, 0, 0
-    return found.st_size, found.st_mtime_ns, found.st_ino

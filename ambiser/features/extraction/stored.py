@@ -10,6 +10,7 @@ from ambiser.io.ark import as_array, map_matrices, read_alike, read_scp
 from ambiser.io.compressed import Compressed
 from ambiser.io.files import read_json
 from ambiser.io.layout import require
+from ambiser.io.mapped_files import MappedFiles
 
 UPSTREAM_RECORD = "upstream.json"
 
@@ -21,10 +22,13 @@ class Frames(Sequence[np.ndarray]):
         feats_scp: where they are indexed.
         utts: N names.
         matrices: N matrices (T, D).
+        arks: the files that they are mapped from.
     """
 
-    def __init__(self, feats_scp: Path, utts: Sequence[str], matrices: Sequence[np.ndarray | Compressed]) -> None:
-        self._feats_scp, self._utts, self._matrices = feats_scp, utts, matrices
+    def __init__(
+        self, feats_scp: Path, utts: Sequence[str], matrices: Sequence[np.ndarray | Compressed], arks: MappedFiles
+    ) -> None:
+        self._feats_scp, self._utts, self._matrices, self._arks = feats_scp, utts, matrices, arks
         self._checked = np.zeros(len(utts), bool)
 
     def __len__(self) -> int:
@@ -34,8 +38,9 @@ class Frames(Sequence[np.ndarray]):
         """Returns the matrix of an utterance.
 
         Raises:
-            DataError: at the first access: a value is not finite.
+            DataError: the ark changed after it was mapped; at the first access: a value is not finite.
         """
+        self._arks.check([index])
         rows = as_array(self._matrices[index])
         if not self._checked[index]:
             check_finite(self._feats_scp, [self._utts[index]], rows[None])
@@ -87,6 +92,11 @@ def check_finite(feats_scp: Path, utts: Sequence[str], features: np.ndarray) -> 
         )
 
 
+def mapped_arks(entries: dict[str, str], utts: Sequence[str]) -> MappedFiles:
+    """Returns the arks of utterances, to notice if they change."""
+    return MappedFiles([entries[utt].rpartition(":")[0] for utt in utts])
+
+
 def load_text(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
     """Returns text features, (N, Dt) float32, in the order of `utts`; tokens are averaged.
 
@@ -102,13 +112,14 @@ def load_frames(feats_scp: Path, utts: Sequence[str]) -> Frames:
     Raises:
         DataError: feats.scp or an utterance is missing, or widths differ.
     """
-    matrices = map_matrices(_entries(feats_scp, utts), utts)
+    entries = _entries(feats_scp, utts)
+    matrices = map_matrices(entries, utts)
     for utt, matrix in zip(utts, matrices, strict=True):
         if len(matrix.shape) != 2 or matrix.shape[1] != matrices[0].shape[1]:
             raise DataError(
                 f"{feats_scp}: '{utt}' has shape {matrix.shape}, '{utts[0]}' {matrices[0].shape}; widths must agree"
             )
-    return Frames(feats_scp, utts, matrices)
+    return Frames(feats_scp, utts, matrices, mapped_arks(entries, utts))
 
 
 def load_layers(feats_scp: Path) -> int:

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from make_arks import write_ark
@@ -72,3 +74,12 @@ def test_shapes_that_do_not_fit_are_an_error(tmp_path):
         load_frames(scp, ["a", "c"])
     with pytest.raises(DataError, match="no utterances were requested"):
         load_pooled(scp, [])
+
+
+def test_an_ark_of_frames_that_is_cut_off_is_an_error_and_does_not_kill_the_process(tmp_path):
+    scp = store(tmp_path, {"a": np.ones((4000, 2), np.float32), "b": np.ones((4000, 2), np.float32)}, arks=2)
+    frames = load_frames(scp, ["a", "b"])
+    os.truncate(tmp_path / "feats.1.ark", 20)
+    assert frames[0].shape == (4000, 2)
+    with pytest.raises(DataError, match=r"feats\.1\.ark: changed while this stage read it; run this stage again$"):
+        frames[1]
