@@ -1,7 +1,6 @@
 """Writes a parsed corpus as the tables of data/all, and checks tables and folds against each other."""
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from pathlib import Path
 
 from ambiser.corpora.corpus import Corpus, Utterance
@@ -71,7 +70,7 @@ def check_tables(layout: Layout, folds: Mapping[int, Iterable[str]]) -> None:
     utts = read_table(layout.table("wav.scp")).keys()
     for name in UTT_TABLES:
         there = read_table(layout.table(name), allow_empty_value=True).keys()
-        for utt in sorted(there ^ utts)[:1]:
+        for utt in sorted(there ^ utts if there != utts else ())[:1]:
             place = "not in" if utt in utts else "only in"
             raise DataError(f"{layout.data_dir}: {utt} is {place} {name}; run stage 1 again")
     for number, parts in folds.items():
@@ -89,6 +88,14 @@ def remove_stale(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+class _NumberTexts(dict[float, str]):
+    """The text of each number; few are distinct."""
+
+    def __missing__(self, number: float) -> str:
+        text = self[number] = f"{number:g}"
+        return text
+
+
 def _vote_rows(utterances: list[Utterance]) -> Iterable[tuple[str, ...]]:
     for u in utterances:
         utt = u.utt
@@ -97,10 +104,11 @@ def _vote_rows(utterances: list[Utterance]) -> Iterable[tuple[str, ...]]:
 
 
 def _rating_rows(utterances: list[Utterance]) -> Iterable[tuple[str, ...]]:
-    number = lru_cache(maxsize=2**12)("{:g}".format)  # few distinct values
+    texts = _NumberTexts()
     for u in utterances:
+        utt = u.utt
         for rater, source, valence, arousal, dominance in u.ratings:
-            yield u.utt, rater, source, number(valence), number(arousal), number(dominance)
+            yield utt, rater, source, texts[valence], texts[arousal], texts[dominance]
 
 
 def _means(utterance: Utterance) -> list[str]:
@@ -108,6 +116,9 @@ def _means(utterance: Utterance) -> list[str]:
     outside = [rating[2:] for rating in utterance.ratings if rating[1] == "outside"]
     means = []
     for values in zip(*outside, strict=True) if outside else [()] * len(ATTRIBUTES):
-        given = [value for value in values if value == value]  # nan differs from itself
-        means.append(f"{sum(given) / len(given):.4f}" if given else "nan")
+        total, count = sum(values), len(values)
+        if total != total:  # nan differs from itself
+            given = [value for value in values if value == value]
+            total, count = sum(given), len(given)
+        means.append(f"{total / count:.4f}" if count else "nan")
     return means

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 
 from ambiser.corpora.findings import Findings
@@ -72,18 +73,18 @@ def _detail_rows(
             findings.error(_NO_RATER, f"{path}:{line}", ",".join(row)[:80])
             continue
         worker, primary, secondary, act, val, dom = fields
-        yield str(line), row[file], worker, primary, secondary, act, val, dom
+        yield line, row[file], worker, primary, secondary, act, val, dom
 
 
 def _column_rows(
     path: Path, rows: Iterator[tuple[int, list[str]]], places: list[int], findings: Findings
 ) -> Iterator[Row]:
-    last, (file, rater, primary, secondary, act, val, dom) = max(places), places
+    last, pick = max(places), itemgetter(*places)
     for line, row in rows:
         if len(row) <= last:
             findings.error(_FEW_FIELDS, f"{path}:{line}", ",".join(row)[:80])
             continue
-        yield str(line), row[file], row[rater], row[primary], row[secondary], row[act], row[val], row[dom]
+        yield line, *pick(row)
 
 
 def _text_rows(path: Path, text: str, findings: Findings) -> Iterator[Row]:
@@ -101,7 +102,7 @@ def _text_rows(path: Path, text: str, findings: Findings) -> Iterator[Row]:
             findings.error(_NO_RATER, f"{path}:{line}", content[:80])
             continue
         worker, primary, secondary, act, val, dom = fields
-        yield str(line), file, worker, primary, secondary, act, val, dom
+        yield line, file, worker, primary, secondary, act, val, dom
 
 
 def _json_rows(path: Path, text: str, findings: Findings) -> Iterator[Row]:

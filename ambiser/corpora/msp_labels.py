@@ -28,7 +28,7 @@ LETTERS = {
 _UNKNOWN = ("", "unknown", "na", "nan", "none")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Released:
     """The released labels of a file; empty if the release has none."""
 
@@ -53,7 +53,7 @@ def read_released(root: Path, consensus: Path | None, findings: Findings) -> dic
     with findings.collect():
         speakers, genders = _read_speakers(root, findings)
     released = {}
-    for file in sorted(rows.keys() | parts.keys()):
+    for file in sorted([*rows, *(file for file in parts if file not in rows)]):
         row = rows.get(file, {})
         label = row.get("emoclass", "").strip()
         if label and label not in LETTERS:

@@ -29,7 +29,7 @@ SECONDARY = PRIMARY | {
 }
 OTHER = "oth"
 SCALE = (1, 7)
-Row = tuple[str, str, str, str, str, str, str, str]  # place, file, rater, primary, secondary, act, val, dom
+Row = tuple[int | str, str, str, str, str, str, str, str]  # place, file, rater, primary, secondary, act, val, dom
 
 
 class _VotesOfRater(dict[str, Vote]):
@@ -37,11 +37,11 @@ class _VotesOfRater(dict[str, Vote]):
 
     def __init__(self, rater: str) -> None:
         super().__init__()
-        self._rater = rater
+        self.rater = rater
 
     def __missing__(self, key: str) -> Vote:
         slot = "secondary" if key[0] == "+" else "primary"
-        vote = self[key] = Vote(self._rater, "outside", key.removeprefix("+"), slot)
+        vote = self[key] = Vote(self.rater, "outside", key.removeprefix("+"), slot)
         return vote
 
 
@@ -76,6 +76,7 @@ class Opinions:
     def add(self, rows: Iterable[Row]) -> "Opinions":
         """Adds rows; of several by one rater on one file the first counts."""
         last, votes, ratings, raters = "", [], [], set()
+        codes, numbers = self._primary_codes, self._numbers
         for place, file, rater, primary, secondary, act, val, dom in rows:
             if file != last or not raters:  # the rows of a file follow each other, except in few releases
                 last, votes, ratings = file, self.votes.setdefault(file, []), self.ratings.setdefault(file, [])
@@ -84,25 +85,22 @@ class Opinions:
                 self._warn("lines of a rater who has rated the file already (not counted)", place, f"{file} {rater}")
                 continue
             made = self._made[rater]
-            before = len(votes)
-            code = self._primary_codes.get(primary) or self._primary_code(primary, place)
+            code = codes.get(primary) or self._primary_code(primary, place)
+            keys = self._secondary[secondary]
             if code:
                 votes.append(made[code])
-            for key in self._secondary[secondary]:
+            for key in keys:
                 votes.append(made[key])
-            if len(votes) > before:
+            if code or keys:
                 raters.add(rater)
-            ratings.append(self._rating(rater, val, act, dom, place))
+            try:
+                values = (numbers[val], numbers[act], numbers[dom])
+            except KeyError:
+                values = (self._number(val, place), self._number(act, place), self._number(dom, place))
+            ratings.append(Rating._make((made.rater, "outside", *values)))
         return self
 
-    def _rating(self, rater: str, val: str, act: str, dom: str, place: str) -> Rating:
-        numbers = self._numbers
-        try:
-            return Rating(rater, "outside", numbers[val], numbers[act], numbers[dom])
-        except KeyError:
-            return Rating(rater, "outside", *(self._number(text, place) for text in (val, act, dom)))
-
-    def _primary_code(self, text: str, place: str) -> str:
+    def _primary_code(self, text: str, place: int | str) -> str:
         word = text.strip().casefold()
         code = PRIMARY.get(word)
         if code:
@@ -115,7 +113,7 @@ class Opinions:
                 self._warn("primary labels outside the vocabulary (counted as other)", place, text)
         return code or ""
 
-    def _number(self, text: str, place: str) -> float:
+    def _number(self, text: str, place: int | str) -> float:
         try:
             value = float(text)
         except ValueError:
@@ -128,7 +126,7 @@ class Opinions:
         self._numbers[text] = value  # valid ones only: each of the others is a warning
         return value
 
-    def _warn(self, what: str, place: str, detail: str = "") -> None:
+    def _warn(self, what: str, place: int | str, detail: str = "") -> None:
         self._findings.warn(what, where=f"{self._path}:{place}: {detail}".removesuffix(": "))
 
 

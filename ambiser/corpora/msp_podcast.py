@@ -71,9 +71,10 @@ def _join(
     split_known = any(said.part for said in released.values()) and not damaged
     cut = _is_cut(released, opinions)
     near = _by_folded_stem(wavs) if len(wavs.keys() & released.keys()) < len(released) else {}
-    utterances = []
-    for file in sorted(released.keys() | opinions.votes.keys()):
-        said = released.get(file, Released())
+    utterances, unlabeled = [], Released()
+    only_rated = (file for file in opinions.votes if file not in released)
+    for file in sorted([*released, *only_rated]):  # much of it is sorted, which a set would undo
+        said = released.get(file, unlabeled)
         votes = tuple(opinions.votes.pop(file, ()))
         if file not in wavs:
             found = near.get(Path(file).stem.casefold(), "")
@@ -114,7 +115,8 @@ def plurality(votes: tuple[Vote, ...]) -> str:
     """Returns the primary label with strictly the most votes, or xxx for a tie."""
     labels = [label for _, _, label, slot in votes if slot == "primary"]
     counts = {label: labels.count(label) for label in labels}  # a Counter takes five times as long
-    best = [label for label, n in counts.items() if n == max(counts.values())]
+    most = max(counts.values(), default=0)
+    best = [label for label, n in counts.items() if n == most]
     return best[0] if len(best) == 1 else "xxx"
 
 

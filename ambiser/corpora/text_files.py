@@ -51,7 +51,9 @@ def read_csv(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     Raises:
         DataError: the text is no CSV.
     """
-    reader = csv.reader(io.StringIO(text, newline=""))  # splitlines would also split at U+0085 and U+2028
+    # splitlines would also split at U+0085 and U+2028; StringIO takes four bytes per character.
+    stream = io.BytesIO(text.encode("utf-8", "surrogatepass"))
+    reader = csv.reader(io.TextIOWrapper(stream, "utf-8", "surrogatepass", newline=""))
     try:
         for row in reader:
             if row:

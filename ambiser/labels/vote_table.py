@@ -57,12 +57,12 @@ def read_votes(path: Path) -> VoteTable:
         with without_collection(), open(path, "rb") as stream:
             at = _check_header(path, stream.readline())
             line = 2
-            while block := stream.readlines(_CHUNK_BYTES):
+            while block := stream.read(_CHUNK_BYTES) + stream.readline():
                 rows = _split(path, block, line=line, at=at)
                 kinds.check(rows[2], path, line)
                 chunks.append([_number(*pair) for pair in zip(rows, (utts, raters, kinds), strict=True)])
-                line += len(block)
-                at += sum(map(len, block))
+                line += len(rows[0])
+                at += len(block)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     utt, rater, kind = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
@@ -126,9 +126,9 @@ def _check_header(path: Path, header: bytes) -> int:
     return len(header)
 
 
-def _split(path: Path, block: list[bytes], *, line: int, at: int) -> tuple[tuple[str, ...], ...]:
+def _split(path: Path, block: bytes, *, line: int, at: int) -> tuple[tuple[str, ...], ...]:
     """Returns the columns of whole lines: utterances, raters, and the other fields as one text."""
-    text = _decode(path, b"".join(block), at)
+    text = _decode(path, block, at)
     _check_end(path, text)
     lines = text.split("\n")[:-1]
     tabs = list(map(str.count, lines, repeat("\t")))
