@@ -63,6 +63,7 @@ def run_network(network: Network, speech: Sequence[np.ndarray], texts: Sequence[
 
     Raises:
         ConfigError: the features have other sizes than those of the training.
+        DataError: a probability is not finite.
     """
     from ambiser.train.build import TASKS
     from ambiser.train.loop import epoch_seed
@@ -71,6 +72,10 @@ def run_network(network: Network, speech: Sequence[np.ndarray], texts: Sequence[
     seed = epoch_seed(network.member.fold, "predict", 0)  # for Monte-Carlo dropout
     made = TASKS[network.stage].predict(network.config, network.tensors, part, network.shapes, seed)
     probs = made.probs.cpu().double().numpy()
+    if not np.isfinite(probs).all():
+        raise DataError(
+            f"{network.path}: predicts probabilities that are not finite; pack the model again, or train it again"
+        )
     probs = probs / probs.sum(axis=1, keepdims=True)
     if (fitted := network.member.calibration) is not None:
         probs = Calibration(np.array(fitted.scale), np.array(fitted.bias)).apply(probs)

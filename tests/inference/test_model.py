@@ -1,5 +1,6 @@
 """Packed models: parity with stage 2 and with training's predictions, ensembles, heads, prototypes, faults."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -198,6 +199,21 @@ def test_silence_and_ten_milliseconds_are_predicted_with_a_note(packed):
     assert model.predict(np.zeros(16000), 16000).notes == ("silent",)
     notes = model.predict(np.random.default_rng(1).standard_normal(160) * 0.1, 16000).notes
     assert notes == ("too short for the model and padded with zeros",)
+
+
+def test_probabilities_that_are_not_finite_are_an_error(packed, tmp_path):
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    folder = damaged(packed, tmp_path)
+    path, record = folder / "members/s1_fold2.safetensors", json.loads((folder / "model.json").read_text())
+    with safe_open(str(path), framework="pt") as stream:
+        facts, tensors = stream.metadata(), {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    save_file({name: tensor * float("nan") for name, tensor in tensors.items()}, str(path), facts)
+    record["files"]["members/s1_fold2.safetensors"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "model.json").write_text(json.dumps(record))
+    with pytest.raises(DataError, match="s1_fold2.safetensors: predicts probabilities that are not finite; pack the"):
+        load_model(folder).predict(np.zeros(16000), 16000)
 
 
 def damaged(packed, tmp_path):

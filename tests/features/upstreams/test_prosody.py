@@ -55,7 +55,9 @@ def test_syllables_and_pauses_are_counted():
     assert found["voiced_share"] == pytest.approx(0.5, abs=0.15)
 
 
-@pytest.mark.parametrize("wav", [np.zeros(16000), np.zeros(1), np.full(20, 0.1)])
+@pytest.mark.parametrize(
+    "wav", [np.zeros(16000), np.zeros(1), np.full(20, 0.1), np.full(16000, 1e-40), np.full(16000, 3e38)]
+)
 def test_silence_and_single_samples_have_prosody_too(wav):
     assert named(wav.astype(np.float32))["pitch_slope"] == 0
 

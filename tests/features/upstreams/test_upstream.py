@@ -54,6 +54,12 @@ def test_audio_that_a_model_rejects_is_an_error():
         load_upstream(SpeechFeatures(upstream="mel", form="frames")).extract(np.ones(3, np.float32))
 
 
+@pytest.mark.parametrize("level", [0.0, 1e-40, 1e-20, 0.5, 1e9])
+def test_constant_audio_of_any_level_has_finite_features(fbank, level):
+    assert np.isfinite(fbank.extract(np.full(16000, level, np.float32))).all()
+    assert np.isfinite(fbank.extract(noise(16000) * np.float32(level))).all()
+
+
 def test_features_that_are_not_finite_are_an_error(fbank):
     with pytest.raises(DataError, match="not finite"):
         fbank.extract(np.full(16000, 1e30, np.float32))
