@@ -12,6 +12,7 @@ from typing import IO
 
 from ambiser.errors import DataError
 
+_SHOWN = 80  # characters of a faulty line
 _MOST_BYTES = 2**31  # of a table; the largest that a corpus has is a thousandth of it
 
 
@@ -24,7 +25,7 @@ def atomic_open(path: Path, mode: str = "w") -> Iterator[IO]:
         mode: "w" for UTF-8 text with "\\n" line ends, "wb" for bytes.
 
     Raises:
-        DataError: the file cannot be written (no space, no permission), with the system's reason.
+        DataError: the file cannot be written (no space, no permission, a name that is not UTF-8), with the reason.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -36,6 +37,9 @@ def atomic_open(path: Path, mode: str = "w") -> Iterator[IO]:
             stream.flush()
             os.fsync(stream.fileno())  # before the rename: after a power cut the name must not point to an empty file
         os.replace(temporary, path)
+    except UnicodeEncodeError as error:  # the name of a file in another encoding, which Python decodes to surrogates
+        line = error.object[: error.end].rpartition("\n")[2][-_SHOWN:]
+        raise DataError(f"{path}: cannot be written: {line!a} is not UTF-8; rename the file or folder") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:

@@ -75,3 +75,10 @@ def test_bad_json_is_named(tmp_path):
 def test_parts_of_a_digest_do_not_run_together():
     assert len({digest("ab", "c"), digest("a", "bc"), digest("abc"), digest("abc", "")}) == 4
     assert digest("é") == digest("é".encode())
+
+
+def test_a_name_that_is_not_utf8_is_one_line(tmp_path):
+    name = os.fsdecode(b"M\xfcller.wav")
+    with pytest.raises(DataError, match=r"wav.scp: cannot be written: 'u M\\udcfc' is not UTF-8; rename the file or f"):
+        write_text(tmp_path / "wav.scp", f"a b\nu {name}\n")
+    assert not list(tmp_path.iterdir())
