@@ -50,7 +50,7 @@ def _prepare(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusRecor
     settings = {"corpus_dir": str(corpus_dir), "data": data.model_dump(mode="json")}
     record = find_record(layout, settings)
     if data.corpus == "mini" and _is_missing_or_empty(corpus_dir):
-        log.info("making the corpus of %d made-up utterances in %s", data.mini_utterances, corpus_dir)
+        log.info("synthesizing a corpus of %d utterances in %s", data.mini_utterances, corpus_dir)
         make_mini(corpus_dir, data.mini_utterances, data.mini_conflict)
     if record is not None:
         refuse_changes(layout, corpus_dir)

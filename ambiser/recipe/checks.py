@@ -81,7 +81,7 @@ def check_weights(ssl: str, upstream: str, checkpoint: str, regime: str, faults:
 def check_corpus(corpus: str, corpus_dir: Path | None, faults: list[str]) -> None:
     """Checks that the folder of the corpus exists; stage 1 checks its contents."""
     if corpus == "mini":
-        show("corpus", "mini: made up by stage 1")
+        show("corpus", "mini: synthesized by stage 1")
         return
     show("corpus", f"{corpus}: {corpus_dir or 'no --corpus_dir'}")
     how = "" if corpus == "kaldi" else f" (how to get it: egs/{corpus}/README.md)"

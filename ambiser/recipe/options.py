@@ -186,7 +186,7 @@ _ALL = (
         count_cores(),
         default_text="number of cores",
     ),
-    Option("corpus_dir", "DIR", "the corpus as released (corpus mini is made up)", Path),
+    Option("corpus_dir", "DIR", "the corpus as released (not needed for mini)", Path),
     Option("data_dir", "DIR", "tables and folds", Path, Path("data")),
     Option("dump_dir", "DIR", "features", Path, Path("dump")),
     Option("exp_dir", "DIR", "models and results", Path, Path("exp")),

@@ -16,8 +16,8 @@ from ambiser.scoring.stamp import APART, NOTED, Stamp, differing, show
 
 LEAKED = {"recording": "recordings", "speaker": "speakers", "wav": "byte-identical audio files"}
 MADE_UP = (
-    "The corpus is made up: its voices and its raters come from a program. These numbers show that the recipe "
-    "runs; they say nothing about people."
+    "This corpus is synthetic: a program made its voices and raters. The numbers show that the recipe runs; they say "
+    "nothing about people."
 )
 _MOST_NAMED = 6
 

@@ -36,7 +36,7 @@ def summarize(record: CorpusRecord, statistics: DataStatistics, layout: Layout) 
 
 def heading(record: CorpusRecord) -> str:
     """Returns corpus, size and protocol in one line."""
-    made_up = ", MADE UP" if record.made_up else ""
+    made_up = ", SYNTHETIC" if record.made_up else ""
     counts = (
         f"{record.utterances} utterances",
         f"{record.duration_s / 3600:.2f} h",

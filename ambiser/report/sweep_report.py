@@ -62,7 +62,7 @@ def take_sweep_picture(rows: Sequence[SweepRow], *, name: str, folder: Path, for
     """Draws the figure, writes folder/NAME.svg and the other formats, and returns its SVG."""
     what = f"over {rows[0].key}" if rows[0].key else "of experiments from their base"
     caption = f"Differences {what}, mean over seeds, with 95 % intervals from a paired bootstrap over speakers."
-    caption += " The corpus is made up." if _made_up(rows) else ""
+    caption += " The corpus is synthetic." if _made_up(rows) else ""
     draw = draw_sweep if rows[0].key else draw_ladder
     return take_picture(lambda: draw(rows), name=name, caption=caption, folder=folder, formats=formats)
 

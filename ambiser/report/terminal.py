@@ -18,7 +18,7 @@ def render_terminal(results: Iterable[Summary]) -> str:
         if table.human("bc", pooled).value is not None:
             rows += [[HUMAN, *(table.human(name, pooled).text() for name in metrics)]]
         rows += [[label, *(table.floor(name, key, pooled).text() for name in metrics)] for key, label in FLOORS.items()]
-        head = table.title() + ("; made up" if table.first.stamp.made_up else "")
+        head = table.title() + ("; synthetic" if table.first.stamp.made_up else "")
         lines = [
             *(f"differs from the first table in {line}" for line in table.apart),
             *table.notes,

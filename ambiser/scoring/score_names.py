@@ -25,8 +25,8 @@ METRICS = {
     "macro_auroc": Metric(
         "macro AUROC",
         "higher",
-        "area under the ROC curve of a class against the others, averaged over classes; 0.5 by chance, whatever the "
-        "shares of the classes and the thresholds",
+        "area under the ROC curve of a class against the others, averaged over classes; 0.5 by chance for any "
+        "class shares",
     ),
     "bc": Metric(
         "BC", "higher", "Bhattacharyya coefficient, sum over classes of the root of vote share times probability"
@@ -74,12 +74,12 @@ METRICS = {
     "r2_determination": Metric(
         "R² (determination)",
         "higher",
-        "variance of a class's vote share over utterances that is explained, averaged over classes",
+        "explained share of the variance of a class's vote share over utterances, averaged over classes",
     ),
     "multilabel_macro_f1": Metric(
         "multi-label macro-F1",
         "higher",
-        "mean F1 over classes when every class above 1 / C counts as said, in votes and in prediction (EMO-SUPERB)",
+        "mean F1 over classes, where a class is present if it has more than 1 / C of votes or probability (EMO-SUPERB)",
     ),
     "entropy_correlation": Metric("entropy ρ", "higher", "Spearman correlation of voted and predicted entropy"),
     "ece": Metric("ECE", "lower", "expected calibration error, equal-width bins, utterances with a majority"),
@@ -96,7 +96,7 @@ CLASS_METRICS = {
     "bc": Metric("BC", "higher", "BC over the utterances whose reference is the class"),
     "jsd_bits": Metric("JSD (bits)", "lower", "JSD over the utterances whose reference is the class"),
     "r2_determination": Metric(
-        "R² (determination)", "higher", "variance of the class's vote share over all utterances that is explained"
+        "R² (determination)", "higher", "explained share of the variance of the class's vote share"
     ),
 }
 """The scores of one class."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Made-up voices and raters in IEMOCAP's layout: the whole recipe on a laptop, no download, no license.
+# Synthetic voices and raters in IEMOCAP's layout: the whole recipe on a laptop, no download, no license.
 #
 #   ./run.sh                              four experiments on five folds, and a table of their results
 #   ./run.sh --config ipr --folds 1       one experiment on one fold

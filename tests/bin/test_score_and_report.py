@@ -179,7 +179,7 @@ def test_the_report_is_one_whole_page_with_all_figures(fake_recipe, run_here, ca
     assert not re.findall(r"url\((?!#)|@import", text), "nothing is fetched"
     assert len(page.ids) == len(set(page.ids)) and "currentColor" in text and "#1f2328;" not in text.lower()[5000:]
     assert "prefers-color-scheme: dark" in text and "@media print" in text and 'name="viewport"' in text
-    assert "The corpus is made up" in text and "its audio is empty" in text and str(fake_recipe.root) not in text
+    assert "This corpus is synthetic" in text and "its audio is empty" in text and str(fake_recipe.root) not in text
     bc = read_json(fake_recipe.layout.results("ipr-fbank-s1"))["scores"]["pooled"]["scores"]["bc"]
     assert f"<td>{bc:.3f}<small>" in text
     scores = read_json(fake_recipe.layout.results("ipr-fbank-s1"))["scores"]

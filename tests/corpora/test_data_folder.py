@@ -334,7 +334,7 @@ def run_program(tmp_path, *arguments):
 def test_the_program_prints_a_table(mini_corpus, tmp_path):
     done = run_program(tmp_path, "--corpus_dir", str(mini_corpus))
     assert done.returncode == 0, done.stderr
-    assert "corpus mini, MADE UP: 60 utterances" in done.stdout
+    assert "corpus mini, SYNTHETIC: 60 utterances" in done.stdout
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.startswith(("Ses", "all"))}
     for column in range(1, 8):
         assert int(rows["all"][column]) == sum(int(rows[f"Ses0{i}"][column]) for i in range(1, 6))

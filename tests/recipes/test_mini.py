@@ -179,8 +179,8 @@ def test_skipped_stages_are_one_line_each(finished):
     ]
 
 
-def test_the_results_say_that_the_corpus_is_made_up(finished):
-    assert "made up" in (finished.exp / "RESULTS.md").read_text().lower()
+def test_the_results_say_that_the_corpus_is_synthetic(finished):
+    assert "this corpus is synthetic" in (finished.exp / "RESULTS.md").read_text().lower()
 
 
 def test_scores_are_better_than_chance_and_within_their_ranges(finished):

@@ -121,7 +121,7 @@ def test_markdown_shows_floors_intervals_levels_stamp_and_what_was_left_out(resu
     low, high = scores.intervals["bc"]
     assert f"{scores.scores['bc']:.3f} [{low:.3f}, {high:.3f}]" in text
     assert "| class prior " in text and "| uniform " in text and "| majority class " in text
-    assert "**The corpus is made up" in text and "4 no vote inside the classes (by the policies)" in text
+    assert "**This corpus is synthetic" in text and "4 no vote inside the classes (by the policies)" in text
     for word in ("accuracy, low", "BC, high", "JSD (bits), no majority", "leave_one_session_out", "test set", "cccccc"):
         assert word in text
     assert "ua (prototypes), jsd (distill)" in text, "in the order of the stages"

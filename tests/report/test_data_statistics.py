@@ -102,7 +102,7 @@ def test_the_text_and_the_page_say_the_same(prepared, tmp_path):
 
     page = render_page(record, statistics, tmp_path)
     assert page == render_page(record, statistics, tmp_path)
-    assert "This corpus is made up" in page and faults(page) == []
+    assert "This corpus is synthetic" in page and faults(page) == []
     assert page.count("<svg") == 3
     assert "://" not in re.sub(r'xmlns[^"]*"[^"]*"', "", page)
     for name, value in statistics.facts.items():

@@ -246,4 +246,4 @@ def test_a_recipe_runs_from_anywhere_through_a_path_with_a_blank(run, copy_check
     for script in (checkout / "egs/mini/run.sh", "a folder/egs/mini/run.sh", "./link.sh"):
         done = run(script, "--stop_stage", "0", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert "mini: made up by stage 1" in done.stdout
+        assert "mini: synthesized by stage 1" in done.stdout
