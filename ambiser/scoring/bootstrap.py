@@ -20,6 +20,8 @@ from ambiser.scoring.score_names import HARD
 from ambiser.scoring.utterance_scores import PROBABILITY_FLOOR, utterance_scores
 from ambiser.scoring.vote_agreement import agreement_totals
 
+BLOCK_CELLS = 2**24
+"""Numbers of resamples times speakers that are converted at once: 128 MiB."""
 DEFINED_SHARE = 0.95
 """A score has an interval if it is defined in at least this share of the resamples."""
 
@@ -112,11 +114,12 @@ def resampled_scores(
     """
     places = (speaker, np.arange(len(probs)))
     by_speaker = csr_array((np.ones(len(probs)), places), shape=(drawn.shape[1], len(probs)))  # (S, N)
-    times = drawn.astype(float)
+    blocks = _blocks(drawn)
 
     def total(values: np.ndarray) -> np.ndarray:
         """Sums (N, K) per speaker and then per resample: (R, K)."""
-        return times @ (by_speaker @ values)
+        sums = by_speaker @ values  # (S, K)
+        return np.concatenate([block.astype(float, copy=False) @ sums for block in blocks])
 
     with np.errstate(divide="ignore", invalid="ignore"):
         size = total(np.ones((len(probs), 1)))[:, 0]
@@ -134,6 +137,14 @@ def resampled_scores(
             voted, predicted = entropy_bits(soft), entropy_bits(probs)
             scores |= rank_scores(voted, predicted, without=hard < 0, speaker=speaker, drawn=drawn)
     return scores
+
+
+def _blocks(drawn: np.ndarray) -> list[np.ndarray]:
+    """Returns resamples in blocks; a single one is converted for all products, others at each, to save memory."""
+    step = max(1, BLOCK_CELLS // max(drawn.shape[1], 1))
+    if len(drawn) <= step:
+        return [drawn.astype(float)]
+    return [drawn[start : start + step] for start in range(0, len(drawn), step)]
 
 
 def _hard_scores(total: object, predicted: np.ndarray, hard: np.ndarray, classes: int) -> dict[str, np.ndarray]:

@@ -2,7 +2,8 @@
 
 Ranks are not sums over speakers, so they are computed anew for every resample: utterances are sorted once, and the
 cumulative sum of how often each was drawn gives their ranks. Ties share their mean rank. An area alone needs only the
-number of utterance pairs in the right order, which is a sum over pairs of speakers.
+number of utterance pairs in the right order, which is a sum over pairs of speakers, or over utterances if there are too
+many pairs. Both are exact: they add halves.
 """
 
 import os
@@ -13,6 +14,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 CELLS = 65536  # largest array of a chunk, in numbers: a few such arrays fit into the cache
+LEVEL_CELLS = 2**22  # largest array of levels and speakers: 32 MiB
+PAIRS_PER_UTTERANCE = 100  # with more pairs of speakers than this per utterance, areas are summed over utterances
 THREADS = min(2, os.cpu_count() or 1)
 RANK_SCORES = ("entropy_correlation", "no_majority_auroc", "no_majority_aupr")
 
@@ -59,10 +62,34 @@ def area(values: np.ndarray, positive: np.ndarray, *, speaker: np.ndarray, drawn
         positive: (N,) true for positive utterances.
         speaker, drawn: as in `rank_scores`.
     """
+    if drawn.shape[1] ** 2 > PAIRS_PER_UTTERANCE * len(values):
+        return _area_over_utterances(values, positive, speaker, drawn)
     times = drawn.astype(float)
     in_order, sizes = _pairs_in_order(values, positive, speaker, drawn.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         return ((times @ in_order) * times).sum(axis=1) / (times @ sizes).prod(axis=1)
+
+
+def _area_over_utterances(
+    values: np.ndarray, positive: np.ndarray, speaker: np.ndarray, drawn: np.ndarray
+) -> np.ndarray:
+    """Returns what `area` returns, with the time and memory of R passes over N utterances."""
+    negatives, positives = (rows[np.argsort(values[rows])] for rows in map(np.flatnonzero, (~positive, positive)))
+    owners = speaker[negatives], speaker[positives]
+    # A positive is in order with the negatives below it, and by half with those that tie.
+    lower, upper = (np.searchsorted(values[negatives], values[positives], side) for side in ("left", "right"))
+
+    def areas(chunk: np.ndarray) -> np.ndarray:
+        low, high = (chunk.take(owner, axis=1) for owner in owners)  # (r, negatives), (r, positives)
+        through = np.zeros((len(chunk), len(negatives) + 1))
+        np.cumsum(low, axis=1, out=through[:, 1:])
+        below = through.take(lower, axis=1) + through.take(upper, axis=1)  # (r, positives)
+        with np.errstate(divide="ignore", invalid="ignore"):  # holds in this thread only
+            return np.einsum("rn,rn->r", high, below) / 2 / (through[:, -1] * high.sum(axis=1))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        parts = list(pool.map(areas, _chunks(drawn, len(values))))
+    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _pairs_in_order(
@@ -75,11 +102,19 @@ def _pairs_in_order(
     """
     levels, place = np.unique(values[positive], return_inverse=True)
     owners = csr_array((np.ones(len(place)), (speaker[positive], place)), shape=(speakers, len(levels)))
-    below = np.zeros((len(levels) + 1, speakers))  # a tie counts as half a pair
-    for side in ("left", "right"):
-        np.add.at(below, (np.searchsorted(levels, values[~positive], side), speaker[~positive]), 0.5)
+    ties = [np.searchsorted(levels, values[~positive], side) for side in ("left", "right")]
+    owner, in_order, below = speaker[~positive], np.zeros((speakers, speakers)), np.zeros(speakers)
+    for start in range(0, len(levels), step := max(1, LEVEL_CELLS // speakers)):
+        stop = min(start + step, len(levels))
+        counts = np.zeros((stop - start, speakers))  # of negatives below each level, without those of earlier blocks
+        for places in ties:  # a tie counts as half a pair
+            inside = (places >= start) & (places < stop)
+            np.add.at(counts, (places[inside] - start, owner[inside]), 0.5)
+        counts[0] += below
+        below = np.cumsum(counts, axis=0, out=counts)[-1].copy()
+        in_order += owners[:, start:stop] @ counts
     sizes = np.stack([np.bincount(speaker[kind], minlength=speakers) for kind in (~positive, positive)], axis=1)
-    return owners @ np.cumsum(below[:-1], axis=0), sizes.astype(float)
+    return in_order, sizes.astype(float)
 
 
 def _chunks(drawn: np.ndarray, utterances: int) -> Iterator[np.ndarray]:
@@ -98,8 +133,9 @@ class _Plan:
         self.positives = np.flatnonzero(without[order])
         self.first_positive, _ = _ties(predicted[order][self.positives])
         distinct, self.group = np.unique(voted[order], return_inverse=True)
-        self.members = np.zeros((int(speaker.max(initial=0)) + 1, len(distinct)))  # (S, G) utterances
-        np.add.at(self.members, (self.speaker, self.group), 1)
+        places, shape = (self.group, self.speaker), (len(distinct), int(speaker.max(initial=0)) + 1)
+        self.members = csr_array((np.ones(len(order)), places), shape=shape)  # (G, S) utterances
+        self.members.sum_duplicates()
 
     def scores(self, drawn: np.ndarray) -> np.ndarray:
         """Returns the scores (3, r) of a chunk (r, S) of draws."""
@@ -112,7 +148,7 @@ class _Plan:
             return np.stack([rho, *self._areas(weights, rank, total[:, 0], low, varied)])
 
     def _correlation(self, drawn: np.ndarray, weights: np.ndarray, centered: np.ndarray) -> tuple:
-        mass = drawn[:, : len(self.members)] @ self.members  # (r, G) utterances of each voted entropy
+        mass = (self.members @ drawn[:, : self.members.shape[1]].T).T  # (r, G) utterances of each voted entropy
         rank = np.cumsum(mass, axis=1) - (mass - 1) / 2 - (weights.sum(axis=1, keepdims=True) + 1) / 2
         spread_voted = (mass * rank**2).sum(axis=1)
         weighted = weights * centered

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from ambiser.scoring import bootstrap
+from ambiser.scoring import bootstrap, rank_scores
 from ambiser.scoring.bootstrap import (
     bca_intervals,
     draw_speakers,
@@ -58,6 +58,24 @@ def test_tied_predictions_are_ranked_as_in_slow_scoring(votes_and_predictions):
         slow = score_all(**_repeat(arrays, speaker, times), bins=10)
         for name in ("entropy_correlation", "no_majority_auroc", "no_majority_aupr", "macro_auroc"):
             assert resampled[name][i] == pytest.approx(slow[name], abs=1e-9), name
+
+
+@pytest.mark.parametrize(
+    ("module", "limit", "value"),
+    [(rank_scores, "PAIRS_PER_UTTERANCE", 0), (rank_scores, "LEVEL_CELLS", 30), (bootstrap, "BLOCK_CELLS", 10)],
+)
+def test_scores_are_the_same_with_less_memory(votes_and_predictions, monkeypatch, module, limit, value):
+    arrays = votes_and_predictions(90, seed=8)
+    arrays["probs"][:60] = arrays["probs"][np.arange(60) % 12]  # ties, also between positives and negatives
+    arrays |= {"speaker": np.arange(90) % 5, "drawn": draw_speakers(5, 7, seed=2)}
+    arrays["drawn"][0] = [90, 0, 0, 0, 0]
+    usual = resampled_scores(**arrays, bins=10)
+    monkeypatch.setattr(module, limit, value)
+    other = resampled_scores(**arrays, bins=10)
+    for name in METRICS:
+        np.testing.assert_allclose(other[name], usual[name], rtol=1e-12, atol=1e-14, err_msg=name)
+    if module is rank_scores:
+        assert other["macro_auroc"].tobytes() == usual["macro_auroc"].tobytes()
 
 
 def test_bca_agrees_with_scipy_and_differs_from_the_percentiles():
