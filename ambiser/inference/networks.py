@@ -44,7 +44,7 @@ def load_network(folder: Path, member: Member, config: Config, *, classes: Seque
         DataError: the file is damaged, or has other classes than the model.
     """
     from ambiser.train.checkpoint import load_best
-    from ambiser.train.fold_data import Shapes
+    from ambiser.train.part import Shapes
 
     path = folder / member.file
     tensors, facts = load_best(path)
@@ -107,7 +107,7 @@ def _make_part(network: Network, speech: Sequence[np.ndarray], texts: Sequence[n
     import torch
 
     from ambiser.train.device import pick_device
-    from ambiser.train.fold_data import Part
+    from ambiser.train.part import Part
 
     config, n, classes = network.config, len(speech), len(network.shapes.classes)
     device = pick_device(config.train.device) if config.learns() else torch.device("cpu")

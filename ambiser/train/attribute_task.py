@@ -11,7 +11,7 @@ from ambiser.models.attribute_head import AttributeHead
 from ambiser.models.encoder import Architecture
 from ambiser.models.fusion import AmberNetwork
 from ambiser.train.distill_task import DistillTask
-from ambiser.train.fold_data import FoldData, Part
+from ambiser.train.part import FoldData, Part
 
 _CHUNK = 512
 _LEAST_SPREAD = 0.05  # where all raters agree; the logarithm of 0 would be infinite

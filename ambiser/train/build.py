@@ -22,7 +22,7 @@ from ambiser.train.device import pick_device
 from ambiser.train.distill_task import DistillTask, start_from_ipr
 from ambiser.train.encoders import feature_sizes
 from ambiser.train.fold_checks import check_ambiguous, check_precise, check_targets, check_words
-from ambiser.train.fold_data import FoldData, Part, PartSources, Shapes
+from ambiser.train.fold_data import PartSources
 from ambiser.train.gaussian_fit import USED_BY
 from ambiser.train.ipr_checkpoint import IprCheckpoint
 from ambiser.train.ipr_learn import LearnTask
@@ -30,6 +30,7 @@ from ambiser.train.ipr_oracle import OracleTask
 from ambiser.train.ipr_refine import Phase, RefineTask
 from ambiser.train.ipr_threshold import ThresholdTask, votes_and_needed, wanted_shares
 from ambiser.train.loop import TrainingTask
+from ambiser.train.part import FoldData, Part, Shapes
 from ambiser.train.predictors import Prediction, predict_amber, predict_ipr
 from ambiser.train.processes import Divided
 from ambiser.train.rater_task import RaterTask, add_raters, count_raters

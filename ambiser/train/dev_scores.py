@@ -10,7 +10,7 @@ from ambiser.losses.evidential import concentrations
 from ambiser.models.encoder import IprNetwork
 from ambiser.models.fusion import AmberNetwork
 from ambiser.models.prototypes import ambiguous_labels
-from ambiser.train.fold_data import Part
+from ambiser.train.part import Part
 
 _CHUNK = 128  # utterances per forward pass: their features (5 MB of 13 x 768) stay in the cache, which halves the time
 _SAMPLED_CHUNK = 512  # with dropout: another size would draw other masks

@@ -20,8 +20,8 @@ from ambiser.models.fusion import AmberNetwork
 from ambiser.models.raters import RatedHead
 from ambiser.train.dev_scores import dev_scores, forward_amber
 from ambiser.train.fold_checks import learned_from
-from ambiser.train.fold_data import Part
 from ambiser.train.ipr_checkpoint import IprCheckpoint
+from ambiser.train.part import Part
 from ambiser.train.sampling import curriculum_share, cycle, shuffled_batches
 
 _ANNEALING_EPOCHS = 10  # the weight of misleading evidence reaches its full value in this epoch

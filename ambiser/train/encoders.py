@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ambiser.features.upstreams.finetune import Finetuned
 from ambiser.io.console import log
-from ambiser.train.fold_data import Part, Shapes
+from ambiser.train.part import Part, Shapes
 from ambiser.train.processes import Divided
 
 _MEASURED = 512  # utterances, evenly spaced in the part, that the initial mean and deviation are measured on

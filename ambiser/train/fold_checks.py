@@ -11,7 +11,7 @@ from ambiser.io.console import log
 from ambiser.labels.label_view import AMBIGUOUS, PRECISE
 from ambiser.scoring.conformal import calibration_shares
 from ambiser.scoring.set_scores import set_rule
-from ambiser.train.fold_data import FoldData, Part
+from ambiser.train.part import FoldData, Part
 
 FEW_PRECISE = 5
 """With fewer precise utterances the mean embedding of a class is a poor prototype, and a warning names the class."""

@@ -10,7 +10,7 @@ from ambiser.config.gaussian_keys import Gaussian
 from ambiser.models.gaussian import GaussianPrototypes, geometric_mean
 from ambiser.train.ambiguous_weight import limit_weight
 from ambiser.train.dev_scores import calibrated_jsd
-from ambiser.train.fold_data import Part
+from ambiser.train.part import Part
 
 USED_BY = ("gaussian", "classifier_and_gaussian")
 """The values of `ipr.predict_by` that use Gaussian prototypes."""

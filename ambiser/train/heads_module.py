@@ -11,9 +11,9 @@ from ambiser.losses.evidential import concentrations
 from ambiser.scoring.utterance_scores import PROBABILITY_FLOOR
 from ambiser.train.build import build_amber, build_ipr
 from ambiser.train.dev_scores import probs_ipr, replaced_without_words
-from ambiser.train.fold_data import Shapes
 from ambiser.train.gaussian_fit import USED_BY
 from ambiser.train.ipr_checkpoint import IprCheckpoint
+from ambiser.train.part import Shapes
 from ambiser.train.rater_task import count_raters
 
 

@@ -14,9 +14,9 @@ from ambiser.models.encoder import IprNetwork
 from ambiser.models.momentum import KeyQueue, follow
 from ambiser.models.prototypes import align, move_hard, move_soft, move_targets
 from ambiser.train.dev_scores import forward_ipr
-from ambiser.train.fold_data import Part
 from ambiser.train.ipr_checkpoint import IprCheckpoint, join_modules
 from ambiser.train.ipr_task import IprTask
+from ambiser.train.part import Part
 from ambiser.train.sampling import paired_batches
 
 

@@ -9,9 +9,9 @@ from ambiser.labels.label_view import AMBIGUOUS, PRECISE
 from ambiser.models.encoder import IprNetwork
 from ambiser.models.prototypes import PrototypeMemory, ambiguous_labels, prototype_cosines
 from ambiser.train.dev_scores import dev_scores, forward_ipr, probs_ipr
-from ambiser.train.fold_data import Part
 from ambiser.train.gaussian_fit import GaussianPredictor, fit_gaussian
 from ambiser.train.ipr_checkpoint import GAUSSIAN, join_modules
+from ambiser.train.part import Part
 from ambiser.train.precise_subset import keep_precise
 from ambiser.train.views import draw_view, hide_layers
 from ambiser.train.waveforms import Waveforms

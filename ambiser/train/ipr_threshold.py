@@ -11,9 +11,9 @@ from ambiser.losses.class_shares import MeanPrediction, class_share_loss
 from ambiser.losses.threshold import log_ambiguous, log_enough_votes
 from ambiser.train.ambiguous_weight import limit_weight
 from ambiser.train.dev_scores import forward_ipr
-from ambiser.train.fold_data import FoldData, Part
 from ambiser.train.ipr_checkpoint import MEAN_PREDICTION, IprCheckpoint
 from ambiser.train.ipr_refine import RefineTask
+from ambiser.train.part import FoldData, Part
 
 
 class ThresholdTask(RefineTask):

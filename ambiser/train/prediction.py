@@ -15,8 +15,9 @@ from ambiser.train.build import TASKS, part_sources
 from ambiser.train.checkpoint import load_best
 from ambiser.train.device import prepare_torch
 from ambiser.train.embeddings_file import Embeddings
-from ambiser.train.fold_data import Part, Shapes, load_part
+from ambiser.train.fold_data import load_part
 from ambiser.train.loop import epoch_seed
+from ambiser.train.part import Part, Shapes
 from ambiser.train.predictors import Prediction, normalize_probs
 
 

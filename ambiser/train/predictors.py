@@ -17,9 +17,9 @@ from ambiser.models.encoder import IprNetwork
 from ambiser.models.fusion import AmberNetwork
 from ambiser.train.attribute_task import predict_attributes
 from ambiser.train.dev_scores import forward_amber, forward_ipr, probs_ipr, replaced_without_words, sample_amber
-from ambiser.train.fold_data import Part
 from ambiser.train.gaussian_fit import USED_BY, GaussianPredictor
 from ambiser.train.ipr_checkpoint import IprCheckpoint
+from ambiser.train.part import Part
 from ambiser.train.rater_scores import score_raters
 
 

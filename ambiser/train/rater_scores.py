@@ -6,7 +6,7 @@ from torch import Tensor
 from ambiser.config.training_keys import Amber
 from ambiser.losses.divergence import soft_cross_entropy
 from ambiser.models.fusion import AmberNetwork
-from ambiser.train.fold_data import Part
+from ambiser.train.part import Part
 
 RATER_COLUMNS = ("rater", "train_votes", "votes", "nll_mean_rater", "nll", "accuracy")
 """The columns of raters.tsv before those of the learned biases, bias_CLASS."""

@@ -18,8 +18,9 @@ from ambiser.train.build import TASKS, StageBefore, check_later_stages, part_sou
 from ambiser.train.checkpoint import load_best
 from ambiser.train.device import prepare_torch
 from ambiser.train.fold_checks import check_sets
-from ambiser.train.fold_data import FoldData, Part, PartSources, load_part
+from ambiser.train.fold_data import PartSources, load_part
 from ambiser.train.loop import epoch_seed, fit
+from ambiser.train.part import FoldData, Part
 from ambiser.train.processes import check_same, is_first, size
 from ambiser.train.rater_votes import check_raters, load_rater_votes
 from ambiser.train.shared_stages import SharedStages

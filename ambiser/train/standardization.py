@@ -6,7 +6,7 @@ from ambiser.errors import DataError
 from ambiser.models.encoder import IprNetwork, Standardizer
 from ambiser.models.fusion import AmberNetwork
 from ambiser.train.encoders import speech_statistics, text_rows
-from ambiser.train.fold_data import Part
+from ambiser.train.part import Part
 
 
 def standardize_ipr(network: IprNetwork, train: Part) -> None:

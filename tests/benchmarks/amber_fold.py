@@ -17,8 +17,8 @@ import torch
 from ambiser.config import Config
 from ambiser.train.build import TASKS
 from ambiser.train.distill_task import DistillTask
-from ambiser.train.fold_data import FoldData, Part, Shapes
 from ambiser.train.loop import OPTIMIZERS, fit
+from ambiser.train.part import FoldData, Part, Shapes
 
 UTTERANCES, DEV, LAYERS, DIM, EPOCHS, THREADS = 4400, 1100, 13, 768, 30, 2
 SHAPES = Shapes(layers=LAYERS, dim=DIM, text_dim=DIM, classes=("neutral", "happy", "angry", "sad"))

@@ -20,9 +20,9 @@ from torch.nn.functional import log_softmax, normalize, one_hot
 
 from ambiser.config import Config
 from ambiser.train.build import TASKS, StageBefore
-from ambiser.train.fold_data import FoldData, Part, Shapes
 from ambiser.train.ipr_refine import RefineTask
 from ambiser.train.loop import OPTIMIZERS
+from ambiser.train.part import FoldData, Part, Shapes
 
 CLASSES, UTTERANCES = 4, 2000
 

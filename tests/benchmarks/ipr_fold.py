@@ -17,8 +17,8 @@ from torch.nn.functional import one_hot
 
 from ambiser.config import Config
 from ambiser.train.build import TASKS, StageBefore
-from ambiser.train.fold_data import FoldData, Part, Shapes
 from ambiser.train.loop import fit
+from ambiser.train.part import FoldData, Part, Shapes
 
 CLASSES, LAYERS, DIM, TRAIN, DEV = 4, 13, 768, 5531, 1085
 PHASES = ("prototypes", "update", "contrastive")

@@ -28,9 +28,9 @@ from ambiser.features.extraction.stored import load_pooled
 from ambiser.io.ark import read_scp
 from ambiser.io.tables import write_table
 from ambiser.train.build import TASKS
-from ambiser.train.fold_data import FoldData, Part, Shapes
 from ambiser.train.loop import fit
 from ambiser.train.moments import statistics_file
+from ambiser.train.part import FoldData, Part, Shapes
 
 LAYERS, DIM, CLASSES, NOISE = 25, 1024, 4, 1000
 

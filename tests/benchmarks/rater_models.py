@@ -13,8 +13,8 @@ import torch
 
 from ambiser.config import Config
 from ambiser.train.build import TASKS
-from ambiser.train.fold_data import FoldData, Part, Shapes
 from ambiser.train.loop import OPTIMIZERS
+from ambiser.train.part import FoldData, Part, Shapes
 from ambiser.train.rater_votes import RaterVotes
 
 UTTERANCES, RATERS, VOTES, CLASSES, EPOCHS = 5000, 14000, 5, 8, 5

@@ -12,8 +12,8 @@ from ambiser.config import Config
 from ambiser.labels.ratings import Ratings
 from ambiser.train.build import TASKS
 from ambiser.train.checkpoint import load_best
-from ambiser.train.fold_data import Part, Shapes
 from ambiser.train.loop import fit
+from ambiser.train.part import Part, Shapes
 from ambiser.train.rater_votes import RaterVotes
 
 _ALONE = {"student": "A", "guidance": 0, "teacher": 0}

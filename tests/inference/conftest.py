@@ -22,8 +22,8 @@ from ambiser.scoring.results_file import write_results
 from ambiser.scoring.stamp import config_hash
 from ambiser.train.build import build_amber, build_ipr
 from ambiser.train.checkpoint import save_best
-from ambiser.train.fold_data import Shapes
 from ambiser.train.ipr_checkpoint import join_modules
+from ambiser.train.part import Shapes
 
 CLASSES = ("neutral", "happy", "angry", "sad")
 SPEECH = {"upstream": "fbank_no_cmvn", "form": "pooled", "statistics": "mean_std"}

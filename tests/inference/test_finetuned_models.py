@@ -6,13 +6,14 @@ import torch
 from inference.conftest import CLASSES, make_config, make_experiment, make_tone
 
 from ambiser.errors import ConfigError
+from ambiser.features.upstreams.finetune import NO_TOKEN
 from ambiser.features.upstreams.text_encoders import tokenize
 from ambiser.inference.model import load_model
 from ambiser.inference.packing import PackOptions, pack
 from ambiser.io.audio import read_audio
 from ambiser.train.build import TASKS
 from ambiser.train.checkpoint import load_best
-from ambiser.train.fold_data import NO_TOKEN, Part, Shapes
+from ambiser.train.part import Part, Shapes
 from ambiser.train.waveforms import Change, Waveforms
 
 WORDS = ["so happy", "", "i am sad"]

@@ -24,7 +24,7 @@ from ambiser.scoring.results_file import read_results, write_results
 from ambiser.scoring.set_results import CalibratedSets, PredictionSets, SetGroup
 from ambiser.train.build import TASKS
 from ambiser.train.checkpoint import load_best
-from ambiser.train.fold_data import Part
+from ambiser.train.part import Part
 
 
 def features_of(model, path):

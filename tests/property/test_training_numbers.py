@@ -8,7 +8,7 @@ import torch
 from gpu.kinds import KINDS, run_kind
 
 from ambiser.errors import DataError
-from ambiser.train.fold_data import Part
+from ambiser.train.part import Part
 
 
 def taken(part: Part, rows: slice) -> Part:

@@ -15,8 +15,8 @@ from train.toy import CLASSES, make_task, make_waves
 
 from ambiser.config import Config
 from ambiser.launch.ranks import Place
-from ambiser.train.fold_data import Shapes
 from ambiser.train.loop import fit
+from ambiser.train.part import Shapes
 from ambiser.train.processes import joined
 
 

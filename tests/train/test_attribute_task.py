@@ -12,8 +12,8 @@ from ambiser.errors import DataError
 from ambiser.labels.ratings import Ratings
 from ambiser.train.attribute_task import mean_concordance, predict_attributes
 from ambiser.train.build import TASKS
-from ambiser.train.fold_data import Part
 from ambiser.train.loop import fit
+from ambiser.train.part import Part
 
 
 def _config(weight: float, select: str = "ccc") -> Config:

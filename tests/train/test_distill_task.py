@@ -15,9 +15,9 @@ from ambiser.train.build import build_amber
 from ambiser.train.checkpoint import load_best
 from ambiser.train.dev_scores import forward_amber, forward_ipr, sample_amber
 from ambiser.train.distill_task import start_from_ipr
-from ambiser.train.fold_data import Shapes
 from ambiser.train.ipr_checkpoint import IprCheckpoint
 from ambiser.train.loop import fit
+from ambiser.train.part import Shapes
 
 
 def _config(stages=("distill",), model=None, **amber) -> Config:

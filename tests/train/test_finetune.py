@@ -13,9 +13,9 @@ from ambiser.train.build import build_ipr
 from ambiser.train.checkpoint import load_best
 from ambiser.train.dev_scores import forward_amber, forward_ipr
 from ambiser.train.encoders import parameter_groups, speech_statistics
-from ambiser.train.fold_data import Shapes
 from ambiser.train.ipr_checkpoint import IprCheckpoint
 from ambiser.train.loop import fit
+from ambiser.train.part import Shapes
 
 SHAPES = Shapes(layers=0, dim=0, text_dim=16, classes=CLASSES)
 

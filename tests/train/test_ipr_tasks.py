@@ -11,8 +11,8 @@ from ambiser.errors import DataError
 from ambiser.models.prototypes import class_means
 from ambiser.train.checkpoint import load_best
 from ambiser.train.dev_scores import forward_ipr
-from ambiser.train.fold_data import Shapes
 from ambiser.train.loop import fit
+from ambiser.train.part import Shapes
 
 
 def _config(**ipr) -> Config:

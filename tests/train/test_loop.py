@@ -11,7 +11,7 @@ from ambiser.config.training_keys import Optimization
 from ambiser.errors import DataError
 from ambiser.train import loop
 from ambiser.train.checkpoint import load_best
-from ambiser.train.fold_data import Shapes
+from ambiser.train.part import Shapes
 
 
 class _Killed(Exception):

@@ -12,7 +12,8 @@ from ambiser.io.tables import write_list, write_table, write_tsv
 from ambiser.labels.label_view import AMBIGUOUS
 from ambiser.labels.vote_table import COLUMNS
 from ambiser.train.build import TASKS, part_sources
-from ambiser.train.fold_data import FoldData, load_part
+from ambiser.train.fold_data import load_part
+from ambiser.train.part import FoldData
 
 UTTS = [f"u{i:02}" for i in range(36)]
 VOTED, POOL = UTTS[::2], UTTS[1::2]

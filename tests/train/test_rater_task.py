@@ -13,8 +13,8 @@ from ambiser.io.console import log
 from ambiser.io.layout import Layout
 from ambiser.labels.vote_table import COLUMNS
 from ambiser.train.build import TASKS, build_amber
-from ambiser.train.fold_data import Part
 from ambiser.train.loop import fit
+from ambiser.train.part import Part
 from ambiser.train.rater_scores import RATER_COLUMNS, score_raters
 from ambiser.train.rater_votes import RaterVotes, check_raters, load_rater_votes
 

@@ -10,8 +10,8 @@ import torch
 from ambiser.config import Config
 from ambiser.features.upstreams.finetune import NO_TOKEN
 from ambiser.train.build import TASKS, StageBefore
-from ambiser.train.fold_data import FoldData, Part, Shapes
 from ambiser.train.loop import TrainingTask
+from ambiser.train.part import FoldData, Part, Shapes
 from ambiser.train.waveforms import Change, Waveforms
 
 CLASSES = ("neutral", "happy", "angry", "sad")

@@ -8,7 +8,7 @@
 | `Forecast` and `_processes` (`extraction/forecast.py`, `extraction/text.py`) | one worker, not `nj` |
 | `untouched_generators` (`upstreams/forward.py`) | its random generators are restored too |
 | `pick_device`, `prepare_torch` (`train/device.py`) | training and stage 7 run there, with deterministic kernels |
-| `Part`, `load_part` (`train/fold_data.py`) | labels and pooled features are on it, frames move per batch |
+| `Part` (`train/part.py`) | labels and pooled features are on it (`load_part` puts them there), frames move per batch |
 | `draw_view` (`train/views.py`), `Change` (`train/waveforms.py`) | random numbers still come from the CPU |
 | `joined` (`train/processes.py`) | processes exchange gradients by NCCL instead of Gloo, one GPU each |
 | `SharedStages` (`train/shared_stages.py`) | a stage trained on a GPU is not shared with one of a CPU |
