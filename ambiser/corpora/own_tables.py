@@ -1,6 +1,7 @@
 """Reads the tables of a user's data directory, and reports every fault with file, line and value."""
 
 import codecs
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -89,9 +90,13 @@ def read_ratings(path: Path, findings: Findings) -> dict[str, list[Rating]]:
         numbers = []
         for name in ATTRIBUTES:
             try:
-                numbers.append(float(row[name]))
+                number = float(row[name])
             except ValueError:
+                number = math.inf
+            if math.isinf(number):
                 findings.error(f"{name} must be a number; a missing value is nan", where, row[name] or "nothing")
+            else:
+                numbers.append(number)
         if len(numbers) < len(ATTRIBUTES):
             continue
         rating = Rating(row["rater"], row.get("source", SOURCES[0]), *numbers)

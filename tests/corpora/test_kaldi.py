@@ -59,6 +59,7 @@ def test_three_tables_are_enough(folder, tmp_path):
             "outside\tx",
             r"attributes.tsv:2: valence must be a number; a missing value is nan; got 'x",
         ),
+        ("attributes.tsv", "outside\t", "outside\t1e99", r"attributes.tsv:2: valence must be a number; .*got '1e99"),
         ("utt2spk", "Ses01F_impro01_F000", "Ses01F_impro01_A000", "Ses01F_impro01_F000: has no speaker in utt2spk"),
     ],
 )
