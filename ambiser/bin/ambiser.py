@@ -11,7 +11,7 @@ COMMANDS = {
     "info": "show classes, features and scores of a packed model",
     "export": "write votes, soft labels or features for other programs",
     "import": "read a corpus of Lhotse or Hugging Face's datasets",
-    "ask": "list utterances by what one more rater would teach",
+    "ask": "rank utterances by the expected gain of one more rater",
     "doubt": "list votes that are probably errors",
     "query": "ask a speech language model, write its predictions",
     "demo": "serve a local page: record or drop audio, see the prediction",

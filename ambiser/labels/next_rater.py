@@ -1,4 +1,4 @@
-"""Ranks utterances by what one more rater would teach about the distribution of votes, and simulates the order.
+"""Ranks utterances by the expected gain of one more rater for the distribution of votes, and simulates the order.
 
 The distribution of an utterance is modeled as a Dirichlet around the prediction; votes are drawn from it. The strength
 of the prior says how many votes a prediction is worth: it is fitted to the votes, and falls where the members of an

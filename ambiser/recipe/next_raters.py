@@ -1,4 +1,4 @@
-"""Lists the utterances that one more rater would teach most about, and simulates asking in that order."""
+"""Ranks utterances by the expected gain of one more rater, and simulates asking in that order."""
 
 import csv
 import io

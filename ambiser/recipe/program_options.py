@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 
 from ambiser.errors import ConfigError
 from ambiser.recipe.options import OPTIONS, PROGRAM_OPTIONS
@@ -43,7 +44,12 @@ class Parser(argparse.ArgumentParser):
 
 
 class _DefaultsHelp(argparse.ArgumentDefaultsHelpFormatter):
-    """Appends a default to the help of an option that has one and does not state it."""
+    """Appends defaults to the help of options that do not state them; keeps paragraphs, and commands as typed."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        whole = {"break_on_hyphens": False, "break_long_words": False}  # a path broken in two cannot be copied
+        paragraphs = (" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
+        return "\n\n".join(textwrap.fill(one, width, initial_indent=indent, **whole) for one in paragraphs)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         is_empty = action.default is None or action.default is False or action.default in ("", [])

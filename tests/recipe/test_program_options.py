@@ -52,6 +52,13 @@ def test_a_program_reads_back_the_words_that_it_is_given(program):
     assert vars(args) == {name: values[name] for name in PROGRAM_OPTIONS[program]}
 
 
+def test_help_keeps_paragraphs_and_does_not_break_paths():
+    text = Parser(
+        "Lists the votes.\n\nFor example: ambiser doubt exp/a-b-c-d-e-f-g-h-i-j-k-l/fold*/predictions.tsv"
+    ).format_help()
+    assert "Lists the votes.\n\nFor example: " in text and "exp/a-b-c-d-e-f-g-h-i-j-k-l/fold*/predictions.tsv" in text
+
+
 def test_help_shows_defaults_that_say_something():
     parser = Parser("Text.")
     parser.add_argument("--hop", default=0, help="seconds")

@@ -1,4 +1,4 @@
-"""Lists utterances by the expected gain of one more rater, as CSV or as tasks of Label Studio.
+"""Ranks utterances by the expected gain of one more rater, as CSV or as tasks of Label Studio.
 
 For example, in egs/mini: ambiser ask data exp/jsd-fbank-s1/fold*/predictions.tsv --out ask.csv --simulate curve.tsv
 """

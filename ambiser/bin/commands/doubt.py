@@ -1,4 +1,4 @@
-"""Lists votes by how likely they are errors, given the other votes and predictions for held-out utterances.
+"""Ranks votes by how likely they are errors, given the other votes and predictions for held-out utterances.
 
 For example, in egs/mini: ambiser doubt data exp/jsd-fbank-s1/fold*/predictions.tsv --out doubt.csv
 """
