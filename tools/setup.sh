@@ -53,7 +53,7 @@ for active in "${VIRTUAL_ENV:-}" "${CONDA_PREFIX:-}"; do
 done
 
 locked=${AMBISER_LOCK:-${CI:-false}}
-digest() { # of what the environment must have been made from
+digest() { # of the files that the environment must have been made from
   if [[ $locked == true ]] && environment "$venv/bin/python" lock > /dev/null 2>&1; then
     environment "$venv/bin/python" digest lock
   else
@@ -93,7 +93,7 @@ pip() { # shows the last line of the log on a terminal while pip works
   wait "$child"
 }
 
-from_lock() { # installs exactly the locked files; fails where they are not wanted or not to be had
+from_lock() { # installs exactly the locked files; fails where they are not wanted or not available
   local fault
   [[ $locked == true ]] || return
   if ! fault=$(environment "$venv/bin/python" lock); then
@@ -102,7 +102,7 @@ from_lock() { # installs exactly the locked files; fails where they are not want
   fi
   pip install --require-hashes -r tools/requirements.lock && pip install --no-deps -e . && return
   ! grep -q 'DO NOT MATCH THE HASHES' "$log" || fail "a package has another hash than in tools/requirements.lock (log: $log)"
-  say "not all packages of requirements.lock can be had here: installing the newest that setup.py allows (log: $log)"
+  say "some packages of requirements.lock are not available here: installing the newest that setup.py allows (log: $log)"
   return 1
 }
 
