@@ -14,6 +14,9 @@ without faults. `disk` and `permission` need the rights of root. Exit status: 1 
     clock       all files a few days younger or older, at random
     two         two equal runs at once
     other       two runs with different configurations at once; one must be refused
+    slurm       a run on a real Slurm: SIGKILL to the launcher, a job, a node or the controller, or scancel
+
+The runs share a fork server, which saves most of their time; a fifth of them start cold.
 """
 
 import argparse
@@ -27,7 +30,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -36,44 +38,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from faults.recipe_run import Ended, RecipeRun, end_of, family, wait_for_all  # noqa: E402
+from faults.slurm_faults import slurm  # noqa: E402
+from faults.trial import SAME, Trial, after_fault, again  # noqa: E402
 
 DAY_S = 86400
-SAME, LINE = "same bytes", "one line, then the same bytes"
-
-
-@dataclass
-class Trial:
-    """What one fault did.
-
-    Attributes:
-        detail: what was done.
-        outcome: how the run ended.
-        text: the output of the runs.
-        good: whether the outcome is allowed.
-    """
-
-    detail: str
-    outcome: str
-    text: str = ""
-    good: bool = True
-
-
-def again(recipe: RecipeRun, stage: int, detail: str, first: Ended) -> Trial:
-    """Runs a stage again after a fault, and compares its files with the reference."""
-    second = recipe.finish(stage, stage)
-    text = f"{first.text}\n---- again\n{second.text}\n---- logs\n{recipe.failed_logs()}"
-    if second.status:
-        return Trial(detail, f"cannot be resumed: {second.line() or second.status}", text, good=False)
-    if different := recipe.differences(stage):
-        return Trial(detail, f"other bytes: {' '.join(different[:3])}", text, good=False)
-    return Trial(detail, f"one line, then {SAME}: {first.line()}" if first.status == 2 else SAME, text)
-
-
-def after_fault(recipe: RecipeRun, stage: int, detail: str, first: Ended) -> Trial:
-    """As `again`, for a fault that the run must report itself."""
-    trial = again(recipe, stage, detail, first)
-    why = first.fault() or ("a traceback in a log" if "Traceback" in recipe.failed_logs() else "")
-    return Trial(detail, f"{why}; {trial.outcome}", trial.text, good=False) if why else trial
+COLD_SHARE = 0.2
 
 
 def kill(recipe: RecipeRun, stage: int, rng: random.Random) -> Trial:
@@ -82,14 +51,14 @@ def kill(recipe: RecipeRun, stage: int, rng: random.Random) -> Trial:
     process = recipe.start(stage, stage)
     at_s = rng.uniform(0, recipe.seconds[stage])
     time.sleep(at_s)
-    everyone = family(process)
+    everyone = [*family(process), *recipe.forks()]
     victims = everyone if rng.random() < 0.5 else rng.sample(everyone, min(1, len(everyone)))
     for victim in victims:
         try:
             victim.send_signal(signal.SIGKILL)
         except psutil.Error:
             continue
-    wait_for_all(everyone)
+    wait_for_all(set(everyone) - set(recipe.servers()))
     who = "all" if len(victims) > 1 else "one"
     return again(recipe, stage, f"{who} of {len(everyone)} processes after {at_s:.1f} s", end_of(process))
 
@@ -132,6 +101,7 @@ def permission(recipe: RecipeRun, stage: int, rng: random.Random) -> Trial:
     denied = rng.choice(folders)
     denied.chmod(0o555)
     recipe.wrap = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    recipe.start_cold()  # a fork server would have the rights of root
     try:
         first = recipe.finish(stage, stage)
     finally:
@@ -211,7 +181,7 @@ def other(recipe: RecipeRun, stage: int, rng: random.Random) -> Trial:
 
 
 FAULTS: dict[str, Callable[[RecipeRun, int, random.Random], Trial]] = {
-    function.__name__: function for function in (kill, disk, permission, corrupt, clock, two, other)
+    function.__name__: function for function in (kill, disk, permission, corrupt, clock, two, other, slurm)
 }
 
 
@@ -219,7 +189,8 @@ def trials(recipe: RecipeRun, names: list[str], count: int, seed: int) -> Iterat
     """Yields faults, stages and outcomes. Every fault strikes about equally often; a number alone sets what it does."""
     for number in range(count):
         rng = random.Random(f"{seed}-{number}")
-        name, stage = names[number % len(names)], rng.randint(1, recipe.last)
+        name, stage = names[number % len(names)], rng.choice(recipe.stages())
+        recipe.start_cold() if rng.random() < COLD_SHARE else recipe.start_warm()
         yield name, stage, FAULTS[name](recipe, stage, rng)
 
 
@@ -228,7 +199,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--faults", nargs="+", choices=FAULTS, default=list(FAULTS))
+    parser.add_argument("--faults", nargs="+", choices=FAULTS, default=[name for name in FAULTS if name != "slurm"])
     parser.add_argument("--last", type=int, default=7, help="the last stage")
     parser.add_argument("--reference", type=Path, help="folder for the run without faults; used again if it has one")
     args = parser.parse_args()
@@ -236,6 +207,7 @@ def main() -> int:
     base = args.reference or Path(tempfile.mkdtemp(prefix="faults."))
     base.mkdir(exist_ok=True)
     recipe = RecipeRun(base, args.last)
+    recipe.start_warm()
     recipe.make_reference()
     outcomes: collections.Counter[tuple[str, str]] = collections.Counter()
     bad = 0

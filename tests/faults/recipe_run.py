@@ -1,12 +1,13 @@
 """A tiny recipe with all stages, its reference run, and what must be the same after a fault."""
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,13 +60,47 @@ class RecipeRun:
         self.base, self.run, self.last = base, base / "run", last
         self.seconds: dict[int, float] = {}
         self.wrap: list[str] = []
+        self.launcher: list[str] = []
         own = {"AMBISER_PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", OWNER: "off"}
         self.environment = os.environ | own
+        self._owner = f"{os.getpid()}-{os.urandom(8).hex()}"
+
+    def start_warm(self) -> None:
+        """Lets all later runs share a fork server, which ends with this process."""
+        self.environment[OWNER] = self._owner
+
+    def start_cold(self) -> None:
+        """Lets later runs start without a fork server."""
+        self.environment[OWNER] = "off"
+
+    def forks(self) -> list[psutil.Process]:
+        """Returns the fork server and its jobs, which are no children of a run."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if any(word.startswith(self._owner) for word in process.cmdline()):
+                    found.append(process)
+        return found
+
+    def servers(self) -> list[psutil.Process]:
+        """Returns the fork servers, without their jobs."""
+        forks = self.forks()
+        found = []
+        for process in forks:
+            with contextlib.suppress(psutil.Error):
+                if process.parent() not in forks:
+                    found.append(process)
+        return found
+
+    def stages(self) -> list[int]:
+        """Returns the stages to choose from: those of training and scores twice, as they take a third of the time."""
+        return [*range(1, self.last + 1), *range(3, self.last + 1)]
 
     def words(self, first: int, last: int, *options: object) -> list[str]:
         """Returns the command that runs some stages."""
         folders = [f"--{name}_dir={self.run / name}" for name in FOLDERS]
-        own = ["--config", "ipr_amber2", "--folds", 1, "--nj", 1, "--stage", first, "--stop_stage", last]
+        own = ["--config", "ipr_amber2", "--folds", 1, "--nj", 1, *self.launcher, "--stage", first]
+        own += ["--stop_stage", last]
         words = [ROOT / "egs/mini/run.sh", *folders, *own, "--set", *SMALL, *options]
         return [*self.wrap, *(str(word) for word in words)]
 
@@ -160,6 +195,6 @@ def family(process: subprocess.Popen) -> list[psutil.Process]:
         return []
 
 
-def wait_for_all(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+def wait_for_all(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     """Waits until killed processes and orphans have ended; returns those that have not."""
     return psutil.wait_procs(processes, timeout=120)[1]

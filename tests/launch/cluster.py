@@ -129,6 +129,11 @@ class Cluster:
             with contextlib.suppress(psutil.Error):
                 process.kill()
 
+    def jobs(self) -> list[psutil.Process]:
+        """Returns the processes of all running jobs."""
+        steps = [p for p in self._all() if p.name() == "slurmstepd"]
+        return [p for p in self._family(steps) if p not in steps]
+
     def kill_controller(self) -> None:
         for process in self._processes("slurmctld.pid"):
             process.kill()
