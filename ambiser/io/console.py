@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm import tqdm
-
 from ambiser.errors import UserError
 
 log = logging.getLogger("ambiser")
@@ -69,6 +67,8 @@ def progress(
     if total is None and isinstance(items, Sized):
         total = len(items)
     if sys.stderr.isatty():
+        from tqdm import tqdm  # only a terminal needs it, and its import takes a tenth of a second
+
         return tqdm(items, desc=description, total=total, leave=False, dynamic_ncols=True)
     return _log_progress(items, description, total, clock)
 

@@ -106,6 +106,11 @@ def point_tag(tag: str, point: str) -> str:
     return f"{tag}/points/{point}"
 
 
+def part_file(folder: Path, part: tuple[int, int]) -> Path:
+    """Returns the last file of part k of n of an extraction, where `part` is (k, n)."""
+    return folder / "parts" / f"{part[0]}-of-{part[1]}"
+
+
 def require(path: Path, stage: str) -> Path:
     """Returns the path if the file exists.
 

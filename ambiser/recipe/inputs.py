@@ -6,7 +6,6 @@ from pathlib import Path
 from ambiser.config import dump_yaml
 from ambiser.config.schema import TextFeatures
 from ambiser.errors import DataError
-from ambiser.features.extraction.shards import are_finished, compare_sources
 from ambiser.io.console import log
 from ambiser.io.layout import Layout, require
 from ambiser.io.tables import read_table
@@ -79,6 +78,8 @@ def _is_done(folder: Path, description: dict, sources: Mapping[str, Path | str])
         ConfigError: the folder belongs to other settings; the message names every differing key.
         DataError: audio or words have changed since the features were extracted.
     """
+    from ambiser.features.extraction.shards import are_finished, compare_sources
+
     remedy = f"remove {folder}, use another --dump_dir, or put these settings in a YAML with another name"
     claim_folder(folder, description, remedy)
     if not are_finished(folder):

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from ambiser.features.extraction.mapped import is_mapped
 from ambiser.recipe.experiments import Experiment
 
 PROGRAM_BYTES = 700 * 2**20  # memory of a job before it reads features
@@ -26,6 +25,8 @@ def memory_of_a_job(experiment: Experiment) -> int:
 
 def _feature_bytes(experiment: Experiment, folder: Path) -> int:
     """Returns the memory that the features in a folder take in a job."""
+    from ambiser.features.extraction.mapped import is_mapped
+
     config = experiment.config
     pooled_speech = folder != experiment.text_dir() and config.speech_features.form == "pooled"
     if pooled_speech and is_mapped(config.pooled_features(), folder):

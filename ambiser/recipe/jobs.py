@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ambiser.config.resolved import flatten
 from ambiser.config.used_keys import stage_config, unused_keys
-from ambiser.features.extraction.speech import part_file
 from ambiser.features.upstreams.upstream_names import BASELINES
 from ambiser.io.console import log
 from ambiser.io.files import digest
+from ambiser.io.layout import part_file
 from ambiser.launch.job import Job, split_done
 from ambiser.recipe.experiments import Experiment, claim_experiment
 from ambiser.recipe.inputs import speech_dir, unfinished_speech, unfinished_text

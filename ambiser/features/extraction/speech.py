@@ -16,6 +16,7 @@ from ambiser.features.upstreams.pooling import means_are_constant
 from ambiser.io.ark import read_matrix
 from ambiser.io.console import log, progress
 from ambiser.io.files import write_text
+from ambiser.io.layout import part_file
 from ambiser.io.tables import write_tsv
 from ambiser.launch.resources import free_gpus
 
@@ -106,11 +107,6 @@ def _join(folder: Path, shards: list[Shard], speech: SpeechFeatures) -> None:
         remarks += f"; 2 bytes per value, largest error {errors[0]:.2g}, or {errors[1]:.2g} of a matrix's norm"
     utterances = sum(len(shard.sources) for shard in shards)
     log.info("%s: features of %d utterances in %d shards%s", folder, utterances, len(shards), remarks)
-
-
-def part_file(folder: Path, part: tuple[int, int]) -> Path:
-    """Returns the last file of a part of an extraction."""
-    return folder / "parts" / f"{part[0]}-of-{part[1]}"
 
 
 def _check_not_constant(folder: Path, shards: list[Shard], speech: SpeechFeatures) -> bool:

@@ -28,12 +28,13 @@ from ambiser.features.extraction.shards import (
     plan_shards,
     shard_count,
 )
-from ambiser.features.extraction.speech import describe_speech, extract_speech, part_file, raise_faults
+from ambiser.features.extraction.speech import describe_speech, extract_speech, raise_faults
 from ambiser.features.extraction.stored import load_frames, load_layers, load_pooled
 from ambiser.features.upstreams.pooling import reduce_hidden_states
 from ambiser.features.upstreams.upstream import load_upstream
 from ambiser.io.audio import read_audio
 from ambiser.io.console import log
+from ambiser.io.layout import part_file
 
 ROOT = Path(__file__).resolve().parents[3]
 FBANK = SpeechFeatures(upstream="fbank_no_cmvn", statistics="mean_std")
