@@ -5,7 +5,8 @@ majority, since each of the two faces a tie.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from ambiser.scoring.score_names import Scores
 WITHOUT = ("kl_nats", "nll_per_vote_nats", "agreement_gap", "agreement_correlation")
 """Scores that are None for a rater: a single vote gives the other classes probability 0, and log 0 dominates; as a
 distribution it expects all raters to agree."""
+BLOCK = 10_000
+"""Utterances at once; memory grows with their sums of squared numbers of votes."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,31 @@ def leave_one_out_answers(votes: object, view: Callable[[object], object], utts:
     rows = np.fromiter((row_of.get(utt, -1) for utt in votes.utts), np.int64, len(votes.utts))[votes.utt]
     used = np.flatnonzero(rows >= 0)
     used = used[np.argsort(rows[used], kind="stable")]
-    rows = rows[used]
+    starts = range(0, max(len(utts), 1), BLOCK)
+    bounds = np.searchsorted(rows[used], [*starts, len(utts)])
+    parts = [_answers(votes, view, used[low:high], rows[used[low:high]]) for low, high in pairwise(bounds)]
+    return Answers(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Answers)})
+
+
+def _answers(votes: object, view: Callable[[object], object], used: np.ndarray, rows: np.ndarray) -> Answers:
+    """Returns the answers to some utterances.
+
+    Args:
+        votes, view: as in `leave_one_out_answers`.
+        used: (E,) entries of the table, sorted by utterance.
+        rows: (E,) index of the utterance of each.
+    """
     who = (rows * len(votes.raters) + votes.rater[used]) * 2 + votes.source[used]
     voters, voter = np.unique(who, return_inverse=True)  # sorted by utterance, as rows are
     voter_row = voters // (2 * len(votes.raters))
-    first = np.searchsorted(voter_row, np.arange(len(utts)))
-    size = np.bincount(voter_row, minlength=len(utts))
+    base = int(rows.min(initial=0))
+    first = np.searchsorted(voter_row, np.arange(base, int(rows.max(initial=0)) + 1))
+    size = np.bincount(voter_row - base, minlength=len(first))
 
-    entry = np.repeat(np.arange(len(used)), size[rows])
-    within = np.arange(len(entry)) - np.repeat(np.cumsum(size[rows]) - size[rows], size[rows])
-    left_out = first[rows[entry]] + within  # the rater left out
+    own = rows - base
+    entry = np.repeat(np.arange(len(used)), size[own])
+    within = np.arange(len(entry)) - np.repeat(np.cumsum(size[own]) - size[own], size[own])
+    left_out = first[own[entry]] + within  # the rater left out
     rest = left_out != voter[entry]
     names = [f"{i:012d}" for i in range(len(voters))]
     one = view(_table(votes, names, used, voter))

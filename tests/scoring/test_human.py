@@ -4,6 +4,7 @@ import pytest
 from ambiser.config.data_keys import LabelPolicy
 from ambiser.labels.label_view import view_labels
 from ambiser.labels.vote_table import read_votes
+from ambiser.scoring import human
 from ambiser.scoring.human import leave_one_out_answers
 from ambiser.scoring.score_names import METRICS
 
@@ -46,6 +47,15 @@ def test_every_rater_is_taken_out_in_turn(tmp_path):
 def test_only_the_scored_utterances_count_in_their_order(tmp_path):
     assert _answers(tmp_path, ["d", "c"]).row.tolist() == [0, 0, 1, 1]
     assert len(_answers(tmp_path, ["b"]).row) == 0
+
+
+@pytest.mark.parametrize("block", [1, 2, 3])
+def test_answers_do_not_depend_on_the_blocks(tmp_path, monkeypatch, block):
+    utts = ["d", "x", "b", "a", "c"]
+    whole = _answers(tmp_path, utts)
+    monkeypatch.setattr(human, "BLOCK", block)
+    for name, column in vars(_answers(tmp_path, utts)).items():
+        assert column.tolist() == vars(whole)[name].tolist() and column.dtype == vars(whole)[name].dtype, name
 
 
 def test_policies_apply_as_to_all_votes(tmp_path):
