@@ -62,13 +62,18 @@ def test_tied_predictions_are_ranked_as_in_slow_scoring(votes_and_predictions):
 
 @pytest.mark.parametrize(
     ("module", "limit", "value"),
-    [(rank_scores, "PAIRS_PER_UTTERANCE", 0), (rank_scores, "LEVEL_CELLS", 30), (bootstrap, "BLOCK_CELLS", 10)],
+    [
+        (rank_scores, "pairs_are_cheaper", lambda *_: False),
+        (rank_scores, "LEVEL_CELLS", 30),
+        (bootstrap, "BLOCK_CELLS", 10),
+    ],
 )
 def test_scores_are_the_same_with_less_memory(votes_and_predictions, monkeypatch, module, limit, value):
     arrays = votes_and_predictions(90, seed=8)
     arrays["probs"][:60] = arrays["probs"][np.arange(60) % 12]  # ties, also between positives and negatives
     arrays |= {"speaker": np.arange(90) % 5, "drawn": draw_speakers(5, 7, seed=2)}
     arrays["drawn"][0] = [90, 0, 0, 0, 0]
+    monkeypatch.setattr(rank_scores, "pairs_are_cheaper", lambda *_: True)
     usual = resampled_scores(**arrays, bins=10)
     monkeypatch.setattr(module, limit, value)
     other = resampled_scores(**arrays, bins=10)
@@ -76,6 +81,11 @@ def test_scores_are_the_same_with_less_memory(votes_and_predictions, monkeypatch
         np.testing.assert_allclose(other[name], usual[name], rtol=1e-12, atol=1e-14, err_msg=name)
     if module is rank_scores:
         assert other["macro_auroc"].tobytes() == usual["macro_auroc"].tobytes()
+
+
+def test_pairs_are_counted_where_speakers_are_few():
+    assert rank_scores.pairs_are_cheaper(5531, 1000, 10) and rank_scores.pairs_are_cheaper(46_000, 10_000, 1500)
+    assert not rank_scores.pairs_are_cheaper(460_000, 10_000, 15_000) and not rank_scores.pairs_are_cheaper(500, 1, 20)
 
 
 def test_bca_agrees_with_scipy_and_differs_from_the_percentiles():
