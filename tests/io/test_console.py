@@ -62,8 +62,10 @@ def _work(items, seconds, **options):
 
 def test_an_item_that_takes_long_does_not_silence_progress(lines, monkeypatch):
     monkeypatch.setattr(console, "PROGRESS_EVERY_S", 0.02)
-    for _ in console.progress(range(2), "train"):
-        time.sleep(0.1)
+    for number in console.progress(range(2), "train"):
+        until = time.monotonic() + 20
+        while not any(line.startswith(f"train: {number}/2") for line in lines()) and time.monotonic() < until:
+            time.sleep(0.01)
     assert re.fullmatch(r"train: 0/2 after 0 s", lines()[0])
     assert any(re.fullmatch(r"train: 1/2, .* left", line) for line in lines())
     told = len(lines())

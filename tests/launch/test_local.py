@@ -19,7 +19,16 @@ from ambiser.launch.local import run_jobs
 
 GIB = 2**30
 NOTE = "import sys, time, pathlib; p = pathlib.Path(sys.argv[1]); "
-WORK = NOTE + "a = time.time(); time.sleep(0.3); p.write_text(f'{a} {time.time()}')"
+WAIT = """
+def wait(condition):
+    end = time.time() + 60
+    while not condition() and time.time() < end: time.sleep(0.01)
+"""
+WORK = NOTE + "a = time.time(); time.sleep(0.1); p.write_text(f'{a} {time.time()}')"
+# A job waits until two have started, because a slow machine may need longer to start one than any fixed time.
+START = f"{NOTE}a = time.time(); p.with_suffix('.started').touch(){WAIT}"
+TOGETHER = f"{START}wait(lambda: len(list(p.parent.glob('*.started'))) > 1)\n"
+WORK_TOGETHER = f"{TOGETHER}p.write_text(f'{{a}} {{time.time()}}')"
 
 
 def python(name: str, folder: Path, code: str = WORK, *more: str) -> Job:
@@ -37,7 +46,7 @@ def most_at_a_time(tasks) -> int:
 
 
 def test_all_jobs_run_and_no_more_at_a_time_than_there_are_slots(tmp_path):
-    tasks = [python(f"t{i}", tmp_path) for i in range(5)]
+    tasks = [python(f"t{i}", tmp_path, WORK_TOGETHER) for i in range(5)]
     assert run(tasks, slots=(None,) * 3) == 0
     assert 2 <= most_at_a_time(tasks) <= 3
 
@@ -50,7 +59,7 @@ def test_jobs_run_one_at_a_time_if_memory_holds_one(tmp_path, monkeypatch):
 
 
 def test_jobs_that_may_be_equal_run_one_after_another_beside_the_others(tmp_path):
-    tasks = [python(f"t{i}", tmp_path) for i in range(3)]
+    tasks = [python(f"t{i}", tmp_path, WORK_TOGETHER) for i in range(3)]
     tasks = [replace(tasks[0], alike="a"), replace(tasks[1], alike="a"), replace(tasks[2], alike="b")]
     assert run(tasks, slots=(None,) * 3) == 0
     assert most_at_a_time(tasks) == 2
@@ -59,7 +68,7 @@ def test_jobs_that_may_be_equal_run_one_after_another_beside_the_others(tmp_path
 
 def test_memory_that_running_jobs_still_need_is_reserved(tmp_path, monkeypatch):
     monkeypatch.setattr(local, "available_memory_bytes", lambda: int(2.5 * GIB))
-    tasks = [python(f"t{i}", tmp_path) for i in range(4)]
+    tasks = [python(f"t{i}", tmp_path, WORK_TOGETHER) for i in range(4)]
     assert run(tasks, slots=(None,) * 4, memory_bytes=GIB) == 0
     assert most_at_a_time(tasks) == 2
 
@@ -125,7 +134,7 @@ def test_jobs_get_one_thread_unless_the_user_sets_more(tmp_path, monkeypatch):
 
 
 def test_devices_are_assigned_in_turn_and_reused(tmp_path):
-    code = NOTE + "import os, time; time.sleep(0.3); p.write_text(os.environ['CUDA_VISIBLE_DEVICES'])"
+    code = TOGETHER + "import os; p.write_text(os.environ['CUDA_VISIBLE_DEVICES'])"
     tasks = [python(f"t{i}", tmp_path, code) for i in range(4)]
     assert run(tasks, slots=("GPU-a", "GPU-b")) == 0
     assert sorted(task.done.read_text() for task in tasks) == ["GPU-a", "GPU-a", "GPU-b", "GPU-b"]
@@ -133,7 +142,10 @@ def test_devices_are_assigned_in_turn_and_reused(tmp_path):
 
 def test_a_failure_shows_the_end_of_the_first_log_and_starts_no_more_jobs(tmp_path, capsys):
     bad = python("bad", tmp_path, "print('\\n'.join(f'line {i}' for i in range(40))); 1 / 0")
-    slow = python("slow", tmp_path)
+    until = (
+        f"{NOTE}{WAIT}log = pathlib.Path({str(bad.log)!r}); wait(lambda: log.exists() and '# exit' in log.read_text())"
+    )
+    slow = python("slow", tmp_path, f"{until}; time.sleep(0.2); p.touch()")
     after = python("after", tmp_path)
     assert run([slow, bad, after]) == 1
     text = capsys.readouterr().err
