@@ -111,7 +111,11 @@ def as_released(utterances: Sequence[Utterance], data: Data) -> Split:
     empty = [name for name, part in names.items() if not fold[part]]
     if empty or "" in fold:
         there = ", ".join(sorted({u.part or "(none)" for u in utterances}))
-        raise DataError(f"data.protocol: as_released needs {', '.join(names)} in the release; it has the parts {there}")
+        where = "the release (in a corpus of your own: train, dev, test in utt2part)"
+        if data.protocol == "across_corpora":
+            where = "two corpora joined by python -m ambiser.bin.join_corpora"
+        needed = f"data.protocol: {data.protocol} needs {', '.join(names)} in {where}"
+        raise DataError(f"{needed}; this corpus has the parts {there}")
     return Split({1: {part: sort_bytewise(utts) for part, utts in fold.items()}}, "Development")
 
 

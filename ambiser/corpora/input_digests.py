@@ -73,8 +73,9 @@ def refuse_changes(layout: Layout, root: Path) -> None:
     checks = ((row, layout.data_dir if row["kind"] == "output" else root, endings, recorded_s) for row in rows)
     changed = [change for change in in_threads(_find_change, checks) if change]
     if changed:
+        inputs = "1 input has" if len(changed) == 1 else f"{len(changed)} inputs have"
         raise DataError(
-            f"{len(changed)} inputs have changed since stage 1: {name_some(changed, _EXAMPLES)}; stages 1 to "
+            f"{inputs} changed since stage 1: {name_some(changed, _EXAMPLES)}; stages 1 to "
             f"{STAGES[-1].number} are stale: restore them, use another --data_dir and --exp_dir, or remove "
             f"{layout.data_dir} and the experiments in {layout.exp_dir} and run again"
         )

@@ -14,6 +14,8 @@ from ambiser.labels.vocabulary import OWN_LABELS
 
 NEEDED = ("wav.scp", "utt2spk", "votes.tsv")
 BY_UTTERANCE = ("text", "utt2session", "utt2rec", "utt2part", "utt2label", "utt2acted")
+_MADE_BY = "python -m ambiser.bin.import_table makes one from a table of labels and audio"
+_NO_VOTES = "has no votes"
 _PARTS = {"train": "Train", "training": "Train", "test": "Test1"} | dict.fromkeys(
     ("dev", "development", "valid", "validation", "val"), "Development"
 )
@@ -42,13 +44,15 @@ def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
     Faults are added to the findings, all of them; see egs/kaldi/README.md for the tables.
 
     Raises:
-        DataError: one of the three tables is missing.
+        DataError: the folder or one of the three tables is missing.
     """
     folder = Path(corpus_dir)
     findings = Findings(data.allow_incomplete)
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; --corpus_dir must name a data directory ({_MADE_BY})")
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
-        raise DataError(f"{folder} is not a data directory with votes: {', '.join(missing)} not found")
+        raise DataError(f"{folder} is not a data directory with votes: {', '.join(missing)} not found ({_MADE_BY})")
     names = [name for name in ("spk2gender", *BY_UTTERANCE) if (folder / name).is_file()]
     pairs = {name: read_pairs(folder / name, findings) for name in ("wav.scp", "utt2spk")}
     pairs |= {name: read_pairs(folder / name, findings, empty=name == "text") for name in names}
@@ -64,6 +68,8 @@ def read_kaldi(corpus_dir: Path, data: Data) -> Corpus:
     pool = data.unlabelled == "pool"
     found = (_read_utterance(utt, tables, findings, pool=pool) for utt in pairs["wav.scp"])
     utterances = [utterance for utterance in found if utterance]
+    if any(fault.reason == _NO_VOTES for fault in findings.faults):
+        findings.hints.append("utterances without votes can serve as unlabeled data of IPR: --set data.unlabelled=pool")
     _list_strangers(tables, findings)
     version = read_text(folder / "version", findings).strip() if (folder / "version").is_file() else ""
     return Corpus("kaldi", utterances, findings, version=" ".join(version.split()), own_labels=own, cuts=cuts)
@@ -81,7 +87,7 @@ def _read_utterance(utt: str, tables: _Tables, findings: Findings, *, pool: bool
         findings.leave_out(utt, "has no speaker in utt2spk", tables.folder / "utt2spk")
         return None
     if utt not in tables.votes and not tables.entry("utt2part", utt) and not pool:
-        findings.leave_out(utt, "has no votes", tables.folder / "votes.tsv")
+        findings.leave_out(utt, _NO_VOTES, tables.folder / "votes.tsv")
         return None
     if "utt2session" in tables.pairs and not tables.entry("utt2session", utt):
         findings.leave_out(utt, "has no session", tables.folder / "utt2session")

@@ -103,5 +103,5 @@ def test_a_recording_that_changes_after_stage_1_is_refused(folder):
     prepare(folder)
     samples, _ = soundfile.read(folder / "x.flac")
     soundfile.write(folder / "x.flac", samples[::-1], RATE_HZ)
-    with pytest.raises(DataError, match=r"1 inputs have changed since stage 1: x.flac; "):
+    with pytest.raises(DataError, match=r"1 input has changed since stage 1: x.flac; "):
         prepare(folder)

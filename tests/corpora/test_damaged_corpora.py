@@ -317,7 +317,7 @@ def test_a_change_after_stage_1_is_refused(corpus_copy, data, layout, name):
     first = prepare_data(corpus_copy, data, layout)
     assert prepare_data(corpus_copy, data, layout) == first
     change(corpus_copy)
-    with pytest.raises(DataError, match="inputs have changed since stage 1: .*; stages 1 to 8 are stale: ") as error:
+    with pytest.raises(DataError, match="changed since stage 1: .*; stages 1 to 8 are stale: ") as error:
         prepare_data(corpus_copy, data, layout)
     assert named in str(error.value)
 
@@ -325,7 +325,7 @@ def test_a_change_after_stage_1_is_refused(corpus_copy, data, layout, name):
 def test_an_edited_table_of_stage_1_is_refused(corpus_copy, data, layout):
     prepare_data(corpus_copy, data, layout)
     rewrite(layout.table("votes.tsv"), lambda line: line.replace("\tneu", "\tang"))
-    with pytest.raises(DataError, match=r"1 inputs have changed since stage 1: .*data/all/votes\.tsv; stages"):
+    with pytest.raises(DataError, match=r"1 input has changed since stage 1: .*data/all/votes\.tsv; stages"):
         prepare_data(corpus_copy, data, layout)
 
 

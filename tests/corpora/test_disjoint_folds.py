@@ -115,7 +115,7 @@ def test_speaker_text_folds_share_neither():
             "text_folds",
             "5 sets need as many texts; there are 3; .*text_folds .leaks.* with data.folds=3",
         ),
-        (make("abc", 2), "across_corpora", "as_released needs Train, Development, Test1 in the release"),
+        (make("abc", 2), "across_corpora", "across_corpora needs Train, .* in two corpora joined by"),
     ],
 )
 def test_a_protocol_that_cannot_be_made_names_those_that_can(utterances, protocol, message):

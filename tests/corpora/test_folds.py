@@ -117,7 +117,7 @@ def test_as_released_is_one_fold_and_lists_other_parts():
     assert (other["test"], other["test1"]) == (["d1"], ["c1"])
     with pytest.raises(DataError, match="as_released needs Train, Development, Test1 in the release.*parts Train"):
         make_folds([u for u in utterances if u.part == "Train"], Data(protocol="as_released"))
-    with pytest.raises(DataError, match=r"it has the parts \(none\)"):
+    with pytest.raises(DataError, match=r"test in utt2part\); this corpus has the parts \(none\)"):
         make_folds(SESSIONS, Data(protocol="as_released"))
 
 

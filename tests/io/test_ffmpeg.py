@@ -35,6 +35,7 @@ def test_only_files_are_opened_whatever_their_name_and_the_size_is_bounded(progr
     [
         ("echo one >&2; echo two >&2; exit 1", "one\ntwo"),
         ("exit 3", "status 3"),
+        ("echo Stream map '' matches no streams. >&2; echo To ignore this, ... >&2; exit 1", ffmpeg.NO_AUDIO),
         ("true", "status 0"),
     ],
 )

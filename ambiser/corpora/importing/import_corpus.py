@@ -81,7 +81,7 @@ def import_table(
         kept = _convert(matched, sorted(speakers), out_dir, findings)
         votes = write_folder(out_dir, table, kept, (speakers, genders), new_labels=words.new_labels, findings=findings)
     files = {utt: matched[utt][1] for utt in kept}
-    left_over = {str(path) for found in audio.values() for path in found} - set(map(str, files.values()))
+    left_over = {str(path) for found in audio.values() for path in found} - {str(path) for _, path in matched.values()}
     about = (table.form, table.columns, table.label_columns, table.unused)
     return ImportedCorpus(*about, files, votes, words.mapped(), sorted(left_over), findings.left_out)
 
@@ -104,7 +104,7 @@ def _convert(
     if not kept:
         reasons = Counter(findings.left_out.values()).most_common(3)
         counted = ", ".join(f"{reason} ({count})" for reason, count in reasons)
-        raise DataError(f"no row can be imported: {counted or 'the table has no rows'}")
+        raise DataError(f"no row can be imported: {counted}")
     return kept
 
 

@@ -11,6 +11,7 @@ from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.importing.spreadsheet import read_rows
 from ambiser.corpora.importing.table_forms import find_columns, find_form
 from ambiser.corpora.importing.vote_cells import FORMS, Row
+from ambiser.errors import DataError
 from ambiser.io.console import progress
 
 ABOUT_UTTERANCE = ("speaker", "gender", "session", "text", "channel")
@@ -58,11 +59,13 @@ def read_label_table(
         columns: the user's names of columns, by utt, rater, label, speaker, gender, session or text.
 
     Raises:
-        DataError: the file is no table, or the columns of files or labels are not found.
+        DataError: the file is no table or has no rows, or the columns of files or labels are not found.
     """
     rows = read_rows(path)
     header = [" ".join(name.split()) for name in next(rows, (1, []))[1]]  # a cell may hold line breaks
     first = list(islice(rows, _CHECKED))
+    if not first:
+        raise DataError(f"{path}: {'has no rows below its header' if any(header) else 'is empty'}")
     named = find_columns(path, header, columns or {}, findings)
     form, marks = find_form(path, header, first, named, words, findings)
     used = {*named.values(), *marks}

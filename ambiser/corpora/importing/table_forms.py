@@ -73,10 +73,23 @@ def find_form(
         return "counts", classes
     raters = [n for n in others if cells[n] and sum(map(words.knows, cells[n])) > len(cells[n]) / 2]
     if not raters:
-        findings.error(
-            "no column holds labels; name it with --columns label=NAME, or map its words with --labels WORD=CODE; "
-            f"the columns are {', '.join(header)}",
-            f"{path}:1",
-        )
-        findings.refuse()
+        _refuse_form(path, header, rows, classes, findings)
     return "raters", raters
+
+
+def _refuse_form(path: Path, header: list[str], rows: list, classes: list[str], findings: Findings) -> None:
+    """Raises DataError for a table without labels; of shares per class, the first cell is named."""
+    at = [header.index(name) for name in classes] if len(classes) > 1 else []
+    parts = ((line, row[i]) for line, row in rows for i in at if len(row) > i and row[i])
+    line, share = next(((line, cell) for line, cell in parts if whole_number(cell) is None), (1, ""))
+    if share:
+        reason = (
+            f"votes per class ({', '.join(classes)}) must be whole numbers; multiply shares by the number of raters"
+        )
+    else:
+        reason = (
+            "no column holds labels; name it with --columns label=NAME, or map its words with --labels WORD=CODE; "
+            f"the columns are {', '.join(header)}"
+        )
+    findings.error(reason, f"{path}:{line}", share)
+    findings.refuse()

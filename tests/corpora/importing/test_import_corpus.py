@@ -130,6 +130,9 @@ def test_an_excel_table(tmp_path, audio):
         (b"a\0b", "is not text; save the table as CSV or XLSX"),
         (b"x,y\n1,2\n", "no column names the audio file; use --columns utt=NAME; the columns are x, y"),
         (b"file,y\n1,2\n", "no column holds labels; name it with --columns label=NAME"),
+        (b"file;sad;happy\n1;2;1\n2;0,4;0,6\n", r"csv:3: votes per class \(sad, happy\) must be whole .*got '0,4'"),
+        (b"file,label\n", "csv: has no rows below its header"),
+        (b"\n", "csv: is empty"),
     ],
 )
 def test_files_that_are_no_table_of_labels(tmp_path, audio, content, message):
@@ -315,8 +318,10 @@ def test_m4a_and_video_are_converted_by_ffmpeg(tmp_path, audio):
     assert soundfile.info(wav).subtype == "PCM_16" and abs(soundfile.read(wav)[0].mean() - 0.1) < 0.02
     assert done.audio["s3_a"] == audio / "s3_a.m4a"
     (audio / "s4_a.mp4").write_bytes(b"no video")
-    with pytest.raises(DataError, match=r"s4_a.mp4: s4_a: cannot be converted by ffmpeg \(.*s4_a.mp4: Invalid data"):
+    with pytest.raises(DataError, match=r"s4_a.mp4: s4_a: cannot be converted by ffmpeg \(Invalid data"):
         import_text(tmp_path, audio, SINGLE + "s4_a,sad,s4\n")
+    done = import_text(tmp_path, audio, SINGLE + "s4_a,sad,s4\n", allow_incomplete=True)
+    assert str(audio / "s4_a.mp4") not in done.left_over  # a row names it
 
 
 def test_without_ffmpeg_the_line_says_so(tmp_path, audio, monkeypatch):
