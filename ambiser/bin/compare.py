@@ -23,7 +23,11 @@ def main() -> None:
         "follow those of --config",
     )  # fmt: skip
     parser.add_argument(
-        "--metrics", nargs="+", default=[], metavar="NAME", help="scores to compare (default: the usual ones)"
+        "--metrics",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="scores to compare (default: those of COMPARE.md)",
     )
     parser.add_argument(
         "--by", choices=DIVISIONS, default="",

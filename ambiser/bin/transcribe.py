@@ -17,7 +17,7 @@ from ambiser.recipe.program_options import Parser
 def main() -> None:
     """Runs the program."""
     parser = Parser(__doc__)
-    parser.add_argument("--model", required=True, help="folder of a Whisper, or its name on the hub of Hugging Face")
+    parser.add_argument("--model", required=True, help="folder of a Whisper model, or its name on Hugging Face's hub")
     parser.add_argument("--data_dir", type=Path, default=Path("data"), help="tables of stage 1")
     parser.add_argument("--output", type=Path, required=True, help="the table 'utt words' to write")
     parser.add_argument(

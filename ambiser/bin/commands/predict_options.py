@@ -41,7 +41,9 @@ def _add_inputs(parser: Parser) -> None:
     parser.add_argument("--text", type=Path, metavar="TABLE", help="texts: TSV with file and text, or a Kaldi table")
     parser.add_argument("--words", metavar="TEXT", help="instead of --text: the words of a single recording")
     parser.add_argument(
-        "--recognizer", metavar="NAME", help="instead of --text: folder of a Whisper, or its name on Hugging Face's hub"
+        "--recognizer",
+        metavar="NAME",
+        help="instead of --text: folder of a Whisper model, or its name on Hugging Face's hub",
     )
     parser.add_argument("--language", default="en", help="spoken language, for a multilingual recognizer")
     parser.add_argument("--window", type=float, default=0, metavar="S", help="cut recordings into windows; 0: whole")
