@@ -31,8 +31,8 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with what waits for a real Slurm, and what takes long beside it."""
-    first = ("launch/test_slurm.py", "recipes/")
+    """Begins with what waits for a real Slurm, the longest file, and what else takes long beside it."""
+    first = ("launch/test_slurm.py", "recipes/test_mini.py", "recipes/")
 
     def place(item: pytest.Item) -> int:
         path = item.path.relative_to(ROOT / "tests").as_posix()
