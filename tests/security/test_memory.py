@@ -13,6 +13,7 @@ import soundfile
 
 from ambiser.config.yaml_reader import parse_yaml, read_yaml
 from ambiser.corpora.audio_headers import _look
+from ambiser.corpora.exchange import hugging_face
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.importing import spreadsheet
 from ambiser.corpora.near_misses import explain_content
@@ -194,6 +195,24 @@ def test_rows_of_a_sheet_are_not_kept(tmp_path, bounded_memory):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2e6
+
+
+def test_parquet_that_unpacks_a_hundredfold_is_refused_and_few_large_rows_are_read_at_once(tmp_path, monkeypatch):
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet was not tested")
+    from pyarrow import parquet
+
+    path = tmp_path / "x.parquet"
+    parquet.write_table(arrow.Table.from_pylist([{"utt": "x" * 2**18}] * 64), path, compression="zstd")
+    metadata = parquet.ParquetFile(path).metadata
+    assert hugging_face._batch_rows(metadata) == 64
+    monkeypatch.setattr(hugging_face, "_BATCH_BYTES", 2**20)
+    assert hugging_face._batch_rows(metadata) == 3
+    monkeypatch.setattr(hugging_face, "_LARGE_BYTES", 2**16)
+    with pytest.raises(
+        DataError, match=r"x.parquet: is no readable .*: column utt unpacks from \d+ to 2\d+ bytes"
+    ) as error:
+        hugging_face.import_dataset(path, tmp_path / "out", labels={})
+    one_line(error)
 
 
 @pytest.mark.parametrize("length", [2**63, 10**12, 10**8, 4])

@@ -15,6 +15,9 @@ from ambiser.io.files import atomic_open
 from ambiser.labels.vote_table import SLOTS, SOURCES
 
 _BATCH = 64  # rows in memory, which may hold sounds
+_BATCH_BYTES = 2**28  # of a column, if every row of a batch is as large as the whole column
+_MOST_PACKED = 100  # how many times larger a column of more than _LARGE_BYTES may be than in the file
+_LARGE_BYTES = 2**26
 _SHOWN = 80  # characters of a faulty value
 
 
@@ -67,7 +70,7 @@ def _rows(source: Path) -> Iterator[tuple[str, dict[str, object]]]:
             table = parquet.ParquetFile(file)
             names = _class_names(table.schema_arrow.metadata or {})
             number = 0
-            for batch in table.iter_batches(_BATCH):
+            for batch in table.iter_batches(_batch_rows(table.metadata)):
                 for row in batch.to_pylist():
                     number += 1
                     if isinstance(row.get("label"), int) and 0 <= row["label"] < len(names):
@@ -75,6 +78,26 @@ def _rows(source: Path) -> Iterator[tuple[str, dict[str, object]]]:
                     yield f"{file}:{number}", row if votes is None else row | {"votes": votes.get(row.get("utt"), [])}
         except (ArrowException, OSError, ValueError, OverflowError) as error:
             raise DataError(f"{file}: is no readable Parquet file: {first_line(error)}") from error
+
+
+def _batch_rows(metadata: object) -> int:
+    """Returns how many rows fit into memory: a dictionary stores a value once that all rows may repeat.
+
+    Args:
+        metadata: pyarrow's `FileMetaData`.
+
+    Raises:
+        ValueError: a column unpacks to far more than its size in the file.
+    """
+    largest = 1
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for column in map(group.column, range(group.num_columns)):
+            unpacked, packed = column.total_uncompressed_size, column.total_compressed_size
+            if unpacked > max(_LARGE_BYTES, _MOST_PACKED * packed):
+                raise ValueError(f"column {column.path_in_schema} unpacks from {packed} to {unpacked} bytes")
+            largest = max(largest, unpacked)
+    return max(1, min(_BATCH, _BATCH_BYTES // largest))
 
 
 def _votes_by_utterance(file: Path) -> dict[str, list[dict[str, object]]]:
