@@ -8,6 +8,10 @@ With a GPU, batches are compared with s3prl's loop too, with the peak memory of 
 turns, several times, and the least time of each counts (on a CPU that of each utterance, so that a busy machine slows
 all ways alike). Shares are of the rate at which the machine multiplies large
 matrices; what the model needs is counted from its convolutions, linear maps and attention.
+
+A trial did not pay (November 2026, torch 2.13, AVX2, one thread): dynamic int8 quantization of the linear maps makes a
+base-size encoder 1.18 times as fast (its convolutions, a third of the time, stay in float32), and the means of Whisper
+tiny's layers err by up to 10 % (cosine 0.9956).
 """
 
 import argparse
