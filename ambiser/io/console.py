@@ -1,6 +1,7 @@
 """Sets up logging, shows progress, and ends programs: a user's error is one line and exit status 2."""
 
 import atexit
+import errno
 import logging
 import os
 import signal
@@ -16,6 +17,8 @@ from ambiser.errors import UserError
 log = logging.getLogger("ambiser")
 PROGRESS_EVERY_S = 60.0
 ONCE = {"once": True}
+_OF_THE_SYSTEM = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}
+"""Numbers of errors that are never a bug: no permission, no space, a name that no file can have."""
 """For `log.info(..., extra=ONCE)`: a program logs this message once, however often it is given."""
 T = TypeVar("T")
 
@@ -123,25 +126,35 @@ def format_duration(seconds: float) -> str:
 def run_main(main: Callable[[], int | None]) -> None:
     """Runs a program and exits: 0 or its result, 2 with one line for an error of the user, 130 for Ctrl-C or SIGTERM.
 
-    Any other exception is a bug and keeps its traceback.
+    A path without permission, a full disk and a name that is too long are errors of the user too. Any other exception
+    is a bug and keeps its traceback.
     """
     signal.signal(signal.SIGTERM, _stop)
     try:
         status = main() or 0
     except UserError as error:
-        print(f"{Path(sys.argv[0]).stem}: error: {printable(str(error))}", file=sys.stderr)
-        status = 2
+        status = _refuse(str(error))
     except KeyboardInterrupt:
         print(f"{Path(sys.argv[0]).stem}: stopped; run the same command again to continue", file=sys.stderr)
         status = 130
     except BrokenPipeError:  # as in `status | head`; Python would fail again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 141
+    except OSError as error:
+        if error.errno not in _OF_THE_SYSTEM or error.filename is None:
+            raise
+        status = _refuse(f"{error.filename}: {error.strerror}")
     finally:
         signal.signal(signal.SIGTERM, _end_already)
     if main.__module__ == "__main__":  # not a test or another program that calls this one
         _end(status)
     sys.exit(status)
+
+
+def _refuse(text: str) -> int:
+    """Prints the line of an error, and returns the exit status of an error of the user."""
+    print(f"{Path(sys.argv[0]).stem}: error: {printable(text)}", file=sys.stderr)
+    return 2
 
 
 def printable(text: str) -> str:

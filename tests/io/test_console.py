@@ -1,5 +1,7 @@
 """Progress without a terminal, and the end of a program that gets a signal."""
 
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -32,6 +34,20 @@ def test_a_program_ends_after_its_threads_and_exit_handlers(environment):
     program = [sys.executable, "-c", f"{code} run_main(lambda: {work})"]
     done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (3, "main\nthread\nhandler\n", "")
+
+
+@pytest.mark.parametrize("number", [errno.ENAMETOOLONG, errno.EACCES, errno.ENOSPC, errno.EBADF])
+def test_an_error_of_the_system_is_one_line_and_a_bug_keeps_its_traceback(monkeypatch, capsys, number):
+    def main():
+        raise OSError(number, os.strerror(number), "x/a")
+
+    monkeypatch.setattr(console.signal, "signal", lambda *words: None)
+    monkeypatch.setattr(sys, "argv", ["/x/prog.py"])
+    with pytest.raises(OSError if number == errno.EBADF else SystemExit) as ended:
+        console.run_main(main)
+    if number != errno.EBADF:
+        assert ended.value.code == 2
+        assert capsys.readouterr().err == f"prog: error: x/a: {os.strerror(number)}\n"
 
 
 class _Clock:
