@@ -134,6 +134,8 @@ def test_percentiles_of_known_values_and_none_where_too_much_is_undefined():
     intervals = percentile_intervals({"a": values, "b": mostly, "c": values[:1]}, 0.95)
     assert intervals["a"] == pytest.approx([2.5, 97.5])
     assert intervals["b"] is None and intervals["c"] is None
+    edges = {missing: np.where(np.arange(100) < missing, np.nan, 1.0) for missing in (5, 6)}
+    assert percentile_intervals(edges, 0.95) == {5: [1.0, 1.0], 6: None}
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
