@@ -1,5 +1,6 @@
 """Writes a parsed corpus as tables and folds (stage 1); corpus.json comes last and marks the stage as done."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def _prepare(corpus_dir: Path | None, data: Data, layout: Layout) -> CorpusRecor
         try:
             corpus = CORPORA[data.corpus](corpus_dir, data)
         except OSError as error:
-            raise DataError(f"{error.filename or corpus_dir}: cannot be read: {error.strerror or error}") from error
+            place = _blocked(Path(error.filename or corpus_dir))
+            raise DataError(f"{place}: cannot be read: {error.strerror or error}") from error
         return write_corpus(corpus, settings=settings, data=data, layout=layout)
 
 
@@ -187,6 +189,13 @@ def _corpus_folder(corpus_dir: Path | None, data: Data, layout: Layout) -> Path:
     if data.corpus == "mini":
         return layout.data_dir / "corpus"
     raise ConfigError(f"--corpus_dir is missing: name the folder that holds {data.corpus}")
+
+
+def _blocked(path: Path) -> Path:
+    """Returns the outermost folder of a path that may not be entered, otherwise the path, which may not exist."""
+    effective = os.access in os.supports_effective_ids
+    folders = (folder for folder in reversed(path.parents) if not os.access(folder, os.X_OK, effective_ids=effective))
+    return next(folders, path)
 
 
 def _is_missing_or_empty(folder: Path) -> bool:

@@ -11,11 +11,11 @@ from ambiser.corpora.rotation import PARTS
 from ambiser.io.corpus_record import CorpusRecord
 from ambiser.io.layout import Layout
 from ambiser.io.tables import read_list, read_table, read_tsv
-from ambiser.labels.agreement import fleiss_kappa, krippendorff_alpha
 from ambiser.labels.entropy import entropy_bits
 from ambiser.labels.label_view import LabelView, view_labels
 from ambiser.labels.rater_bias import rater_biases
-from ambiser.labels.vote_table import VoteTable, distinct, read_votes
+from ambiser.labels.vote_table import VoteTable, read_votes
+from ambiser.report.agreement_facts import count_raters, describe_agreement
 
 HARD_ONLY = (
     "Hard labels only: every utterance has one vote. ce, smoothing, superb, text and fusion_ce make sense; soft_ce, "
@@ -95,15 +95,14 @@ def collect_statistics(
         "left out of the corpus": _ranked(lost),
         "warnings (these utterances are kept)": _ranked(record.warnings),
     }
-    raw = _primary_counts(votes)
-    raters = _raters(votes)
-    facts = _facts(raters, raw, view, entropies) | _agreement(votes, labels)
+    raters = count_raters(votes)
+    facts = describe_agreement(votes, labels, view, raters)
     notes = [HARD_ONLY] if raters.max() == 1 else []
     return DataStatistics(tables, entropies, raters, facts, reasons, notes + untrained_classes(view, record, layout))
 
 
 def untrained_classes(view: LabelView, record: CorpusRecord, layout: Layout) -> list[str]:
-    """Returns a sentence for every class that is the hard label of no training utterance of some folds."""
+    """Returns a sentence for classes that are the hard label of no training utterance of some folds."""
     row_of = {utt: row for row, utt in enumerate(view.utts)}
     folds_of: dict[str, list[int]] = {}
     for fold in record.folds:
@@ -112,12 +111,19 @@ def untrained_classes(view: LabelView, record: CorpusRecord, layout: Layout) -> 
         for c, name in enumerate(view.classes):
             if c not in there:
                 folds_of.setdefault(name, []).append(fold)
-    return [
-        f"Class {name} has no training utterance in {_name_folds(folds, record)} (hard labels), so no model can learn "
-        "it there: merge it with another class or remove it (labels.classes), or use other folds (data.folds, "
-        "data.protocol)."
-        for name, folds in folds_of.items()
-    ]
+    alike: dict[str, list[str]] = {}
+    for name, folds in folds_of.items():
+        alike.setdefault(_name_folds(folds, record), []).append(name)
+    return [_describe_untrained(names, where) for where, names in alike.items()]
+
+
+def _describe_untrained(names: list[str], where: str) -> str:
+    one = len(names) == 1
+    who, it = (f"Class {names[0]} has", "it") if one else (f"Classes {', '.join(names)} have", "them")
+    return (
+        f"{who} no training utterance in {where} (hard labels), so no model can learn {it} there: merge {it} with "
+        f"another class or remove {it} (labels.classes), or use other folds (data.folds, data.protocol)."
+    )
 
 
 def _name_folds(folds: list[int], record: CorpusRecord) -> str:
@@ -141,61 +147,6 @@ def _part_sizes(record: CorpusRecord) -> CountTable:
     sizes = _sizes(record)
     parts = list(sizes[min(sizes)])
     return CountTable("utterances of each part", ["", *parts], [[f"fold {k}", *sizes[k].values()] for k in sizes])
-
-
-def _facts(raters: np.ndarray, raw: np.ndarray, view: LabelView, entropies: np.ndarray) -> dict[str, str]:
-    """Describes how outside raters agree: on all labels (primary votes), and on the classes of the experiment."""
-    given, best = raw.sum(axis=1), raw.max(axis=1)
-    tied = (raw == best[:, None]).sum(axis=1) > 1
-    shares = {
-        "unanimous": best == given,
-        "absolute majority": best > given / 2,
-        "tie for first": tied,
-    }
-    return {
-        "raters per utterance": _range(raters),
-        "on all labels": ", ".join(f"{name} {100 * hit.mean():.1f} %" for name, hit in shares.items()),
-        "mean entropy": f"{entropy_bits(raw / given[:, None]).mean():.3f} bits on all labels, "
-        f"{entropies.mean():.3f} bits on the classes",
-        "Krippendorff's alpha": f"{krippendorff_alpha(raw):.3f} on all labels, "
-        f"{krippendorff_alpha(view.counts):.3f} on the classes",
-        "Fleiss' kappa": f"{fleiss_kappa(raw):.3f} on all labels, {fleiss_kappa(view.counts):.3f} on the classes",
-    }
-
-
-def _range(counts: np.ndarray) -> str:
-    few, many = counts.min(), counts.max()
-    return str(few) if few == many else f"{few} to {many}, mean {counts.mean():.2f}"
-
-
-def _agreement(votes: VoteTable, labels: LabelPolicy) -> dict[str, str]:
-    """Counts unanimous utterances, those with a mere majority, and those without, in these classes."""
-    keep_all = {"other_votes": "drop_vote", "other_majority": "keep", "no_majority": "keep", "precise": "unanimous"}
-    plain = keep_all | {"ties": "exclude", "ambiguous": "majority", "aggregate": "votes"}
-    view = view_labels(votes, labels.model_copy(update=plain))
-    hard, kinds = (view.hard >= 0).sum(), Counter(view.kind[view.hard >= 0].tolist())
-    view = view_labels(votes, labels.model_copy(update=plain | {"other_majority": "drop_utterance"}))
-    none = int((view.hard < 0).sum())
-    total = max(int(hard) + none, 1)
-    parts = (("unanimous", kinds[0]), ("majority only", kinds[1]), ("no majority", none))
-    return {"agreement": ", ".join(f"{name} {n} ({100 * n / total:.1f} %)" for name, n in parts)}
-
-
-def _raters(votes: VoteTable) -> np.ndarray:
-    """Returns the (M,) number of outside raters per utterance that has any; several labels of one rater count once."""
-    chosen = (votes.source == 0) & (votes.slot == 0)
-    pairs = distinct(votes.utt[chosen].astype(np.int64) * len(votes.raters) + votes.rater[chosen])
-    counts = np.bincount(pairs // len(votes.raters))
-    return counts[counts > 0]
-
-
-def _primary_counts(votes: VoteTable) -> np.ndarray:
-    """Returns the (M, labels) primary votes of outside raters, for every utterance that has any."""
-    chosen = (votes.source == 0) & (votes.slot == 0)
-    width = len(votes.labels)
-    flat = votes.utt[chosen].astype(np.int64) * width + votes.label[chosen]
-    counts = np.bincount(flat, minlength=len(votes.utts) * width).reshape(-1, width)
-    return counts[counts.sum(axis=1) > 0]
 
 
 def _groups(record: CorpusRecord, layout: Layout) -> tuple[dict[str, str], list[str], str]:

@@ -115,6 +115,9 @@ def test_a_class_without_training_labels_is_named_with_its_folds(prepared):
     record, _, layout = prepared
     missing = collect_statistics(record, LabelPolicy(classes={"neutral": ["neu"], "bored": ["bor"]}), LEVELS, layout)
     assert missing.notes[0].startswith("Class bored has no training utterance in any fold (hard labels), so no model")
+    classes = {"neutral": ["neu"], "bored": ["bor"], "calm": ["cal"]}
+    (note,) = collect_statistics(record, LabelPolicy(classes=classes), LEVELS, layout).notes
+    assert note.startswith("Classes bored, calm have no training utterance in any fold (hard labels), so no model can")
     assert missing.notes[0] in summarize(record, missing, layout).splitlines()
     votes = read_votes(layout.table("votes.tsv"))
     view = view_labels(votes, LabelPolicy())

@@ -35,8 +35,7 @@ def write_folder(
         findings: which rows were skipped.
     """
     speakers = {utt: people[0][utt] for utt in kept}
-    present = set(speakers.values())
-    genders = {speaker: gender for speaker, gender in people[1].items() if speaker in present}
+    genders = {speaker: people[1][speaker] for speaker in set(speakers.values()) & people[1].keys()}
     for name in _TABLES:
         (out_dir / name).unlink(missing_ok=True)
     about = {utt: table.about[name] for utt, (name, _) in kept.items()}
