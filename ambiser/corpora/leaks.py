@@ -1,4 +1,4 @@
-"""Refuses leaks: no speaker, recording or byte-identical wav may be in two parts of a fold."""
+"""Refuses leaks: no speaker, recording or byte-identical audio file may be in two parts of a fold."""
 
 from collections.abc import Mapping, Sequence
 
