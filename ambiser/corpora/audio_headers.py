@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from ambiser.corpora.corpus import Corpus, Utterance
 from ambiser.corpora.findings import Findings
@@ -22,6 +21,7 @@ from ambiser.io.threads import in_threads
 
 _CHUNK_BYTES = 2**20
 _PLAIN_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")  # RIFF, 16 bytes of fmt, data: 44 bytes
+_PLAIN_SUBTYPES = {8: "PCM_U8", 16: "PCM_16", 24: "PCM_24", 32: "PCM_32"}
 _FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
 _TOLERANCE_S = 0.25
 
@@ -122,13 +122,14 @@ def _read_plain_header(head: bytes, size: int) -> AudioInfo | None:
         and RATES_HZ[0] <= rate <= RATES_HZ[1]
         and block == channels * bits // 8 > 0
     )
-    return AudioInfo(rate, channels, length // block) if plain and whole and length >= block else None
+    subtype = _PLAIN_SUBTYPES.get(bits, "")
+    return AudioInfo(rate, channels, length // block, subtype) if plain and whole and length >= block else None
 
 
 def _inspect(path: Path) -> AudioInfo:
     """Reads a header; float audio is read as a whole, because only that can hold NaN."""
     info = read_info(path)
-    if soundfile.info(str(path)).subtype in _FLOAT_SUBTYPES and not np.isfinite(read_audio(path)).all():
+    if info.subtype in _FLOAT_SUBTYPES and not np.isfinite(read_audio(path)).all():
         raise DataError(f"{path}: holds samples that are not finite (NaN or infinite)")
     return info
 

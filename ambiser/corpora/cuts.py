@@ -53,7 +53,7 @@ def cut_audio(corpus: Corpus, folder: Path) -> dict[Path, Probe]:
     plan = {wav: _plan(wav, by_recording[wav], info, corpus) for wav, info in infos.items() if info is not None}
     if corpus.findings.faults or (None in infos.values() and not corpus.findings.allow_incomplete):
         return {}
-    _check_space(plan, folder)
+    _check_space(plan, infos, folder)
     shutil.rmtree(folder, ignore_errors=True)
     log.info("cutting %d utterances from %d recordings", sum(map(len, plan.values())), len(plan))
     jobs = in_threads(_cut_recording, ((wav, spans, folder) for wav, spans in plan.items()), batch=1)
@@ -102,12 +102,12 @@ def _plan(wav: Path, utterances: list[Utterance], info: AudioInfo, corpus: Corpu
     return spans
 
 
-def _check_space(plan: Mapping[Path, Mapping[str, Span]], folder: Path) -> None:
+def _check_space(plan: Mapping[Path, Mapping[str, Span]], infos: Mapping[Path, AudioInfo | None], folder: Path) -> None:
     """Raises DataError if the disk has too little space for the cuts."""
     needed = 0
     for wav, spans in plan.items():
         if spans:
-            info = soundfile.info(str(wav))
+            info = infos[wav]
             per_sample = _BYTES[_KEPT.get(info.subtype, "PCM_16")]
             needed += sum((b - a) * per_sample * (1 if c is not None else info.channels) for a, b, c in spans.values())
     place = next(p for p in (folder, *folder.resolve().parents) if p.exists())

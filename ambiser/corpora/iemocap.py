@@ -153,9 +153,8 @@ def _find_wavs(folder: Path, findings: Findings) -> dict[str, Path]:
 def _add_new(turns: dict[str, Turn], new: Mapping[str, Turn], findings: Findings) -> None:
     for name, turn in new.items():
         if name in turns:
-            findings.error(
-                "the turn appears twice; remove one block", turn.where, f"{name}, first in {turns[name].where}"
-            )
+            first = f"{name}, first in {turns[name].where}"
+            findings.error("the turn appears twice; remove one block", turn.where, first)
         else:
             turns[name] = turn
 

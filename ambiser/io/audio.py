@@ -18,11 +18,12 @@ MOST_SAMPLES = 2**29
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """The header of an audio file."""
+    """The header of an audio file; `subtype` is soundfile's name of the coding, such as PCM_16."""
 
     sample_rate_hz: int
     channels: int
     samples: int
+    subtype: str
 
     @property
     def duration_s(self) -> float:
@@ -54,7 +55,7 @@ def read_info(path: Path) -> AudioInfo:
         raise DataError(f"{path}: has a sample rate of {info.samplerate} Hz; it must be from 1 kHz to 1 MHz")
     if info.format in ("WAV", "WAVEX"):
         _check_wav_length(path)
-    return AudioInfo(info.samplerate, info.channels, info.frames)
+    return AudioInfo(info.samplerate, info.channels, info.frames, info.subtype)
 
 
 def read_audio(path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:

@@ -48,6 +48,13 @@ def test_segments_are_cut_to_the_sample(folder):
     assert prepare(folder)[0] == record, "nothing to do"
 
 
+def test_the_header_of_a_recording_is_read_once(folder, monkeypatch):
+    read, info = [], soundfile.info
+    monkeypatch.setattr(soundfile, "info", lambda path: read.append(path) or info(path))
+    prepare(folder)
+    assert sorted(path for path in read if path.endswith(".flac")) == [str(folder / f"{name}.flac") for name in "xy"]
+
+
 @pytest.mark.parametrize("name", ["reco2channel", "reco2file_and_channel"])
 def test_one_channel_is_chosen(folder, name):
     (folder / name).write_text("x 2\n" if name == "reco2channel" else "x file B\n")

@@ -45,8 +45,7 @@ def write_folder(
         write_list(out_dir / OWN_LABELS, new_labels)
     texts, sessions = ({u: " ".join(k[m].split()) for u, k in about.items() if m in k} for m in ("text", "session"))
     recordings, optional = _recordings(table, kept)
-    optional |= {"spk2gender": genders, "utt2session": sessions}
-    optional |= {"text": {utt: texts.get(utt, "") for utt in kept}} if texts else {}
+    optional |= {"spk2gender": genders, "utt2session": sessions, "text": {u: texts.get(u, "") for u in kept if texts}}
     for name, values in optional.items():
         if values:
             write_table(out_dir / name, values)
