@@ -1,5 +1,6 @@
 """All readers of files that others made, with valid files as seeds; for the property tests and for fuzzing."""
 
+import importlib.util
 import json
 import struct
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from property.seeds import (
     CHOICE,
     CORPUS,
+    CUT,
     EMBEDDINGS,
     EVALUATION,
     IMPROV,
@@ -35,6 +37,7 @@ from ambiser.corpora.audio_headers import _look
 from ambiser.corpora.crema_d_tables import read_responses, read_table_of_votes
 from ambiser.corpora.emodb import _read_rates
 from ambiser.corpora.exchange.hugging_face import import_dataset
+from ambiser.corpora.exchange.lhotse_cuts import import_cuts
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.iemocap_grammar import read_evaluation, read_transcription
 from ambiser.corpora.importing.label_table import read_label_table
@@ -103,6 +106,10 @@ def _with_findings(read: Callable) -> Callable[[Path], object]:
     return run
 
 
+def _import_cuts(path: Path) -> object:
+    return import_cuts(path, path.parent / "out", labels={})
+
+
 def _import_parquet(path: Path) -> object:
     return import_dataset(path, path.parent / "out", labels={})
 
@@ -158,6 +165,7 @@ READERS = [
     ),
     Reader("t.csv", lambda p: read_label_table(p, LabelWords({}), Findings(False)), [b"file,rater,label\na,r,sad\n"]),
     Reader("t.xlsx", lambda p: read_label_table(p, LabelWords({}), Findings(False)), make_excel()),
+    *([Reader("cuts.jsonl", _import_cuts, [CUT])] if importlib.util.find_spec("lhotse") else []),
     *([Reader("x.parquet", _import_parquet, make_parquet())] if make_parquet() else []),
     Reader("wav.scp", lambda p: list_sources([str(p)]), [b"a /x/a.wav\nb touch x |\n"]),
     Reader("texts.tsv", read_texts, [b"file\ttext\na.wav\tso\n", b"a so\n"]),

@@ -126,6 +126,13 @@ def make_progress() -> bytes:
     return stream.getvalue()
 
 
+_WHOLE = {"id": "u", "start": 0, "duration": 1.0, "channel": 0}
+_SPOKEN = {"recording_id": "r", "text": "so", "speaker": "s", "gender": "F", "custom": {"votes": {"happy": 2}}}
+_RECORDING = {
+    **{"id": "r", "sources": [{"type": "file", "channels": [0], "source": __file__}]},
+    **{"sampling_rate": 16000, "num_samples": 16000, "duration": 1.0},
+}
+CUT = json.dumps(_WHOLE | {"type": "MonoCut", "supervisions": [_WHOLE | _SPOKEN], "recording": _RECORDING}).encode()
 VOTES = b"utt\trater\tsource\tslot\tlabel\nu\tr\toutside\tprimary\tneu\nv\ts\tself\tsecondary\tsad\n"
 MSP_JSON = b'{"a.wav": {"EmoClass": "N", "EmoAct": 4.0, "SpkrID": "1", "Gender": "Male", "Split_Set": "Train"}}'
 

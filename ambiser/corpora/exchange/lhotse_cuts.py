@@ -1,5 +1,6 @@
 """Reads Lhotse cuts with votes in their supervisions as a Kaldi data directory."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from ambiser.corpora.corpus import Utterance, Vote, gender_code
 from ambiser.corpora.exchange.kaldi_folder import key_of, write_kaldi_folder
 from ambiser.corpora.findings import IMPORT_REMEDY, Findings
 from ambiser.corpora.importing.label_words import LabelWords
-from ambiser.errors import ConfigError, DataError
+from ambiser.errors import ConfigError, DataError, first_line
 from ambiser.io.files import atomic_open
 
 _SAME_S = 0.01  # a cut that differs less from its recording takes the file of the recording
+_MOST_VOTES = 1000  # of an utterance for one label
+_TRANSFORMS = ("Speed", "Tempo", "Volume", "Resample", "Narrowband", "Clipping", "LoudnessNormalization")
+"""What Lhotse may do to audio; others read files of their own."""
 
 
 def import_cuts(
@@ -42,8 +46,10 @@ def import_cuts(
     findings, words, made = Findings(allow_incomplete, remedy=IMPORT_REMEDY), LabelWords(labels), {}
     try:
         cuts = list(CutSet.from_jsonl_lazy(source))
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise DataError(f"{source}: is no manifest of Lhotse cuts: {error}") from error
+        if not all(hasattr(cut, "supervisions") for cut in cuts):
+            raise ValueError("it holds other objects than cuts")
+    except Exception as error:  # a damaged manifest fails anywhere inside of lhotse
+        raise DataError(f"{source}: is no manifest of Lhotse cuts: {first_line(error)}") from error
     for line, cut in enumerate(cuts, start=1):
         utt, where = key_of(cut.id), f"{source}:{line}"
         if utt in made:
@@ -64,7 +70,7 @@ def _read_cut(
         reason = "has no supervision" if not supervisions else "has several supervisions; cut them apart first"
         findings.leave_out(utt, reason, where)
         return None
-    custom = supervisions[0].custom or {}
+    custom = supervisions[0].custom if isinstance(supervisions[0].custom, Mapping) else {}
     votes = _votes(custom.get(key, custom.get("emotion")), where, words, findings)
     for value, reason in ((votes, "has no votes"), (supervisions[0].speaker, "has no speaker")):
         if not value:
@@ -73,13 +79,13 @@ def _read_cut(
     try:
         wav = _audio(utt, cut, out)
     except Exception as error:  # lhotse reads audio with many libraries, each with its own errors
-        findings.leave_out(utt, "has no readable audio", where, str(error).splitlines()[0][:200])
+        findings.leave_out(utt, "has no readable audio", where, first_line(error)[:200])
         return None
     one = supervisions[0]
     gender = gender_code(str(one.gender or "")) or "u"
     texts = {"session": key_of(custom.get("session") or ""), "recording": key_of(one.recording_id)}
     return Utterance(
-        utt, wav, key_of(one.speaker), gender, label="", text=one.text or "", votes=votes, ratings=(), **texts
+        utt, wav, key_of(one.speaker), gender, label="", text=str(one.text or ""), votes=votes, ratings=(), **texts
     )
 
 
@@ -97,11 +103,11 @@ def _votes(given: object, where: str, words: LabelWords, findings: Findings) -> 
 def _pairs(given: object) -> list[tuple[object, object]]:
     """Returns rater and label of each vote; the rater is None where a form names none."""
     if isinstance(given, Mapping):
-        if not all(isinstance(count, int) for count in given.values()):
+        if not all(isinstance(count, int) and 0 <= count <= _MOST_VOTES for count in given.values()):
             return list(given.items())
         return [(None, label) for label, count in given.items() for _ in range(count)]
     pairs = []
-    for one in [given] if isinstance(given, str) else given or []:
+    for one in given if isinstance(given, list) else [given] if given is not None else []:
         if isinstance(one, Mapping):
             pairs.append((one.get("rater"), one.get("label")))
         elif isinstance(one, Sequence) and not isinstance(one, str) and len(one) == 2:
@@ -115,16 +121,34 @@ def _audio(utt: str, cut: object, out: Path) -> Path:
     """Returns the file of the recording if the cut is all of it, else a new wav of the cut."""
     import soundfile
 
+    _check_sources(cut)
     recording = getattr(cut, "recording", None)
     whole = recording is not None and abs(cut.duration - recording.duration) < _SAME_S and cut.start < _SAME_S
     sources = recording.sources if whole and not recording.transforms else []
     if len(sources) == 1 and sources[0].type == "file" and recording.num_channels == 1:
-        path = Path(sources[0].source).resolve()
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing")
-        return path
+        return Path(sources[0].source).resolve()
     samples = cut.load_audio()  # (channels, samples)
     path = out.resolve() / "wav" / f"{utt.replace('/', '_')}.wav"
     with atomic_open(path, "wb") as stream:
         soundfile.write(stream, np.ascontiguousarray(samples.T), cut.sampling_rate, format="WAV", subtype="FLOAT")
     return path
+
+
+def _check_sources(cut: object) -> None:
+    """Checks that loading the audio reads files alone: Lhotse also runs commands and opens addresses.
+
+    Raises:
+        ValueError: the manifest names another source, or a file that does not exist.
+    """
+    for track in getattr(cut, "tracks", ()):
+        _check_sources(track.cut)
+    recording = getattr(cut, "recording", None)
+    for source in recording.sources if recording else ():
+        if source.type != "file":
+            raise ValueError(f"the audio is a {source.type}; only files are read")
+        if not os.path.isfile(source.source):
+            raise ValueError(f"{source.source} is missing")
+    for transform in [*((recording and recording.transforms) or ()), *(getattr(cut, "transforms", None) or ())]:
+        name = transform.get("name") if isinstance(transform, Mapping) else type(transform).__name__
+        if name not in _TRANSFORMS:
+            raise ValueError(f"the transform {name} may read other files; only {', '.join(_TRANSFORMS)} are used")

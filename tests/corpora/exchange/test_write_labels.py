@@ -204,6 +204,45 @@ def test_votes_of_cuts_have_several_forms(tmp_path):
         import_cuts(manifest, tmp_path / "other", labels={})
 
 
+@pytest.mark.parametrize(
+    ("source", "whole"),
+    [
+        ({"type": "command", "source": "touch {ran}; cat {wav}"}, True),
+        ({"type": "command", "source": "touch {ran}; cat {wav}"}, False),
+        ({"type": "url", "source": "pipe:touch {ran}; cat {wav}"}, False),
+        ({"type": "file", "source": "pipe:touch {ran}; cat {wav}"}, False),
+    ],
+)
+def test_commands_in_cuts_are_not_run(tmp_path, source, whole):
+    pytest.importorskip("lhotse", reason="lhotse is not installed: its cuts were not tested")
+    soundfile.write(tmp_path / "a.wav", np.zeros(16000), 16000)
+    one = cut("a", source="", duration=1.0 if whole else 0.5)
+    text = source["source"].format(ran=tmp_path / "ran", wav=tmp_path / "a.wav")
+    one["recording"]["sources"] = [{"channels": [0], "type": source["type"], "source": text}]
+    mixed = {"id": "b", "type": "MixedCut", "tracks": [{"type": "MonoCut", "cut": one, "offset": 0.0}]}
+    (tmp_path / "cuts.jsonl").write_text(json.dumps(one) + "\n" + json.dumps(mixed) + "\n")
+    with pytest.raises(DataError, match="has no readable audio"):
+        import_cuts(tmp_path / "cuts.jsonl", tmp_path / "out", labels={})
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("votes", [3, {"sad": 10**12}, {"sad": -1}, [["r", "sad", "x"]], "x\ny"])
+def test_votes_of_cuts_in_other_forms_are_faults(tmp_path, votes):
+    pytest.importorskip("lhotse", reason="lhotse is not installed: its cuts were not tested")
+    (tmp_path / "cuts.jsonl").write_text(json.dumps(cut("a", source=__file__, custom={"votes": votes})) + "\n")
+    with pytest.raises(DataError, match="cuts.jsonl:1: is not a known label"):
+        import_cuts(tmp_path / "cuts.jsonl", tmp_path / "out", labels={})
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", '{"id": "a"}', '{"id": 1, "type": "MonoCut", "start": "x"}', "\0"])
+def test_a_damaged_manifest_of_cuts_is_one_line(tmp_path, text):
+    pytest.importorskip("lhotse", reason="lhotse is not installed: its cuts were not tested")
+    (tmp_path / "cuts.jsonl").write_text(text + "\n")
+    with pytest.raises(DataError, match=r"cuts.jsonl: is no manifest of Lhotse cuts: ") as error:
+        import_cuts(tmp_path / "cuts.jsonl", tmp_path / "out", labels={})
+    assert "\n" not in str(error.value)
+
+
 def test_cuts_without_votes_speaker_or_audio_are_listed(tmp_path):
     pytest.importorskip("lhotse", reason="lhotse is not installed: its cuts were not tested")
     gone = str(tmp_path / "gone.wav")
