@@ -104,7 +104,8 @@ def pretended_gpu(monkeypatch) -> Iterator[None]:
         patch.setattr(torch.cuda, "is_available", lambda: True)
         patch.setattr(torch.cuda, "get_rng_state_all", list)
         patch.setattr(torch.cuda, "set_rng_state_all", lambda states: None)
-        patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)  # asks the driver in a CUDA build
+        # With a CUDA build of torch, Adam asks the driver whether a stream is being captured.
+        patch.setattr(torch.optim.Optimizer, "_accelerator_graph_capture_health_check", lambda self: None)
         patch.setattr(torch, "inference_mode", torch.no_grad)  # its tensors cannot be wrapped
         # Transformers builds models on the device "meta" before it reads their weights.
         for module, name in _LOADING:
