@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ambiser.config import Config, load_config
 from ambiser.features.extraction.shards import shard_count
+from ambiser.io.console import format_duration
 from ambiser.recipe.job_memory import INDEX_SHARE, MAPPED_BYTES, PROGRAM_BYTES
 from ambiser.stages import TRAINING_STAGES
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GPU_SPEED = 300.0
 """Assumed: seconds of audio that one GPU extracts with WavLM Large per second."""
 RATES = {
-    "stage 1, s per file": 84 / 268_000,  # stage1.py: parsing, tables, folds and statistics 64 s, audio headers 20 s
+    "stage 1, s per file": 77 / 268_000,  # stage1.py: parsing, tables, folds and statistics 59 s, audio headers 18 s
     "start of a job, s per vote": 5.7 / 1_340_000,  # votes, labels and feats.scp of 268,000 utterances
     "training, utterances per s": 1_050.0,  # mapped_features.py: 25 x 1024, phase 1, one thread
     "intervals, s per utterance and resample": 27.3 / (46_000 * 10_000),  # bootstrap.py
@@ -105,10 +106,10 @@ def estimate(corpus: Corpus, gpus: int, *, seeds: int = 3, speed: float = GPU_SP
         "memory of a training": f"{memory / 2**30:.1f} GB and shared pages",
         "jobs": f"{trainings + gpus + 1 + len(configs) * seeds:,}",
         "calls of sbatch": f"{waves + trainings // ARRAY_SIZE}",
-        "stage 1": _time(RATES["stage 1, s per file"] * corpus.utterances),
-        "stage 2": _time(3600 * corpus.hours / (speed * gpus)),
-        "stages 3 to 6": _time(max(sum(times) * seeds / cores, max(times))),
-        "stage 7": _time(math.ceil(len(configs) * seeds / cores) * score),
+        "stage 1": format_duration(RATES["stage 1, s per file"] * corpus.utterances),
+        "stage 2": format_duration(3600 * corpus.hours / (speed * gpus)),
+        "stages 3 to 6": format_duration(max(sum(times) * seeds / cores, max(times))),
+        "stage 7": format_duration(math.ceil(len(configs) * seeds / cores) * score),
     }
 
 
@@ -120,13 +121,6 @@ def scale_table(_root: Path, speed: float = GPU_SPEED) -> str:
     for quantity in next(iter(columns.values())):
         lines.append(f"| {quantity} | " + " | ".join(column[quantity] for column in columns.values()) + " |")
     return "\n".join(lines)
-
-
-def _time(seconds: float) -> str:
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 if __name__ == "__main__":
