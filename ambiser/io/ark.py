@@ -19,7 +19,7 @@ import numpy as np
 from ambiser.errors import DataError
 from ambiser.io.compressed import HEADER_BYTES, Compressed, compress, parse_header
 from ambiser.io.files import atomic_open
-from ambiser.io.mapped_file import allow_open_files, map_file
+from ambiser.io.mapped_files import allow_open_files, map_file
 from ambiser.io.tables import read_table
 
 _DTYPES = {b"FM ": np.dtype("<f4"), b"DM ": np.dtype("<f8"), b"FV ": np.dtype("<f4"), b"DV ": np.dtype("<f8")}

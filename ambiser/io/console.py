@@ -17,9 +17,9 @@ from ambiser.errors import UserError
 log = logging.getLogger("ambiser")
 PROGRESS_EVERY_S = 60.0
 ONCE = {"once": True}
+"""For `log.info(..., extra=ONCE)`: a program logs this message once, however often it is given."""
 _OF_THE_SYSTEM = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}
 """Numbers of errors that are never a bug: no permission, no space, a name that no file can have."""
-"""For `log.info(..., extra=ONCE)`: a program logs this message once, however often it is given."""
 T = TypeVar("T")
 
 

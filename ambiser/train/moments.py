@@ -22,9 +22,9 @@ _LEVELS = 4
 class RowMoments:
     """Mean and deviation over rows, with the bytes of `x.mean(dim=0)` and `x.std(dim=0, unbiased=False)` on a CPU.
 
-    torch adds float32 rows in four levels, each of which sums a power of two of sums of the level below, and computes
-    deviations by Welford's method in float64. Training from mapped features thus gives the bytes of training from
-    memory; a test compares the two.
+    torch adds float32 rows in four levels: level 0 sums blocks of a power of two of rows, and each higher level sums as
+    many block sums of the level below. It computes deviations by Welford's method in float64. Training from mapped
+    features thus gives the bytes of training from memory; a test compares the two.
 
     Args:
         count: N, number of rows that will be added.

@@ -34,8 +34,9 @@ def write_folder(
         new_labels: codes for own_labels.
         findings: which rows were skipped.
     """
-    speakers = {utt: people[0][utt] for utt in kept}
-    genders = {speaker: people[1][speaker] for speaker in set(speakers.values()) & people[1].keys()}
+    speaker_of, gender_of = people
+    speakers = {utt: speaker_of[utt] for utt in kept}
+    genders = {speaker: gender_of[speaker] for speaker in set(speakers.values()) & gender_of.keys()}
     for name in _TABLES:
         (out_dir / name).unlink(missing_ok=True)
     about = {utt: table.about[name] for utt, (name, _) in kept.items()}

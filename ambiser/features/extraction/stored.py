@@ -59,7 +59,8 @@ def load_pooled(feats_scp: Path, utts: Sequence[str]) -> np.ndarray:
     Raises:
         DataError: feats.scp or an utterance is missing, or shapes differ.
     """
-    entries, first = _pooled_entries(feats_scp, utts)
+    entries = _pooled_entries(feats_scp, utts)
+    (first,) = map_matrices(entries, utts[:1])
     if len(first.shape) == 2 and (alike := read_alike(entries, utts, first.shape)) is not None:
         return alike
     matrices = _map_alike(feats_scp, entries, utts)
@@ -75,7 +76,7 @@ def map_pooled(feats_scp: Path, utts: Sequence[str]) -> tuple[dict[str, str], li
     Raises:
         DataError: as `load_pooled`.
     """
-    entries, _ = _pooled_entries(feats_scp, utts)
+    entries = _pooled_entries(feats_scp, utts)
     return entries, _map_alike(feats_scp, entries, utts)
 
 
@@ -144,12 +145,11 @@ def _entries(feats_scp: Path, utts: Sequence[str]) -> dict[str, str]:
     return entries
 
 
-def _pooled_entries(feats_scp: Path, utts: Sequence[str]) -> tuple[dict[str, str], np.ndarray | Compressed]:
-    """Returns the entries of feats.scp and the first matrix."""
+def _pooled_entries(feats_scp: Path, utts: Sequence[str]) -> dict[str, str]:
+    """Returns the entries of feats.scp, and checks that utterances were requested."""
     if not utts:
         raise DataError(f"{feats_scp}: no utterances were requested")
-    entries = _entries(feats_scp, utts)
-    return entries, map_matrices(entries, utts[:1])[0]
+    return _entries(feats_scp, utts)
 
 
 def _map_alike(feats_scp: Path, entries: dict[str, str], utts: Sequence[str]) -> list[np.ndarray | Compressed]:
