@@ -8,6 +8,7 @@ from ambiser.report import detail_figures, training_figures
 from ambiser.report import score_figures as figures
 from ambiser.report.attribute_table import attribute_block
 from ambiser.report.conflict import ambiguity_block, disagreements
+from ambiser.report.drawn_before import input_digest
 from ambiser.report.figure_style import take_picture
 from ambiser.report.learning_curves import StageCurves, has
 from ambiser.report.page_tables import class_block, fold_block, speaker_block
@@ -55,13 +56,19 @@ def describe_experiment(
     stamp, tag = results.stamp, results.tag
     chosen = ", ".join(f"{stage} ({stamp.selection[stage]})" for stage in stamp.stages)
     trained = f" Stages, and the dev score that chose their epoch: {chosen}." if chosen else ""
-    drawings = [*_figures(results, details.curves), *_detail_figures(results, details.folds)]
+    drawings = [
+        (_figures(results, details.curves), input_digest(results, details.curves)),
+        (_detail_figures(results, details.folds), input_digest(stamp.class_names, details.folds)),
+    ]
     return {
         "tag": tag,
         "lead": f"Input: {stamp.inputs}.{trained}",
         "pictures": [
-            take_picture(draw, name=f"{tag}-{name}", caption=CAPTIONS[name], folder=folder, formats=formats)
-            for name, draw in drawings
+            take_picture(
+                draw, name=f"{tag}-{name}", caption=CAPTIONS[name], folder=folder, formats=formats, inputs=inputs
+            )
+            for named, inputs in drawings
+            for name, draw in named
         ],
         "folds": fold_block(results),
         "classes": class_block(results),

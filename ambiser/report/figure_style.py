@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ambiser.io.files import atomic_open, write_text
+from ambiser.report.drawn_before import read_drawn, with_comment
 from ambiser.report.palette import COLORS
 
 INK = "#1f2328"
@@ -33,6 +34,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 9,
+    "axes.titley": 1.0,  # the same place as by default, without the search for it, 7 % of the time of a figure
     "figure.facecolor": "none",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8.5,
@@ -70,12 +72,19 @@ def new_figure(
 
 
 def take_picture(
-    draw: Callable[[], Figure], *, name: str, caption: str, folder: Path, formats: Collection[str] = ()
+    draw: Callable[[], Figure],
+    *,
+    name: str,
+    caption: str,
+    folder: Path,
+    formats: Collection[str] = (),
+    inputs: str = "",
 ) -> Picture:
     """Draws a figure in the common style, writes folder/NAME.svg and the other formats, and returns its SVG.
 
-    Files are left as they are if the SVG is that of the last time. Otherwise, files in formats that are not asked for
-    are deleted: they would show an older drawing.
+    A figure is not drawn if all its files are there, drawn from the same inputs. PNG and PDF are left as they are if
+    the SVG is that of the last time. Otherwise, files in formats that are not asked for are deleted: they would show an
+    older drawing.
 
     Args:
         draw: makes the figure.
@@ -83,31 +92,31 @@ def take_picture(
         caption: for the page.
         folder: for the files.
         formats: some of png and pdf, which take most of the time.
+        inputs: from `ambiser.report.drawn_before.input_digest`; empty: draw in any case.
     """
+    path = folder / f"{name}.svg"
+    before, files = read_drawn(path), {ending: path.with_suffix(f".{ending}") for ending in ("png", "pdf")}
+    complete = before is not None and all(files[ending].is_file() for ending in formats)
+    if complete and inputs and before.inputs == inputs:
+        return Picture(name, caption, page_svg(before.svg, caption))
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         figure = draw()
         figure.get_layout_engine().execute(figure)
         figure.set_layout_engine(None)  # compute the layout once: it takes time, and all formats are the same
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata=_METADATA["svg"])
-        svg, path = buffer.getvalue(), folder / f"{name}.svg"
-        if not _is_drawn(path, svg, formats):
-            for ending in ("png", "pdf"):
-                file = path.with_suffix(f".{ending}")
-                if ending in formats:
-                    paper = {"facecolor": "white"} if ending == "png" else {}
-                    with atomic_open(file, "wb") as stream:
-                        figure.savefig(stream, format=ending, metadata=_METADATA[ending], **paper)
-                elif not _is_drawn(path, svg):
-                    file.unlink(missing_ok=True)
-            write_text(path, svg)  # last: it tells that the others are up to date
+        svg = buffer.getvalue()
+        same = before is not None and before.svg == svg
+        for ending, file in files.items() if not (complete and same) else ():
+            if ending in formats:
+                paper = {"facecolor": "white"} if ending == "png" else {}
+                with atomic_open(file, "wb") as stream:
+                    figure.savefig(stream, format=ending, metadata=_METADATA[ending], **paper)
+            elif not same:
+                file.unlink(missing_ok=True)
+        if not same or before.inputs != inputs:
+            write_text(path, with_comment(svg, inputs))  # last: it tells that the others are up to date
     return Picture(name, caption, page_svg(svg, caption))
-
-
-def _is_drawn(path: Path, svg: str, formats: Collection[str] = ()) -> bool:
-    """Whether the files of a figure are there, with this SVG."""
-    files = [path, *(path.with_suffix(f".{ending}") for ending in formats)]
-    return all(file.is_file() for file in files) and path.read_text(encoding="utf-8") == svg
 
 
 def page_svg(svg: str, caption: str) -> str:

@@ -1,4 +1,4 @@
-"""Times stage 8: a report that compares made-up experiments with three seeds; about 57 should take 60 s at most.
+"""Times stages 7 and 8, and stage 8 again: made-up experiments with three seeds; 57 should take 60 s in stage 8.
 
 python tests/benchmarks/report.py [EXPERIMENTS] [UTTERANCES PER SPEAKER]
 """
@@ -22,7 +22,7 @@ EXPERIMENT_COUNT, PER_SPEAKER = 57, 100
 
 
 def main() -> None:
-    """Prints wall seconds, and processor seconds with those of forks, of stages 7 and 8."""
+    """Prints wall seconds, and processor seconds with those of forks, of stages 7 and 8; the second report draws no section again."""
     count, per_speaker = map(int, (*sys.argv[1:], *(EXPERIMENT_COUNT, PER_SPEAKER)[len(sys.argv) - 1 :]))
     configs = {path.stem: load_config(CONF / path.name) for path in sorted(EXPERIMENTS.glob("*.yaml"))}
     # Others would need encoders or the points of a grid.
@@ -32,7 +32,7 @@ def main() -> None:
         for name in names:
             for seed in SEEDS:
                 recipe.train(name, seed=seed)
-        for program in (score, report):
+        for program in (score, report, report):
             sys.argv = [program.__name__, *recipe.words(*names, seeds=SEEDS)]
             start, before = time.perf_counter(), _processor_s()
             with contextlib.redirect_stdout(io.StringIO()):

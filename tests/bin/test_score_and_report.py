@@ -203,7 +203,7 @@ def taken(monkeypatch):
     """The names of the figures that a report draws; none is drawn."""
     names = []
 
-    def take_picture(draw, *, name, caption, folder, formats):
+    def take_picture(draw, *, name, caption, folder, formats, inputs=""):
         names.append(name)
         return Picture(name, caption, "<svg></svg>")
 

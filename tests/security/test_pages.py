@@ -46,7 +46,9 @@ def no_figures(monkeypatch):
     for module in (data_page, results_page, experiment_section, score_figures):
         if hasattr(module, "take_picture"):
             monkeypatch.setattr(
-                module, "take_picture", lambda draw, *, name, caption, folder, formats: Picture(name, caption, "")
+                module,
+                "take_picture",
+                lambda draw, *, name, caption, folder, formats, inputs="": Picture(name, caption, ""),
             )
 
 
