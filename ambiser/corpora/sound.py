@@ -15,6 +15,9 @@ from ambiser.io.threads import in_threads
 COLUMNS = ["utt", "level_db", "peak_db", "clipped", "offset", "silent"]
 _FULL_SCALE = 0.999
 _LONGEST_S = 60
+_MOST_SAMPLES = (
+    2**25
+)  # of all channels: 60 s of stereo at 192 kHz, and more than what a few kB of silence may stand for
 _FRAME_S = 0.025
 _SILENT_DB = -40  # below the loudest frame
 _FLOOR = 1e-6  # -120 dB: the level of digital silence
@@ -80,7 +83,8 @@ def _measure_file(path: Path) -> Sound:
     """Measures the start of a file; nan for one that cannot be decoded, which stage 2 reports."""
     try:
         with soundfile.SoundFile(str(path)) as stream:
-            samples = stream.read(_LONGEST_S * stream.samplerate, dtype="float32", always_2d=True)
+            most = min(_LONGEST_S * stream.samplerate, _MOST_SAMPLES // stream.channels)
+            samples = stream.read(most, dtype="float32", always_2d=True)
             return measure_sound(samples, stream.samplerate) if len(samples) else Sound(*[np.nan] * 5)
     except (soundfile.SoundFileError, RuntimeError, OSError):
         return Sound(*[np.nan] * 5)

@@ -90,15 +90,24 @@ def read_file(path: Path, most_bytes: int = _MOST_BYTES) -> bytes:
     Raises:
         OSError: the file cannot be read, is not a regular file, or has more than `most_bytes` bytes.
     """
-    if stat.S_ISDIR(mode := os.stat(path).st_mode):
-        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "Not a regular file")
+    check_regular(path)
     with open(path, "rb") as stream:
         content = stream.read(most_bytes + 1) if os.fstat(stream.fileno()).st_size > most_bytes else stream.read()
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"Larger than {most_bytes} bytes")
     return content
+
+
+def check_regular(path: Path) -> None:
+    """Checks that a path names a regular file; opening a pipe could wait forever.
+
+    Raises:
+        OSError: it does not exist, or is something else.
+    """
+    if stat.S_ISDIR(mode := os.stat(path).st_mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "Not a regular file")
 
 
 def digest(*parts: bytes | str) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ambiser.errors import DataError
 from ambiser.io.files import atomic_open, parse_json
+from ambiser.io.packed import check_stored
 
 
 class Progress:
@@ -65,6 +66,7 @@ def load_progress(path: Path) -> dict | None:
     if not path.is_file():
         return None
     try:
+        check_stored(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise DataError(f"{path}: cannot be read ({type(error).__name__}); remove it to restart the stage") from error

@@ -56,7 +56,8 @@ class Handler(BaseHTTPRequestHandler):
             choices = [{"message": {"content": "Ha"}, "logprobs": {"content": [{"top_logprobs": top}]}}]
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps(server.reply or {"choices": choices}).encode())
+        reply = server.reply or {"choices": choices}
+        self.wfile.write(reply if isinstance(reply, bytes) else json.dumps(reply).encode())
 
     def log_message(self, *_: object) -> None:
         """Stays silent."""
@@ -137,9 +138,12 @@ def test_tries_again_after_a_passing_fault_and_sends_the_key(server, data, monke
     [
         ([404, 404], None, r"/v1/chat/completions: status 404: no such model; check --url, --model"),
         ([], {"error": "x"}, "is no chat completion"),
+        ([], b"[" * 5000, "the reply is not JSON of at most 9999 bytes"),
+        ([], b'{"choices": [] ' + b" " * 9999 + b"}", "the reply is not JSON of at most 9999 bytes"),
     ],
 )
 def test_a_fault_of_the_endpoint_is_one_line(server, data, monkeypatch, fail, reply, fault):
+    monkeypatch.setattr(client, "_MOST_BYTES", 9999)
     server.fail, server.reply = fail, reply
     with pytest.raises(DataError, match=fault):
         run(monkeypatch, server, data)

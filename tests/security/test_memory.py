@@ -1,5 +1,6 @@
 """A few bytes that stand for terabytes, endless files and deep nesting: one line, in bounded memory."""
 
+import gzip
 import json
 import os
 import struct
@@ -10,22 +11,25 @@ import kaldiio
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from ambiser.config.yaml_reader import parse_yaml, read_yaml
+from ambiser.corpora import sound
 from ambiser.corpora.audio_headers import _look
-from ambiser.corpora.exchange import hugging_face
+from ambiser.corpora.exchange import hugging_face, lhotse_cuts
 from ambiser.corpora.findings import Findings
 from ambiser.corpora.importing import spreadsheet
 from ambiser.corpora.near_misses import explain_content
 from ambiser.corpora.own_tables import read_pairs
 from ambiser.corpora.text_files import parse_json, read_text
 from ambiser.errors import ConfigError, DataError
+from ambiser.features.upstreams.checkpoint_safety import checked_loading
 from ambiser.inference.recordings import Cutting, read_windows
-from ambiser.io import audio
+from ambiser.io import audio, packed
 from ambiser.io.ark import read_matrix
 from ambiser.io.files import read_json
 from ambiser.io.tables import read_table
-from ambiser.train.checkpoint import load_best, load_facts
+from ambiser.train.checkpoint import load_best, load_facts, load_progress, save_progress
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -207,12 +211,86 @@ def test_parquet_that_unpacks_a_hundredfold_is_refused_and_few_large_rows_are_re
     assert hugging_face._batch_rows(metadata) == 64
     monkeypatch.setattr(hugging_face, "_BATCH_BYTES", 2**20)
     assert hugging_face._batch_rows(metadata) == 3
-    monkeypatch.setattr(hugging_face, "_LARGE_BYTES", 2**16)
+    monkeypatch.setattr(packed, "_SMALL_BYTES", 2**16)
     with pytest.raises(
         DataError, match=r"x.parquet: is no readable .*: column utt unpacks from \d+ to 2\d+ bytes"
     ) as error:
         hugging_face.import_dataset(path, tmp_path / "out", labels={})
     one_line(error)
+
+
+@pytest.mark.parametrize("rows", [{"utt": None}, {"votes": [{"rater": "r", "label": "sad"}] * 100}])
+def test_parquet_of_equal_rows_or_votes_without_end_is_refused(tmp_path, rows, monkeypatch):
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet was not tested")
+    from pyarrow import parquet
+
+    monkeypatch.setattr(hugging_face, "_FEW_VALUES", 2**12)
+    path = tmp_path / "x.parquet"
+    parquet.write_table(arrow.Table.from_pylist([rows]).take([0] * 2**14), path)
+    with pytest.raises(DataError, match=r"x.parquet: is no readable Parquet file: \d+ bytes hold \d+ values") as error:
+        hugging_face.import_dataset(path, tmp_path / "out", labels={})
+    one_line(error)
+
+
+def test_metadata_of_parquet_that_nest_name_no_classes():
+    assert hugging_face._class_names({b"huggingface": b"[" * 10**4}) == []
+
+
+def gzip_of_zeros(path, megabytes):
+    """Writes a gzip file of one line of many zeros in parts, as gzip allows."""
+    path.write_bytes(gzip.compress(bytes(2**20), 9) * megabytes)
+    return path
+
+
+def test_a_gzip_bomb_in_place_of_cuts_is_refused(tmp_path, monkeypatch, bounded_memory):
+    pytest.importorskip("lhotse", reason="lhotse is not installed: its cuts were not tested")
+    path = gzip_of_zeros(tmp_path / "cuts.jsonl.gz", 200)
+    monkeypatch.setattr(packed, "_SMALL_BYTES", 2**22)
+    most = packed.most_unpacked(path.stat().st_size)
+    assert most < 200 * 2**20 / 5
+    fault = rf"cuts.jsonl.gz: is no manifest .*: it unpacks from \d+ to more than {most} bytes"
+    with bounded_memory(100), pytest.raises(DataError, match=fault) as error:
+        lhotse_cuts.import_cuts(path, tmp_path / "out", labels={})
+    one_line(error)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (gzip.compress(b"[1]\n")[:12], "its compressed data are damaged"),
+        (b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 9, "its compressed data are damaged"),
+        (b"{}\n", "Not a gzipped file"),
+        (gzip.compress(b"[" * 10**4), "too many levels"),
+    ],
+    ids=["cut off", "damaged", "no gzip", "nested"],
+)
+def test_damaged_packed_cuts_are_refused_in_one_line(tmp_path, content, fault):
+    pytest.importorskip("lhotse", reason="lhotse is not installed: its cuts were not tested")
+    (tmp_path / "cuts.jsonl.gz").write_bytes(content)
+    with pytest.raises(DataError, match=f"cuts.jsonl.gz: is no manifest of Lhotse cuts: {fault}") as error:
+        lhotse_cuts.import_cuts(tmp_path / "cuts.jsonl.gz", tmp_path / "out", labels={})
+    one_line(error)
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_its_size_is_refused(tmp_path, bounded_memory):
+    path, bomb = tmp_path / "last.pt", tmp_path / "bomb.pt"
+    save_progress(path, {"model": torch.zeros(2**21)})
+    assert load_progress(path)["model"].shape == (2**21,)
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    assert bomb.stat().st_size < 10**5
+    with bounded_memory(), pytest.raises(DataError, match="bomb.pt: cannot be read"):
+        load_progress(bomb)
+    with checked_loading(), pytest.raises(ConfigError, match=r"bomb.pt: is damaged: it unpacks from \d+ to 8\d+ bytes"):
+        torch.load(bomb)
+
+
+def test_the_sound_of_silent_channels_is_measured_in_bounded_memory(tmp_path, monkeypatch, bounded_memory):
+    monkeypatch.setattr(sound, "_MOST_SAMPLES", 2**18)
+    soundfile.write(tmp_path / "a.flac", np.zeros((2**20, 8), np.int16), 655_350)  # 60 s of it would be 1.2 GiB
+    with bounded_memory(25):
+        assert sound._measure_file(tmp_path / "a.flac").level_db == -120
 
 
 @pytest.mark.parametrize("length", [2**63, 10**12, 10**8, 4])

@@ -1,6 +1,5 @@
 """Reads Parquet, as Hugging Face's datasets or `ambiser export` write it, as a Kaldi data directory."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,13 +10,14 @@ from ambiser.corpora.findings import IMPORT_REMEDY, Findings
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.corpora.near_misses import AUDIO_ENDINGS
 from ambiser.errors import ConfigError, DataError, first_line
-from ambiser.io.files import atomic_open
+from ambiser.io.files import atomic_open, parse_json
+from ambiser.io.packed import most_unpacked
 from ambiser.labels.vote_table import SLOTS, SOURCES
 
 _BATCH = 64  # rows in memory, which may hold sounds
 _BATCH_BYTES = 2**28  # of a column, if every row of a batch is as large as the whole column
-_MOST_PACKED = 100  # how many times larger a column of more than _LARGE_BYTES may be than in the file
-_LARGE_BYTES = 2**26
+_FEW_VALUES = 2**20
+_MOST_PER_BYTE = 16  # values per byte; a vote has five and takes at least two bytes
 _SHOWN = 80  # characters of a faulty value
 
 
@@ -87,16 +87,18 @@ def _batch_rows(metadata: object) -> int:
         metadata: pyarrow's `FileMetaData`.
 
     Raises:
-        ValueError: a column unpacks to far more than its size in the file.
+        ValueError: a column unpacks to far more than its size in the file, or repeats values without end.
     """
-    largest = 1
+    largest, values, total = 1, 0, 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         for column in map(group.column, range(group.num_columns)):
             unpacked, packed = column.total_uncompressed_size, column.total_compressed_size
-            if unpacked > max(_LARGE_BYTES, _MOST_PACKED * packed):
+            if unpacked > most_unpacked(packed):
                 raise ValueError(f"column {column.path_in_schema} unpacks from {packed} to {unpacked} bytes")
-            largest = max(largest, unpacked)
+            largest, values, total = max(largest, unpacked), values + column.num_values, total + packed
+    if values > max(_FEW_VALUES, _MOST_PER_BYTE * total):  # equal rows take no space
+        raise ValueError(f"{total} bytes hold {values} values")
     return max(1, min(_BATCH, _BATCH_BYTES // largest))
 
 
@@ -110,7 +112,7 @@ def _votes_by_utterance(file: Path) -> dict[str, list[dict[str, object]]]:
 def _class_names(metadata: Mapping[bytes, bytes]) -> list[str]:
     """Returns the names of a ClassLabel column `label`, from the metadata that the library `datasets` writes."""
     try:
-        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        features = parse_json(metadata.get(b"huggingface", b"{}").decode("utf-8"))["info"]["features"]
         return list(features["label"]["names"])
     except (ValueError, KeyError, TypeError):
         return []

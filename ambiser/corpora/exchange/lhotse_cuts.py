@@ -1,7 +1,8 @@
 """Reads Lhotse cuts with votes in their supervisions as a Kaldi data directory."""
 
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,16 @@ from ambiser.corpora.exchange.kaldi_folder import key_of, write_kaldi_folder
 from ambiser.corpora.findings import IMPORT_REMEDY, Findings
 from ambiser.corpora.importing.label_words import LabelWords
 from ambiser.errors import ConfigError, DataError, first_line
-from ambiser.io.files import atomic_open
+from ambiser.io.audio import MOST_SAMPLES, RATES_HZ, check_length, read_info
+from ambiser.io.files import atomic_open, parse_json
+from ambiser.io.packed import read_lines
 
 _SAME_S = 0.01  # a cut that differs less from its recording takes the file of the recording
 _MOST_VOTES = 1000  # of an utterance for one label
 _TRANSFORMS = ("Speed", "Tempo", "Volume", "Resample", "Narrowband", "Clipping", "LoudnessNormalization")
 """What Lhotse may do to audio; others read files of their own."""
+_FACTORS = (0.1, 10)  # of speed and tempo
+_MOST_TAPS = 2**25  # of Lhotse's filter between two sample rates, 8 bytes each
 
 
 def import_cuts(
@@ -40,17 +45,11 @@ def import_cuts(
         DataError: the manifest holds no cuts, or cuts have faults; all are listed in out/faults.tsv.
     """
     try:
-        from lhotse import CutSet
+        from lhotse.serialization import deserialize_item
     except ImportError as error:
         raise ConfigError("reading cuts needs the package lhotse; run pip install lhotse") from error
     findings, words, made = Findings(allow_incomplete, remedy=IMPORT_REMEDY), LabelWords(labels), {}
-    try:
-        cuts = list(CutSet.from_jsonl_lazy(source))
-        if not all(hasattr(cut, "supervisions") for cut in cuts):
-            raise ValueError("it holds other objects than cuts")
-    except Exception as error:  # a damaged manifest fails anywhere inside of lhotse
-        raise DataError(f"{source}: is no manifest of Lhotse cuts: {first_line(error)}") from error
-    for line, cut in enumerate(cuts, start=1):
+    for line, cut in enumerate(_cuts(source, deserialize_item), start=1):
         utt, where = key_of(cut.id), f"{source}:{line}"
         if utt in made:
             findings.error("another cut has this name", where, utt)
@@ -60,6 +59,22 @@ def import_cuts(
     findings.refuse(listing=out / "faults.tsv")
     write_kaldi_folder(out, list(made.values()), source)
     return len(made)
+
+
+def _cuts(source: Path, make_cut: Callable[[object], object]) -> Iterator[object]:
+    """Yields the cuts; lhotse's own reader would unpack any number of bytes into one line.
+
+    Raises:
+        DataError: the file is no manifest of cuts, or unpacks to far more than its size.
+    """
+    try:
+        for line in read_lines(source):
+            cut = make_cut(parse_json(line.decode("utf-8")))
+            if not hasattr(cut, "supervisions"):
+                raise ValueError("it holds other objects than cuts")
+            yield cut
+    except Exception as error:  # a damaged manifest fails anywhere inside of lhotse
+        raise DataError(f"{source}: is no manifest of Lhotse cuts: {first_line(error)}") from error
 
 
 def _read_cut(
@@ -127,6 +142,7 @@ def _audio(utt: str, cut: object, out: Path) -> Path:
     sources = recording.sources if whole and not recording.transforms else []
     if len(sources) == 1 and sources[0].type == "file" and recording.num_channels == 1:
         return Path(sources[0].source).resolve()
+    _check_size(cut)
     samples = cut.load_audio()  # (channels, samples)
     path = out.resolve() / "wav" / f"{utt.replace('/', '_')}.wav"
     with atomic_open(path, "wb") as stream:
@@ -152,3 +168,42 @@ def _check_sources(cut: object) -> None:
         name = transform.get("name") if isinstance(transform, Mapping) else type(transform).__name__
         if name not in _TRANSFORMS:
             raise ValueError(f"the transform {name} may read other files; only {', '.join(_TRANSFORMS)} are used")
+        _check_rates(name, vars(transform) if not isinstance(transform, Mapping) else transform, recording)
+
+
+def _check_size(cut: object) -> None:
+    """Checks that loading the audio of a cut takes no more memory than reading the longest recording.
+
+    Raises:
+        ValueError: the cut, its tracks together, or a file are longer.
+        DataError: likewise.
+    """
+    parts = [track.cut for track in getattr(cut, "tracks", ())] or [cut]
+    total = max(cut.num_samples, sum(part.num_samples for part in parts))
+    if total > MOST_SAMPLES:
+        raise ValueError(f"{total} samples at once are more than {MOST_SAMPLES}; cut the recording")
+    for part in parts:
+        for source in part.recording.sources if getattr(part, "recording", None) else ():
+            try:
+                info = read_info(source.source)
+            except DataError:  # lhotse reads more formats than soundfile
+                continue
+            check_length(source.source, info, info.samples)
+
+
+def _check_rates(name: str, transform: Mapping[str, object], recording: object) -> None:
+    """Checks that a transform makes neither far more samples nor a filter of gigabytes.
+
+    Raises:
+        ValueError: a rate or factor is out of its range, or two rates share no large divisor.
+    """
+    given = {**transform, **(transform.get("kwargs") or {})}
+    rates = [given[key] for key in given if key.endswith("sampling_rate")]
+    if name in ("Speed", "Tempo"):
+        if not _FACTORS[0] <= given["factor"] <= _FACTORS[1]:
+            raise ValueError(f"{name} by {given['factor']} is not between {_FACTORS[0]} and {_FACTORS[1]}")
+        rates = [recording.sampling_rate, round(recording.sampling_rate * given["factor"])]
+    if not all(RATES_HZ[0] <= rate <= RATES_HZ[1] for rate in rates):
+        raise ValueError(f"the transform {name} has a sample rate that is not between 1 kHz and 1 MHz")
+    if len(rates) == 2 and math.prod(rates) // math.gcd(*rates) ** 2 > _MOST_TAPS:
+        raise ValueError(f"{name} between {rates[0]} and {rates[1]} Hz needs a filter of more than {_MOST_TAPS} taps")

@@ -11,6 +11,7 @@ import torch
 
 from ambiser.errors import ConfigError
 from ambiser.io.files import read_json
+from ambiser.io.packed import check_stored
 
 # Keys whose text s3prl passes to eval.
 EVALUATED = (
@@ -48,6 +49,8 @@ def checked_loading() -> Iterator[None]:
 
     def load(file: object, map_location: object = "cpu", **options: object) -> object:
         try:
+            if isinstance(file, str | Path):
+                check_stored(file)
             with torch.serialization.safe_globals([argparse.Namespace]):
                 state = original(file, map_location=map_location, **(options | {"weights_only": True}))
         except pickle.UnpicklingError as error:
@@ -55,6 +58,8 @@ def checked_loading() -> Iterator[None]:
                 f"{file}: is damaged, or holds objects other than weights; "
                 "remove it and download it again, or save only its weights"
             ) from error
+        except ValueError as error:
+            raise ConfigError(f"{file}: is damaged: {error}; remove it and download it again") from error
         check_evaluated_text(state, str(file))
         return state
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambiser.errors import ConfigError, DataError
+from ambiser.io.files import parse_json, read_file
 
 KEY_VARIABLE = "AMBISER_API_KEY"
 """The environment variable with the key of the endpoint; without it, no key is sent."""
 _TRIES = 4
 _FIRST_WAIT_S = 0.5
 _TOP_TOKENS = 20
+_MOST_BYTES = 2**24  # of a reply
 _LATER = (408, 409, 425, 429, 500, 502, 503, 504)
 """Statuses that can pass: time-outs, too many requests, faults of the server."""
 
@@ -67,7 +69,7 @@ class Endpoint:
         content: list[dict[str, object]] = [{"type": "text", "text": prompt}]
         if audio is not None:
             try:
-                data = base64.b64encode(Path(audio).read_bytes()).decode("ascii")
+                data = base64.b64encode(read_file(audio)).decode("ascii")
             except OSError as error:
                 raise DataError(f"{audio}: cannot be read: {error.strerror}") from error
             content.append({"type": "input_audio", "input_audio": {"data": data, "format": "wav"}})
@@ -93,7 +95,7 @@ class Endpoint:
             try:
                 request = urllib.request.Request(address, body, headers, method="POST")
                 with urllib.request.urlopen(request, timeout=self.timeout_s) as reply:
-                    return json.loads(reply.read())
+                    return parse_json(reply.read(_MOST_BYTES).decode("utf-8"))
             except urllib.error.HTTPError as error:
                 fault = f"status {error.code}: {error.read(200).decode('utf-8', 'replace').strip()}"
                 if error.code not in _LATER:
@@ -101,7 +103,7 @@ class Endpoint:
             except (OSError, http.client.HTTPException) as error:  # URLError and time-outs are OSErrors
                 fault = str(getattr(error, "reason", error))
             except ValueError:
-                fault = "the reply is not JSON"
+                fault = f"the reply is not JSON of at most {_MOST_BYTES} bytes"
                 break
         raise DataError(f"{address}: {fault}; check --url, --model and {KEY_VARIABLE}")
 

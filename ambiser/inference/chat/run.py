@@ -12,7 +12,7 @@ from ambiser.errors import DataError
 from ambiser.inference.chat.answers import Reading, read_answers, read_tokens
 from ambiser.inference.chat.client import Answer, Endpoint
 from ambiser.inference.chat.prompts import Prompt
-from ambiser.io.files import digest, write_text
+from ambiser.io.files import digest, parse_json, write_text
 from ambiser.io.tables import write_tsv
 
 
@@ -82,7 +82,7 @@ def _read_store(store: Path, key: str) -> dict[str, Answer]:
         write_text(store, text)
     for number, line in enumerate(text.splitlines(), start=1):
         try:
-            one = json.loads(line)
+            one = parse_json(line)
             same, answer = one["key"] == key, Answer(list(one["texts"]), dict(one["tokens"]))
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{store}:{number}: is no stored answer; remove the line") from error

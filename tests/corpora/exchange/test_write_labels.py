@@ -10,12 +10,14 @@ import soundfile
 from make_record import make_record
 
 from ambiser.config.data_keys import Data, LabelPolicy
+from ambiser.corpora.exchange import lhotse_cuts
 from ambiser.corpora.exchange.hugging_face import import_dataset
 from ambiser.corpora.exchange.lhotse_cuts import import_cuts
 from ambiser.corpora.exchange.utterance_rows import read_data_folder
 from ambiser.corpora.exchange.write_labels import write_labels
 from ambiser.corpora.kaldi import read_kaldi
 from ambiser.errors import ConfigError, DataError
+from ambiser.io import audio
 from ambiser.io.tables import read_table, write_list, write_table, write_tsv
 
 VOTES = [
@@ -224,6 +226,55 @@ def test_commands_in_cuts_are_not_run(tmp_path, source, whole):
     with pytest.raises(DataError, match="has no readable audio"):
         import_cuts(tmp_path / "cuts.jsonl", tmp_path / "out", labels={})
     assert not (tmp_path / "ran").exists()
+
+
+def resample(source_hz, target_hz):
+    return {"name": "Resample", "kwargs": {"source_sampling_rate": source_hz, "target_sampling_rate": target_hz}}
+
+
+def speed(factor):
+    return {"name": "Speed", "kwargs": {"factor": factor}}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "transform", "fault"),
+    [
+        (1e9, speed(0.9), "16000000000000 samples at once are more than 536870912; cut the recording"),
+        (0.5, speed(1e-6), "Speed by 1e-06 is not between 0.1 and 10"),
+        (0.5, speed(1.234567), "Speed between 16000 and 19753 Hz needs a filter of more than 33554432 taps"),
+        (0.5, resample(16000, 10**9), "Resample has a sample rate that is not between 1 kHz and 1 MHz"),
+        (0.5, resample(999_983, 999_979), "Resample between 999983 and 999979 Hz needs a filter of more than"),
+        (0.5, speed(1.1), ""),
+    ],
+)
+def test_cuts_that_few_bytes_make_large_are_refused(tmp_path, seconds, transform, fault):
+    pytest.importorskip("lhotse", reason="lhotse is not installed: its cuts were not tested")
+    soundfile.write(tmp_path / "a.wav", np.zeros(16000), 16000)
+    one = cut("a", source=str(tmp_path / "a.wav"), duration=seconds)
+    samples = 14545 if seconds < 1 else 16 * 10**13
+    one["recording"] |= {"transforms": [transform], "num_samples": samples, "duration": samples / 16000}
+    (tmp_path / "cuts.jsonl").write_text(json.dumps(one) + "\n")
+    if not fault:
+        import_cuts(tmp_path / "cuts.jsonl", tmp_path / "out", labels={})
+        assert soundfile.info(tmp_path / "out" / "wav" / "a.wav").frames == 8000
+        return
+    with pytest.raises(DataError, match=rf"cuts.jsonl:1: a: has no readable audio \(.*{fault}"):
+        import_cuts(tmp_path / "cuts.jsonl", tmp_path / "out", labels={})
+
+
+def test_recordings_of_cuts_that_hold_more_than_memory_are_refused(tmp_path, monkeypatch):
+    lhotse = pytest.importorskip("lhotse", reason="lhotse is not installed: its cuts were not tested")
+    soundfile.write(tmp_path / "a.flac", np.zeros(16000), 16000)
+    half = cut("a", source=str(tmp_path / "a.flac"), duration=0.5)
+    tracks = [{"type": "MonoCut", "cut": half, "offset": 0.0}] * 3
+    (tmp_path / "one.jsonl").write_text(json.dumps(half) + "\n")
+    mixed = {"id": "b", "type": "MixedCut", "tracks": tracks}
+    monkeypatch.setattr(audio, "MOST_SAMPLES", 15_999)
+    with pytest.raises(DataError, match="a.flac: 16000 samples at once are more than 15999"):
+        import_cuts(tmp_path / "one.jsonl", tmp_path / "out", labels={})
+    monkeypatch.setattr(lhotse_cuts, "MOST_SAMPLES", 23_999)
+    with pytest.raises(ValueError, match="24000 samples at once are more than 23999"):
+        lhotse_cuts._check_size(lhotse.serialization.deserialize_item(json.loads(json.dumps(mixed))))
 
 
 @pytest.mark.parametrize("votes", [3, {"sad": 10**12}, {"sad": -1}, [["r", "sad", "x"]], "x\ny"])
