@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ambiser.config import Config
-from ambiser.errors import ConfigError, DataError
+from ambiser.errors import ConfigError, DataError, first_line
 from ambiser.inference.model_folder import Member
 from ambiser.scoring.calibration import Calibration
 from ambiser.scoring.conformal import SetRule
@@ -41,7 +41,7 @@ def load_network(folder: Path, member: Member, config: Config, *, classes: Seque
     """Loads a member of a model with these classes, whose networks come from this training stage.
 
     Raises:
-        DataError: the file is damaged, or has other classes than the model.
+        DataError: the file is damaged, or has other classes or sizes than the model.
     """
     from ambiser.train.checkpoint import load_best
     from ambiser.train.part import Shapes
@@ -55,7 +55,42 @@ def load_network(folder: Path, member: Member, config: Config, *, classes: Seque
         found, wanted = ", ".join(facts["classes"]), ", ".join(classes)
         raise DataError(f"{path}: has the classes {found}, the model {wanted}; pack the model again")
     shapes = Shapes(facts["layers"], facts["dim"], facts["text_dim"], tuple(classes))
-    return Network(config, tensors, shapes, stage, member, path)
+    network = Network(config, tensors, shapes, stage, member, path)
+    try:
+        _check_weights(network)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise DataError(f"{path}: does not fit {member.config}: {first_line(error)}; pack the model again") from error
+    return network
+
+
+def _check_weights(network: Network) -> None:
+    """Checks that the tensors fit the configuration, before a network of its sizes takes memory.
+
+    Fine-tuned encoders are not checked: their sizes are in files of their own.
+
+    Raises:
+        ValueError: the first tensor that is missing, unknown or of another shape.
+        TypeError, RuntimeError: no network has these sizes.
+    """
+    import torch
+
+    from ambiser.train.build import build_amber, build_ipr
+    from ambiser.train.ipr_checkpoint import IprCheckpoint
+    from ambiser.train.rater_task import count_raters
+
+    config, shapes, found = network.config, network.shapes, network.tensors
+    if config.learns():
+        return
+    with torch.device("meta"):
+        if network.stage == "distill":
+            made = build_amber(config, shapes, count_raters(found))
+        else:
+            made, found = build_ipr(config, shapes), IprCheckpoint(found).network()
+    expected = made.state_dict()
+    for name in sorted({*expected, *found}):
+        shape, wanted = (tuple(state[name].shape) if name in state else "absent" for state in (found, expected))
+        if shape != wanted:
+            raise ValueError(f"{name} is {shape}, and {wanted} in the network of the configuration")
 
 
 def run_network(network: Network, speech: Sequence[np.ndarray], texts: Sequence[np.ndarray | None]) -> Output:

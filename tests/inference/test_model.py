@@ -256,6 +256,27 @@ def test_a_record_of_another_kind_is_refused_in_one_line(packed, tmp_path, chang
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "change", "fault"),
+    [
+        ("packed", "hidden: 9", r"heads.A.0.bias is \(8,\), and \(9,\) in the network of the configuration"),
+        ("packed", f"hidden: {10**13}", rf"heads.A.0.bias is \(8,\), and \({10**13},\) in the network"),
+        ("packed", f"hidden: {10**17}", "Storage size calculation overflowed"),
+        ("packed_ipr"is \(4, 8\), and \(4, 1000000\) in the network"),
+    ],
+)
+def test_weights_that_do_not_fit_the_configuration_are_refused(kind, change, fault, request, tmp_path):
+    folder = damaged(request.getfixturevalue(kind), tmp_path)
+    config = (folder / "config.yaml").read_text().replace("hidden: 8", change, 1)
+    (folder / "config.yaml").write_text(config)
+    record = json.loads((folder / "model.json").read_text())
+    record["files"]["config.yaml"] = hashlib.sha256(config.encode()).hexdigest()
+    (folder / "model.json").write_text(json.dumps(record))
+    with pytest.raises(DataError, match=f"s1_fold1.safetensors: does not fit config.yaml: .*{fault}") as caught:
+        load_model(folder).predict(np.zeros(16000), 16000)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_file_outside_the_folder_is_refused(packed, tmp_path):
     folder = damaged(packed, tmp_path)
     record = json.loads((folder / "model.json").read_text())
