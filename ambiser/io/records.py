@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ambiser.errors import DataError
 
@@ -35,22 +35,18 @@ def from_json(kind: object, value: object, where: str) -> object:
     Raises:
         DataError: a key is missing or unknown, or a value has another type.
     """
-    if kind is object:
-        return value
-    if dataclasses.is_dataclass(kind):
-        return _read_fields(kind, _expect(dict, value, where), where)
-    origin, parts = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        (inner,) = (part for part in parts if part is not type(None))
-        return None if value is None else from_json(inner, value, where)
-    if origin is dict:
-        items = _expect(dict, value, where).items()
-        return {
-            _read_key(parts[0], key, where): from_json(parts[1], item, f"{where}: {_shown(key)}") for key, item in items
-        }
-    if origin is list:
-        return [from_json(parts[0], item, where) for item in _expect(list, value, where)]
-    return _expect(kind, value, where)
+    try:
+        return _reader(kind)(value)
+    except _Fault as fault:
+        raise DataError(f"{': '.join([where, *reversed(fault.keys)])}: {fault.problem}") from None
+
+
+class _Fault(Exception):
+    """A fault of a value, and the keys that lead to it, the last one first."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem, self.keys = problem, []
 
 
 def _is_written(field: dataclasses.Field, value: object) -> bool:
@@ -58,28 +54,67 @@ def _is_written(field: dataclasses.Field, value: object) -> bool:
 
 
 @functools.cache
-def _fields(kind: type) -> dict[str, tuple[object, bool]]:
-    """Returns type and necessity of every field by name."""
-    hints = typing.get_type_hints(kind)
-    return {field.name: (hints[field.name], field.default is dataclasses.MISSING) for field in dataclasses.fields(kind)}
+def _reader(kind: object) -> Callable[[object], object]:
+    """Returns the function that reads a value of a type: types are examined once, not for each value."""
+    if kind is object:
+        return lambda value: value
+    if dataclasses.is_dataclass(kind):
+        return functools.partial(_read_fields, kind)
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        (inner,) = (_reader(part) for part in parts if part is not type(None))
+        return lambda value: None if value is None else inner(value)
+    if origin is dict:
+        return functools.partial(_read_dict, parts[0], _reader(parts[1]))
+    if origin is list:
+        inner = _reader(parts[0])
+        return lambda value: [inner(item) for item in _expect(list, value)]
+    return functools.partial(_expect, kind)
 
 
-def _read_fields(kind: type, items: dict[str, object], where: str) -> object:
-    fields = _fields(kind)
-    missing = [name for name, (_, needed) in fields.items() if needed and name not in items]
-    unknown = [name for name in items if name not in fields]
-    if missing or unknown:
+@functools.cache
+def _fields(kind: type) -> tuple[dict[str, Callable[[object], object]], set[str]]:
+    """Returns the reader of every field by name, and the names of those that must be there."""
+    hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
+    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
+    return {field.name: _reader(hints[field.name]) for field in fields}, needed
+
+
+def _read_fields(kind: type, value: object) -> object:
+    items, (readers, needed) = _expect(dict, value), _fields(kind)
+    if not (needed <= items.keys() <= readers.keys()):
+        missing = [name for name in readers if name in needed and name not in items]
+        unknown = [name for name in items if name not in readers]
         faults = [f"lacks {', '.join(missing)}"] if missing else []
         faults += [f"has unknown {', '.join(map(_shown, unknown))}"] if unknown else []
-        raise DataError(f"{where}: {' and '.join(faults)}; remove the file and run its stage again")
-    return kind(**{name: from_json(fields[name][0], item, f"{where}: {name}") for name, item in items.items()})
+        raise _Fault(f"{' and '.join(faults)}; remove the file and run its stage again")
+    read = {}
+    for name, item in items.items():
+        try:
+            read[name] = readers[name](item)
+        except _Fault as fault:
+            fault.keys.append(name)
+            raise
+    return kind(**read)
 
 
-def _read_key(kind: type, key: str, where: str) -> object:
+def _read_dict(key_kind: type, inner: Callable[[object], object], value: object) -> dict:
+    read = {}
+    for key, item in _expect(dict, value).items():
+        name = _read_key(key_kind, key)
+        try:
+            read[name] = inner(item)
+        except _Fault as fault:
+            fault.keys.append(_shown(key))
+            raise
+    return read
+
+
+def _read_key(kind: type, key: str) -> object:
     try:
         return kind(key)
     except ValueError:
-        raise DataError(f"{where}: the key {key!r} must be of type {kind.__name__}") from None
+        raise _Fault(f"the key {key!r} must be of type {kind.__name__}") from None
 
 
 def _shown(key: str) -> str:
@@ -87,9 +122,9 @@ def _shown(key: str) -> str:
     return key if key.isprintable() else ascii(key)
 
 
-def _expect(kind: type, value: object, where: str) -> object:
+def _expect(kind: type, value: object) -> object:
     """Returns the value when it has the type; an int is a valid float, a bool is not."""
     fits = isinstance(value, int | float if kind is float else kind) and (kind is bool or not isinstance(value, bool))
     if not fits:
-        raise DataError(f"{where}: must be of type {kind.__name__}, got {value!r:.60}")
+        raise _Fault(f"must be of type {kind.__name__}, got {value!r:.60}")
     return value

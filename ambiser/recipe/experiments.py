@@ -1,7 +1,7 @@
 """Loads the experiments of a command line, and claims folders for configurations."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ambiser.config import Config, differing_keys, dump_yaml, load_config, read_yaml
@@ -20,7 +20,7 @@ FOLDER_FORMAT = 2
 class Experiment:
     """One configuration with one seed; `point` names the point of a grid that it is, and is empty without one."""
 
-    config: Config
+    config: Config = field(hash=False)  # hashing its 200 values takes longer than what caches of experiments save
     config_path: Path
     seed: int
     tag: str
@@ -112,6 +112,9 @@ def claim_folder(folder: Path, resolved: dict, remedy: str) -> None:
                 write_json(folder / "run.json", describe_run() | {"format": FOLDER_FORMAT})
                 write_text(record, dump_yaml(resolved))
                 return
-    lines = differing_keys(read_yaml(record)[0], parse_yaml(dump_yaml(resolved), "configuration")[0])
+    expected = dump_yaml(resolved)
+    if record.read_bytes() == expected.encode():  # parsing takes six times as long
+        return
+    lines = differing_keys(read_yaml(record)[0], parse_yaml(expected, "configuration")[0])
     if lines:
         raise ConfigError("\n  ".join([f"{folder} was made with another configuration; {remedy}:", *lines]))

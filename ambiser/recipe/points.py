@@ -102,5 +102,5 @@ def check_dev_majorities(experiments: Iterable[Experiment], folds: Iterable[int]
 def _points_of(experiment: Experiment) -> list[Experiment]:
     return [
         replace(experiment, config=point.config, tag=point_tag(experiment.tag, point.name), point=point.name)
-        for point in points(experiment.config)
+        for point in (points(experiment.config) if experiment.config.tune else ())
     ]

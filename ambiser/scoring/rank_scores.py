@@ -3,15 +3,17 @@
 Ranks are not sums over speakers, so they are computed anew for every resample: utterances are sorted once, and the
 cumulative sum of how often each was drawn gives their ranks. Ties share their mean rank. An area alone needs only the
 number of utterance pairs in the right order, which is a sum over pairs of speakers, or over utterances if there are too
-many pairs. Both are exact: they add halves.
+many pairs. Both are exact: they add halves. With few speakers, ranks are sums over speakers too (`speaker_ranks`).
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy.sparse import csr_array
+
+from ambiser.scoring.speaker_ranks import SpeakerRanks, sums_are_cheaper
 
 CELLS = 65536  # largest array of a chunk, in numbers: a few such arrays fit into the cache
 LEVEL_CELLS = 2**22  # largest array of levels and speakers: 32 MiB
@@ -30,9 +32,9 @@ def rank_scores(
         speaker: (N,) column in `drawn` of each utterance.
         drawn: (R, S) how often each speaker was drawn.
     """
-    plan = _Plan(voted, predicted, without, speaker)
-    with ThreadPoolExecutor(THREADS) as pool:
-        parts = list(pool.map(plan.scores, _chunks(drawn, len(voted))))
+    kind = SpeakerRanks if sums_are_cheaper(len(voted), *drawn.shape) else _Plan
+    plan = kind(voted, predicted, without, speaker)
+    parts = _map_chunks(plan.scores, drawn, max(len(voted), drawn.shape[1] ** 2))
     values = np.concatenate(parts, axis=1) if parts else np.zeros((len(RANK_SCORES), 0))
     return dict(zip(RANK_SCORES, values, strict=True))
 
@@ -91,8 +93,7 @@ def _area_over_utterances(
         with np.errstate(divide="ignore", invalid="ignore"):  # holds in this thread only
             return np.einsum("rn,rn->r", high, below) / 2 / (through[:, -1] * high.sum(axis=1))
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        parts = list(pool.map(areas, _chunks(drawn, len(values))))
+    parts = _map_chunks(areas, drawn, len(values))
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
@@ -119,6 +120,15 @@ def _pairs_in_order(
         in_order += owners[:, start:stop] @ counts
     sizes = np.stack([np.bincount(speaker[kind], minlength=speakers) for kind in (~positive, positive)], axis=1)
     return in_order, sizes.astype(float)
+
+
+def _map_chunks(work: Callable[[np.ndarray], np.ndarray], drawn: np.ndarray, size: int) -> list[np.ndarray]:
+    """Returns `work` of each chunk of the resamples; `size` counts the numbers per resample."""
+    chunks = list(_chunks(drawn, size))
+    if len(chunks) < 2:  # starting threads takes longer
+        return [work(chunk) for chunk in chunks]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(work, chunks))
 
 
 def _chunks(drawn: np.ndarray, utterances: int) -> Iterator[np.ndarray]:

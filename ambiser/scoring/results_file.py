@@ -1,5 +1,6 @@
 """Reading and writing of results.json, and whether it is up to date."""
 
+import functools
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,8 @@ from ambiser.io.files import read_json, write_json
 from ambiser.io.records import from_json, to_json
 from ambiser.scoring.results import Results
 from ambiser.scoring.stamp import FORMAT
+
+_KEEP = 1024  # results in memory; one takes 0.3 MB
 
 
 class OtherFormatError(DataError):
@@ -21,12 +24,18 @@ def write_results(path: Path, results: Results) -> None:
 
 
 def read_results(path: Path) -> Results:
-    """Reads a results.json.
+    """Reads a results.json, once while it stays the same: tables, comparison and sections need it.
 
     Raises:
         OtherFormatError: another version of this program wrote it.
         DataError: it is not a results file.
     """
+    state = path.stat() if path.is_file() else None
+    return _read(path, None if state is None else (state.st_ino, state.st_mtime_ns, state.st_size))
+
+
+@functools.lru_cache(_KEEP)
+def _read(path: Path, _state: tuple[int, int, int] | None) -> Results:
     content = read_json(path)
     found = content.get("format") if isinstance(content, dict) else None
     if found is None:

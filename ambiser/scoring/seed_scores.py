@@ -55,11 +55,12 @@ def score_seeds(
         resamples: R.
         seed: of the resamples.
     """
-    measured = []
+    measured, drawn = [], np.zeros((0, 0), dtype=int)
     for one, folds in zip(seeds, runs, strict=True):
         pool = pool_folds(folds, bins)
         once = np.ones((1, len(pool.names)), dtype=int)  # every speaker once: the score itself
-        drawn = np.concatenate([once, draw_speakers(len(pool.names), resamples, seed)])  # (1 + R, S)
+        if drawn.shape[1] != len(pool.names):  # seeds have the same speakers
+            drawn = np.concatenate([once, draw_speakers(len(pool.names), resamples, seed)])  # (1 + R, S)
         everything = np.ones(len(pool.hard), dtype=bool)
         values: dict[Key, np.ndarray] = {}
         per_fold: dict[int, dict[Key, float]] = {number: {} for number in folds}

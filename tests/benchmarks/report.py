@@ -22,7 +22,7 @@ EXPERIMENT_COUNT, PER_SPEAKER = 57, 100
 
 
 def main() -> None:
-    """Prints wall seconds, and processor seconds with those of forks, of stages 7 and 8; the second report draws no section again."""
+    """Prints wall seconds, and processor seconds with those of forks; the second report draws no section again."""
     count, per_speaker = map(int, (*sys.argv[1:], *(EXPERIMENT_COUNT, PER_SPEAKER)[len(sys.argv) - 1 :]))
     configs = {path.stem: load_config(CONF / path.name) for path in sorted(EXPERIMENTS.glob("*.yaml"))}
     # Others would need encoders or the points of a grid.

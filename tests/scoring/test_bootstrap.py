@@ -14,6 +14,7 @@ from ambiser.scoring.ground_distance import ground_distance
 from ambiser.scoring.metrics import score_all
 from ambiser.scoring.rank_scores import RANK_SCORES
 from ambiser.scoring.score_names import METRICS
+from ambiser.scoring.speaker_ranks import sums_are_cheaper
 
 ARRAYS = ("probs", "soft", "hard", "counts")
 
@@ -65,6 +66,7 @@ def test_tied_predictions_are_ranked_as_in_slow_scoring(votes_and_predictions):
     [
         (rank_scores, "pairs_are_cheaper", lambda *_: False),
         (rank_scores, "LEVEL_CELLS", 30),
+        (rank_scores, "CELLS", 100),
         (bootstrap, "BLOCK_CELLS", 10),
     ],
 )
@@ -86,6 +88,27 @@ def test_scores_are_the_same_with_less_memory(votes_and_predictions, monkeypatch
 def test_pairs_are_counted_where_speakers_are_few():
     assert rank_scores.pairs_are_cheaper(5531, 1000, 10) and rank_scores.pairs_are_cheaper(46_000, 10_000, 1500)
     assert not rank_scores.pairs_are_cheaper(460_000, 10_000, 15_000) and not rank_scores.pairs_are_cheaper(500, 1, 20)
+
+
+def test_sums_over_speakers_give_the_rank_scores_bit_by_bit(monkeypatch):
+    rng = np.random.default_rng(4)
+    for predicted in (rng.random(80), rng.integers(0, 6, 80) / 7, np.full(80, 0.5)):
+        arrays = {"voted": rng.integers(0, 4, 80) / 3, "predicted": predicted, "without": rng.random(80) < 0.2}
+        drawn = draw_speakers(6, 40, seed=2)
+        drawn[:3] = [[1] * 6, [6, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 6]]
+        both = []
+        for cheaper in (True, False):
+            monkeypatch.setattr(rank_scores, "sums_are_cheaper", lambda *_, cheaper=cheaper: cheaper)
+            both.append(rank_scores.rank_scores(**arrays, speaker=np.arange(80) % 5, drawn=drawn))
+        for name in RANK_SCORES:
+            assert both[0][name].tobytes() == both[1][name].tobytes(), name
+        assert np.isfinite(both[0]["entropy_correlation"]).any() == (np.ptp(predicted) > 0)
+
+
+def test_sums_over_speakers_are_for_few_speakers_and_many_resamples():
+    cheaper = sums_are_cheaper
+    assert cheaper(5531, 1000, 10) and cheaper(1440, 1000, 24)
+    assert not cheaper(7442, 1000, 91) and not cheaper(5531, 1, 10) and not cheaper(60, 1000, 10)
 
 
 def test_bca_agrees_with_scipy_and_differs_from_the_percentiles():
