@@ -262,7 +262,7 @@ def test_a_record_of_another_kind_is_refused_in_one_line(packed, tmp_path, chang
         ("packed", "hidden: 9", r"heads.A.0.bias is \(8,\), and \(9,\) in the network of the configuration"),
         ("packed", f"hidden: {10**13}", rf"heads.A.0.bias is \(8,\), and \({10**13},\) in the network"),
         ("packed", f"hidden: {10**17}", "Storage size calculation overflowed"),
-        ("packed_ipr"is \(4, 8\), and \(4, 1000000\) in the network"),
+        ("packed_ipr", f"hidden: {10**6}", r"is \(4, 8\), and \(4, 1000000\) in the network"),
     ],
 )
 def test_weights_that_do_not_fit_the_configuration_are_refused(kind, change, fault, request, tmp_path):
