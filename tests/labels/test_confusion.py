@@ -27,6 +27,10 @@ def test_a_divided_vote_makes_no_negative_chance():
     assert np.allclose(confusion.sum(axis=1), 1)
 
 
+def test_half_a_vote_beside_one_weighs_as_much_as_a_whole_one():
+    assert rater_confusion(np.array([[1, 0.5, 0], [1, 0, 1]]))[0] == pytest.approx([0, 0.5, 0.5])
+
+
 def test_smoothing_moves_the_share_to_confused_classes():
     confusion = np.array([[0.5, 0.5, 0], [0.2, 0.8, 0], [0, 0, 1]])
     assert smooth_by_confusion(np.array([[1.0, 0, 0]]), confusion, 0.2)[0] == pytest.approx([0.9, 0.1, 0])

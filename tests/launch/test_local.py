@@ -206,13 +206,14 @@ LAUNCHER = """
 import sys
 from pathlib import Path
 from ambiser.io.console import run_main
-from ambiser.launch.local import run_jobs
+from ambiser.launch import local
 from ambiser.launch.job import Job
+local.GRACE_S = 80.0
 folder = Path(sys.argv[1])
 job = '''
 import os, signal, subprocess, sys, time
 if sys.argv[2] == "deaf":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: open(sys.argv[1] + ".heard", "w").close())
 child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(100)"])
 open(sys.argv[1] + ".tmp", "w").write(f"{os.getpid()} {child.pid}")
 os.rename(sys.argv[1] + ".tmp", sys.argv[1])
@@ -220,7 +221,7 @@ time.sleep(100)
 '''
 tasks = [Job(n, (sys.executable, "-S", "-c", job, str(folder / n), sys.argv[2]), folder / f"{n}.log", folder / "never")
          for n in ("a", "b")]
-run_main(lambda: run_jobs(tasks, slots=[None, None], memory_bytes=1, description="test"))
+run_main(lambda: local.run_jobs(tasks, slots=[None, None], memory_bytes=1, description="test"))
 """
 
 
@@ -263,20 +264,20 @@ def is_gone(pid: int) -> bool:
 def test_stopping_the_launcher_leaves_no_job_and_no_child_of_a_job(launcher, tmp_path, signum):
     process, pids = launcher()
     process.send_signal(signum)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=90)
     assert process.returncode == 130
     assert errors.splitlines()[-1].endswith("run the same command again to continue")
     wait_until(lambda: all(map(is_gone, pids)))
     assert "# exit: 143 (SIGTERM)" in (tmp_path / "a.log").read_text()
 
 
-def test_a_second_ctrl_c_kills_jobs_that_ignore_the_first(launcher):
+def test_a_second_ctrl_c_kills_jobs_that_ignore_the_first(launcher, tmp_path):
     process, pids = launcher("deaf")
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    wait_until(lambda: all((tmp_path / f"{name}.heard").exists() for name in "ab"))
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=local.GRACE_S / 2)
+    process.communicate(timeout=60)  # less than the time that the first gives
     assert process.returncode == 130
     wait_until(lambda: all(map(is_gone, pids)))
 
@@ -285,7 +286,7 @@ def test_a_second_ctrl_c_kills_jobs_that_ignore_the_first(launcher):
 def test_jobs_die_with_a_launcher_that_is_killed(launcher):
     process, pids = launcher()
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=90)
     jobs = pids[::2]
     wait_until(lambda: all(map(is_gone, jobs)))
     for pid in pids[1::2]:

@@ -92,7 +92,7 @@ def test_a_failing_rank_stops_all(capfd, caplog, tmp_path, code, status, ending,
     start = time.monotonic()
     rest = f"print('heard', rank, file=sys.stderr, flush=True)\nif rank == {failing}: {code}\ntime.sleep(60)"
     assert run_ranks(python("pass\n" + rest), 2) == status
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 50  # before the other ends by itself
     assert f"heard {failing}" in capfd.readouterr().err
 
 
@@ -101,19 +101,19 @@ def test_a_rank_that_ignores_sigterm_is_killed(monkeypatch):
     deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nif rank == 1: time.sleep(1); sys.exit(1)\ntime.sleep(60)"
     start = time.monotonic()
     assert run_ranks(python("pass\n" + deaf), 2) == 1
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 50  # before the other ends by itself
 
 
 def test_ranks_die_with_their_launcher(environment):
     code = (
         "import sys; from ambiser.launch.ranks import run_ranks; "
-        "run_ranks([sys.executable, '-S', '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(60)'], 1)"
+        "run_ranks([sys.executable, '-S', '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(300)'], 1)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
     child = int(parent.stdout.readline())
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    for _ in range(200):
+    for _ in range(1000):
         if not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE:
             return
         time.sleep(0.05)

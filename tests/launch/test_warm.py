@@ -167,7 +167,7 @@ def launcher(folder, environment):
 def test_a_server_that_dies_is_replaced_by_cold_starts(folder, launcher):
     process, server, pids = launcher
     os.kill(server, signal.SIGKILL)
-    _, text = process.communicate(timeout=20)
+    _, text = process.communicate(timeout=90)
     assert process.returncode == 0, text
     assert text.count("the server for fast starts failed (it ended); jobs start without it") == 1
     assert all(map(is_gone, pids))
@@ -180,7 +180,7 @@ def test_a_server_that_dies_is_replaced_by_cold_starts(folder, launcher):
 def test_nothing_is_left_of_a_launcher_that_is_stopped_or_killed(folder, launcher, signum):
     process, server, pids = launcher
     process.send_signal(signum)
-    process.communicate(timeout=20)
+    process.communicate(timeout=90)
     assert process.returncode == (130 if signum != signal.SIGKILL else -signal.SIGKILL)
     wait_until(lambda: all(map(is_gone, [server, *pids])))
     assert ("# exit: 143 (SIGTERM)" in (folder / "a.log").read_text()) == (signum != signal.SIGKILL)

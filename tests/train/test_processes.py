@@ -33,7 +33,7 @@ def trained(tmp_path_factory, speech_folders, text_folder):
     """Folders of the same trainings by one process and by two."""
     folder = tmp_path_factory.mktemp("several")
     words = [folder, speech_folders["wav2vec2"], text_folder]
-    subprocess.run([sys.executable, str(TESTS / "train/several.py"), *map(str, words)], check=True, timeout=300)
+    subprocess.run([sys.executable, str(TESTS / "train/several.py"), *map(str, words)], check=True, timeout=900)
     return folder
 
 
@@ -84,7 +84,7 @@ torch.manual_seed(0)
 
     def run(code: str, count: int = 2) -> tuple[int, str]:
         words = [sys.executable, "-c", f"{start}{code}\nin_processes({count}, work)"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=600)
         return done.returncode, done.stderr
 
     return run

@@ -214,7 +214,7 @@ def test_a_training_waits_for_another_run_and_finds_its_result(tmp_path, caplog)
                 time.sleep(0.01)
             best.parent.mkdir()
             best.touch()
-        second.result(timeout=30)
+        second.result(timeout=120)
     assert "best.safetensors already exists; nothing to do" in caplog.text
     assert not layout.training_lock("x", 1, "distill").exists()
 

@@ -82,7 +82,7 @@ def make(argument):
     import os
     def work(task):
         pathlib.Path(argument, str(os.getpid())).touch()
-        time.sleep(60)
+        time.sleep(300)
         yield 1
     return work, None
 def main():
@@ -121,11 +121,11 @@ def test_ctrl_c_stops_at_once_with_130_and_no_orphans(tmp_path):
     _, stderr = process.communicate(timeout=50)
     assert process.returncode == 130 and len(pids) == 2
     assert "Traceback" not in stderr and "run the same command again" in stderr
-    assert all_gone(pids, 20)
+    assert all_gone(pids, 55)
 
 
 def test_workers_of_a_parent_that_was_killed_end_with_it(tmp_path):
     process, pids = start_slow(tmp_path)
     process.kill()
     process.communicate(timeout=50)
-    assert len(pids) == 2 and all_gone(pids, 20)
+    assert len(pids) == 2 and all_gone(pids, 55)
