@@ -1,5 +1,6 @@
 """Records the origin of a result: the command, the git commit and the software versions."""
 
+import functools
 import importlib.metadata
 import platform
 import shlex
@@ -17,6 +18,7 @@ def describe_run() -> dict[str, object]:
     return {"command": shlex.join(sys.orig_argv), "git": git_state(), "versions": versions()}
 
 
+@functools.cache
 def git_state() -> str:
     """Returns the short commit of the checkout that holds the package, with "-dirty" after local changes.
 
@@ -32,6 +34,7 @@ def git_state() -> str:
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages that affect results."""
     found = {"python": platform.python_version(), "ambiser": ambiser.__version__}

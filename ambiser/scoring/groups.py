@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ambiser.errors import DataError
-from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.bootstrap import (
     bca_intervals,
     draw_speakers,
@@ -21,8 +20,9 @@ from ambiser.scoring.bootstrap import (
 )
 from ambiser.scoring.ground_distance import GroundDistance
 from ambiser.scoring.human import Answers
-from ambiser.scoring.metrics import detection_scores, distribution_scores, hard_scores, score_all
-from ambiser.scoring.results import Group, Human, Interval
+from ambiser.scoring.metrics import score_all
+from ambiser.scoring.references import Labels, score_references
+from ambiser.scoring.results import Group, Interval
 from ambiser.scoring.score_names import METRICS, Scores
 from ambiser.scoring.set_scores import FoldSets
 
@@ -73,13 +73,21 @@ class PooledFolds:
         for name in _ARRAYS:
             setattr(self, name, np.concatenate([getattr(fold, name) for fold in folds.values()]))
         self.utts = check_utterances(folds)
-        self.genders, self.human = _genders(folds), _human(folds)
+        self.genders = _genders(folds)
         sizes = [len(fold.hard) for fold in folds.values()]
         self.fold = np.repeat(list(folds), sizes)
-        self.prior = np.repeat(np.stack([fold.prior for fold in folds.values()]), sizes, axis=0)
-        self.majority = np.repeat([fold.majority for fold in folds.values()], sizes)
         self.classes, self.bins = self.probs.shape[1], bins
         self.ground = next(iter(folds.values())).ground
+        self._labels = Labels(
+            soft=self.soft,
+            hard=self.hard,
+            counts=self.counts,
+            prior=np.repeat(np.stack([fold.prior for fold in folds.values()]), sizes, axis=0),
+            majority=np.repeat([fold.majority for fold in folds.values()], sizes),
+            human=_human(folds),
+            bins=bins,
+            ground=self.ground,
+        )
         names, self.speaker = np.unique(self.speakers, return_inverse=True)
         self.names, self.interval = names, resampling.interval
         resamples = resampling.resamples if len(names) > 1 else 0
@@ -89,16 +97,13 @@ class PooledFolds:
         """Describes the utterances of a mask (N,); the numbers are not rounded."""
         probs, soft, hard, counts = self.probs[mask], self.soft[mask], self.hard[mask], self.counts[mask]
         scores = score_all(probs=probs, soft=soft, hard=hard, counts=counts, bins=self.bins, ground=self.ground)
-        human = None
-        if self.human is not None:
-            chosen = mask[self.human.row]  # (M,)
-            human = Human(answers=int(chosen.sum()), scores=self.human.scores(chosen, self.bins, self.ground))
+        floors, human = score_references(self._labels, mask)
         return Group(
             utterances=len(hard),
             with_reference=int((hard >= 0).sum()),
             speakers=len(np.unique(self.speaker[mask])),
             scores=scores,
-            floors=self._floors(mask),
+            floors=floors,
             human=human,
             intervals=self._intervals(mask, scores) if intervals else None,
         )
@@ -129,24 +134,6 @@ class PooledFolds:
         present = np.unique(self.speaker[mask])
         jackknife = self.resample(mask, leave_one_out(len(self.names))[present])
         return bca_intervals(drawn, INTERVAL_LEVEL, scores=scores, jackknife=jackknife)
-
-    def _floors(self, mask: np.ndarray) -> dict[str, Scores]:
-        """Scores what needs no speech: equal probabilities, the class prior, and the most frequent class.
-
-        Equal probabilities name no class and one class is no distribution: each has the scores that it can have.
-        """
-        soft, hard, counts = self.soft[mask], self.hard[mask], self.counts[mask]
-        uniform = np.full_like(soft, 1 / self.classes)
-        none = dict.fromkeys(METRICS)
-        return {
-            "uniform": none
-            | distribution_scores(uniform, soft, counts, self.ground)
-            | detection_scores(entropy_bits(uniform), hard),
-            "prior": score_all(
-                probs=self.prior[mask], soft=soft, hard=hard, counts=counts, bins=self.bins, ground=self.ground
-            ),
-            "majority": none | hard_scores(self.majority[mask], hard, self.classes),
-        }
 
 
 def check_utterances(folds: Mapping[int, Fold]) -> np.ndarray | None:

@@ -34,7 +34,7 @@ def rank_scores(
     """
     kind = SpeakerRanks if sums_are_cheaper(len(voted), *drawn.shape) else _Plan
     plan = kind(voted, predicted, without, speaker)
-    parts = _map_chunks(plan.scores, drawn, max(len(voted), drawn.shape[1] ** 2))
+    parts = _map_chunks(plan.scores, drawn, plan.size)
     values = np.concatenate(parts, axis=1) if parts else np.zeros((len(RANK_SCORES), 0))
     return dict(zip(RANK_SCORES, values, strict=True))
 
@@ -142,7 +142,7 @@ class _Plan:
 
     def __init__(self, voted: np.ndarray, predicted: np.ndarray, without: np.ndarray, speaker: np.ndarray) -> None:
         order = np.argsort(predicted, kind="stable")
-        self.speaker = speaker[order]
+        self.speaker, self.size = speaker[order], len(order)
         self.first, self.last = _ties(predicted[order])
         self.positives = np.flatnonzero(without[order])
         self.first_positive, _ = _ties(predicted[order][self.positives])

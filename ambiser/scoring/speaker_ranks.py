@@ -40,6 +40,7 @@ class SpeakerRanks:
         positives_below, _ = _counts(predicted[chosen], self.owner, speakers)  # (P, S)
         self.hits = (self.positives - positives_below).T  # (S, P) positives at least as high
         self.reached = (self.sizes - below[chosen]).T  # (S, P) utterances at least as high
+        self.size = max(speakers**2, len(chosen))  # numbers per resample
 
     def scores(self, drawn: np.ndarray) -> np.ndarray:
         """Returns the scores (3, r) of a chunk (r, S) of draws, in the order of `RANK_SCORES`."""
