@@ -249,6 +249,8 @@ def test_secondary_labels_take_their_share_of_a_vote(tmp_path):
     np.testing.assert_allclose(seen.counts, [[1 + 0.2, 1 + 0.6, 0, 0.2]])
     seen = view(tmp_path, SECOND, secondary_weight=0.4, multi_label="one_vote_each")
     np.testing.assert_allclose(seen.counts, [[1 + 0.4, 2, 0, 0.4]])
+    seen = view(tmp_path, ["u A hap", "u B neu", "u B sad outside secondary"], secondary_weight=0.4)
+    np.testing.assert_allclose(seen.counts, [[0.6, 1, 0, 0.4]])
 
 
 def test_secondary_labels_change_neither_the_hard_label_nor_what_is_precise(tmp_path):
