@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from launch.cluster import is_slurm_here, running
+from warm_python import write_command
 
 from ambiser.io.console import log
 from ambiser.launch.warm import OWNER
@@ -57,10 +58,22 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def environment() -> dict[str, str]:
-    """The environment for commands: this very Python, no set-up, and one fork server for all recipes."""
-    own = {"AMBISER_PYTHON": sys.executable, "PYTHONPATH": str(ROOT), OWNER: f"{os.getpid()}-tests"}
-    return os.environ | own
+def environment(tmp_path_factory) -> dict[str, str]:
+    """The environment for commands: no set-up, and programs and jobs that start as forks in all recipes of the session.
+
+    The processes of pytest-xdist share the servers, so the variables that differ between them are left out.
+    """
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    owner, name = (os.getppid() if is_worker else os.getpid()), os.environ.get("PYTEST_XDIST_TESTRUNUID", "alone")
+    warm = write_command(tmp_path_factory.mktemp("python") / "python", f"{owner}-{name}", owner)
+    own = {"AMBISER_PYTHON": str(warm), "PYTHONPATH": str(ROOT), OWNER: f"{owner}-{name}"}
+    return {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")} | own
+
+
+@pytest.fixture(scope="session")
+def cold_environment(environment) -> dict[str, str]:
+    """As `environment`, but every program and every job starts as a user starts it."""
+    return environment | {"AMBISER_PYTHON": sys.executable, OWNER: "off"}
 
 
 @pytest.fixture(scope="session")
