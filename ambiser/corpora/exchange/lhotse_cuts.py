@@ -168,7 +168,7 @@ def _check_sources(cut: object) -> None:
         name = transform.get("name") if isinstance(transform, Mapping) else type(transform).__name__
         if name not in _TRANSFORMS:
             raise ValueError(f"the transform {name} may read other files; only {', '.join(_TRANSFORMS)} are used")
-        _check_rates(name, vars(transform) if not isinstance(transform, Mapping) else transform, recording)
+        _check_rates(name, transform if isinstance(transform, Mapping) else vars(transform), cut.sampling_rate)
 
 
 def _check_size(cut: object) -> None:
@@ -191,7 +191,7 @@ def _check_size(cut: object) -> None:
             check_length(source.source, info, info.samples)
 
 
-def _check_rates(name: str, transform: Mapping[str, object], recording: object) -> None:
+def _check_rates(name: str, transform: Mapping[str, object], rate_hz: int) -> None:
     """Checks that a transform makes neither far more samples nor a filter of gigabytes.
 
     Raises:
@@ -202,7 +202,7 @@ def _check_rates(name: str, transform: Mapping[str, object], recording: object) 
     if name in ("Speed", "Tempo"):
         if not _FACTORS[0] <= given["factor"] <= _FACTORS[1]:
             raise ValueError(f"{name} by {given['factor']} is not between {_FACTORS[0]} and {_FACTORS[1]}")
-        rates = [recording.sampling_rate, round(recording.sampling_rate * given["factor"])]
+        rates = [rate_hz, round(rate_hz * given["factor"])]
     if not all(RATES_HZ[0] <= rate <= RATES_HZ[1] for rate in rates):
         raise ValueError(f"the transform {name} has a sample rate that is not between 1 kHz and 1 MHz")
     if len(rates) == 2 and math.prod(rates) // math.gcd(*rates) ** 2 > _MOST_TAPS:
