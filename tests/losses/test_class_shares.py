@@ -29,6 +29,13 @@ def test_equals_a_loop_over_utterances(momentum):
     assert not moved.requires_grad
 
 
+def test_a_class_that_is_never_predicted_costs_a_finite_loss():
+    probs = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    loss, _ = class_share_loss(probs, torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0]), 0.5)
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(1e6)) and torch.isfinite(probs.grad).all()
+
+
 def test_the_gradient_is_that_of_the_formula_and_does_not_shrink_with_the_momentum():
     logits = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(5), requires_grad=True)
     wanted, mean = torch.tensor(WANTED).double(), torch.tensor(MEAN).double()

@@ -39,6 +39,12 @@ def test_soft_cross_entropy_of_one_hot_is_cross_entropy():
     assert ours.item() == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), abs=1e-14)
 
 
+@pytest.mark.parametrize("measure", DIVERGENCES.values(), ids=list(DIVERGENCES))
+def test_leading_dimensions_are_independent(measure):
+    both = torch.stack([_random_log_probs(), _random_log_probs().flip(1)])  # (2, B, C)
+    assert torch.equal(measure(Y, both), torch.stack([measure(Y, one) for one in both]))
+
+
 def test_jsd_is_zero_at_equality_and_log_two_when_disjoint():
     assert js_divergence(Y[2:], Y[2:].log()).item() == pytest.approx(0, abs=1e-15)
     one_hot = torch.tensor([[1.0, 0.0]], dtype=torch.float64)

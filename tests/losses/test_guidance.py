@@ -64,9 +64,10 @@ def test_loss_equals_a_slow_loop(student, divergence):
     settings = dataclasses.replace(
         OBJECTIVE, student=student, divergence=divergence, guidance=0.7, teacher=0.3, agreement_gate=True
     )
-    loss, _ = amber_loss(Y, heads, settings)
+    loss, parts = amber_loss(Y, heads, settings)
     measure, expected = DIVERGENCES[divergence], 0.0
     teachers = [name for name in heads if name != student]
+    assert sum(parts[f"weight_{name}"].item() for name in teachers) == pytest.approx(1)
     for i in range(3):
         y, row = Y[i : i + 1], {name: head[i : i + 1] for name, head in heads.items()}
         total = measure(y, row[student]).item()
