@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, rel_entr, softmax
 
-from ambiser.scoring.calibration import Calibration, fit_calibration
+from ambiser.scoring.calibration import SCORES, Calibration, fit_calibration
 
 
 @pytest.fixture
@@ -43,6 +43,14 @@ def test_probabilities_of_zero_stay_finite(sharp):
 def _jsd(soft: np.ndarray, probs: np.ndarray) -> float:
     mean = (soft + probs) / 2
     return float((rel_entr(soft, mean) + rel_entr(probs, mean)).sum() / 2 / len(soft))
+
+
+def test_the_jsd_that_is_minimized_is_that_of_scipy_and_finite_where_a_probability_vanishes(sharp):
+    probs, soft = sharp
+    value, _ = SCORES["jsd"](np.log(probs), soft)
+    assert value / len(soft) == pytest.approx(_jsd(soft, probs))
+    value, gradient = SCORES["jsd"](np.array([[-1000.0, 0.0]]), np.array([[0.0, 1.0]]))
+    assert value == pytest.approx(0) and np.isfinite(gradient).all()
 
 
 def test_temperature_by_jsd_is_the_best_one_for_jsd_and_not_the_one_for_nll(sharp):
