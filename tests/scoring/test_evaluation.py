@@ -10,7 +10,7 @@ from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.bootstrap import draw_speakers, percentile_intervals, resampled_scores
 from ambiser.scoring.evaluation import evaluate, rounded
 from ambiser.scoring.ground_distance import ground_distance
-from ambiser.scoring.group_masks import confidence_masks, level_names
+from ambiser.scoring.group_masks import confidence_masks, level_masks, level_names
 from ambiser.scoring.groups import Fold
 from ambiser.scoring.metrics import score_all
 from ambiser.scoring.score_names import METRICS
@@ -84,6 +84,12 @@ def test_a_level_without_utterances_is_shown_as_undefined(folds):
     empty = results.levels[2]
     assert empty.utterances == 0 and set(empty.scores.values()) == {None}
     assert set(empty.intervals.values()) == {None} and empty.floors["prior"]["bc"] is None
+
+
+def test_an_entropy_belongs_to_the_level_whose_bound_it_equals_up_to_rounding():
+    voted = np.array([0.0, 0.5, 0.5 + 1e-12, 0.55, 1.0, 1.5])
+    masks = [mask.tolist() for mask, _ in level_masks(voted, [0.5, 1.0])]
+    assert masks == [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0], [0, 0, 0, 0, 0, 1]]
 
 
 def test_level_names_for_any_number_of_borders():
