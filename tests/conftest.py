@@ -77,6 +77,12 @@ def cold_environment(environment) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def python(environment) -> str:
+    """The command in place of Python that starts programs of ambiser/bin as forks."""
+    return environment["AMBISER_PYTHON"]
+
+
+@pytest.fixture(scope="session")
 def run(environment):
     """A function that runs a command and returns what it printed and its exit status."""
 

@@ -1,7 +1,6 @@
 """The programs launch, status and check: what they print, refuse and leave alone."""
 
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,10 +23,10 @@ def folders(root, tmp_path):
 
 
 @pytest.fixture
-def program(run, root, folders):
+def program(run, root, folders, python):
     def program(name: str, *options: object, configs=("ce", "ipr")):
         paths = [root / MINI / f"{config}.yaml" for config in configs]
-        return run(sys.executable, "-m", f"ambiser.bin.{name}", *folders, "--config", *paths, *options)
+        return run(python, "-m", f"ambiser.bin.{name}", *folders, "--config", *paths, *options)
 
     return program
 
@@ -249,9 +248,9 @@ def test_check_says_where_weights_are_and_how_to_fetch_them(program, tmp_path):
     assert "speech_features.checkpoint: no/such does not exist" in done.stderr and done.returncode == 2
 
 
-def test_check_asks_for_the_corpus(run, root, tmp_path):
+def test_check_asks_for_the_corpus(run, root, tmp_path, python):
     config = root / "egs/iemocap/conf/ce.yaml"
-    command = [sys.executable, "-m", "ambiser.bin.check", "--config", config]
+    command = [python, "-m", "ambiser.bin.check", "--config", config]
     done = run(*command, cwd=tmp_path)
     assert done.returncode == 2
     assert "iemocap: the corpus needs a folder; give --corpus_dir FOLDER" in done.stderr

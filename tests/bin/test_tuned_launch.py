@@ -1,7 +1,6 @@
 """Tuned experiments in the programs launch, train and status: a job per point, and what is refused before training."""
 
 import shlex
-import sys
 
 import pytest
 from make_record import make_record
@@ -13,7 +12,7 @@ GRID = ["--tune", "epochs=5,10"]
 
 
 @pytest.fixture
-def program(run, root, tmp_path):
+def program(run, root, tmp_path, python):
     """Runs a program on experiments of mini, with a stage 1 that seems to be done."""
     (tmp_path / "data").mkdir()
     data = load_config(root / MINI / "ce.yaml").data.model_dump(mode="json")
@@ -22,7 +21,7 @@ def program(run, root, tmp_path):
 
     def program(name: str, *options: object, configs=("ce",)):
         paths = [root / MINI / f"{config}.yaml" for config in configs]
-        return run(sys.executable, "-m", f"ambiser.bin.{name}", *folders, "--config", *paths, *options)
+        return run(python, "-m", f"ambiser.bin.{name}", *folders, "--config", *paths, *options)
 
     return program
 

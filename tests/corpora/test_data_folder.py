@@ -1,7 +1,5 @@
 import json
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import get_args
@@ -325,14 +323,20 @@ def _prepared(corpus, data, layout):
     return layout
 
 
-def run_program(tmp_path, *arguments):
-    (tmp_path / "ce.yaml").write_text(f"data: {{mini_utterances: {N_MINI}}}\n")
-    command = [sys.executable, "-m", "ambiser.bin.prepare", "--config", str(tmp_path / "ce.yaml"), *arguments]
-    return subprocess.run([*command, "--data_dir", str(tmp_path / "data")], capture_output=True, text=True, check=False)
+@pytest.fixture
+def run_program(run, python, tmp_path):
+    """A function that runs stage 1 as a program on a small mini."""
+
+    def run_program(*arguments):
+        (tmp_path / "ce.yaml").write_text(f"data: {{mini_utterances: {N_MINI}}}\n")
+        folders = ["--config", tmp_path / "ce.yaml", "--data_dir", tmp_path / "data"]
+        return run(python, "-m", "ambiser.bin.prepare", *folders, *arguments)
+
+    return run_program
 
 
-def test_the_program_prints_a_table(mini_corpus, tmp_path):
-    done = run_program(tmp_path, "--corpus_dir", str(mini_corpus))
+def test_the_program_prints_a_table(mini_corpus, run_program):
+    done = run_program("--corpus_dir", str(mini_corpus))
     assert done.returncode == 0, done.stderr
     assert "corpus mini, SYNTHETIC: 60 utterances" in done.stdout
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.startswith(("Ses", "all"))}
@@ -341,13 +345,13 @@ def test_the_program_prints_a_table(mini_corpus, tmp_path):
     assert sum(map(int, rows["all"][2:8])) == int(rows["all"][1]) == N_MINI
     assert "agreement: unanimous" in done.stdout
     assert "left out of the corpus: 0" in done.stdout
-    again = run_program(tmp_path, "--corpus_dir", str(mini_corpus))
+    again = run_program("--corpus_dir", str(mini_corpus))
     assert (again.returncode, again.stdout) == (0, done.stdout)
     assert "is up to date: tables and folds stay" in again.stderr
 
 
-def test_the_program_ends_with_one_line_and_2(tmp_path):
-    done = run_program(tmp_path, "--corpus_dir", str(tmp_path), "--set", "data.corpus=iemocap")
+def test_the_program_ends_with_one_line_and_2(tmp_path, run_program):
+    done = run_program("--corpus_dir", str(tmp_path), "--set", "data.corpus=iemocap")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "is not IEMOCAP: it holds no Session1" in done.stderr

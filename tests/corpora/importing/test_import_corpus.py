@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -385,5 +384,5 @@ def test_a_newcomer_is_through_stage_1_after_two_commands(tmp_path, run_program)
 
 
 @pytest.fixture
-def run_program(run, root):
-    return lambda name, *words: run(sys.executable, "-m", f"ambiser.bin.{name}", *words, cwd=root)
+def run_program(run, root, python):
+    return lambda name, *words: run(python, "-m", f"ambiser.bin.{name}", *words, cwd=root)
