@@ -13,9 +13,8 @@ Ambiser, so install them in an environment of their own that reads Ambiser's too
     python -m venv peers && echo SITE_PACKAGES_OF_AMBISER > peers/lib/python3.11/site-packages/base.pth
     peers/bin/pip install speechbrain nkululeko
 
-Measured in November 2026 on a busy machine, 40 epochs: SpeechBrain 1.1.2 takes 1.57 times as long per epoch, nkululeko 1.14.1
-5.03 times. The rest is 0.97 times as long with SpeechBrain, which imports fewer modules, and 2.30 times with nkululeko,
-which reads features as CSV and draws plots.
+Measured in November 2026 on a busy machine, 40 epochs: SpeechBrain 1.1.2 takes 1.57 times as long per epoch, nkululeko
+1.14.1 5.03 times. The rest takes 0.97 times as long with SpeechBrain, 2.30 times with nkululeko, which reads CSV.
 """
 
 import importlib.util
