@@ -13,6 +13,7 @@ from launch.cluster import is_slurm_here, running
 from warm_python import write_command
 
 from ambiser.io.console import log
+from ambiser.launch.local import THREADS
 from ambiser.launch.warm import OWNER
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,7 +68,7 @@ def environment(tmp_path_factory) -> dict[str, str]:
     owner, name = (os.getppid() if is_worker else os.getpid()), os.environ.get("PYTEST_XDIST_TESTRUNUID", "alone")
     warm = write_command(tmp_path_factory.mktemp("python") / "python", f"{owner}-{name}", owner)
     own = {"AMBISER_PYTHON": str(warm), "PYTHONPATH": str(ROOT), OWNER: f"{owner}-{name}"}
-    return {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")} | own
+    return THREADS | {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")} | own
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ recipes that tests run: it passes a program of ambiser/bin to the server of the 
 The program gets the words, folder, environment, open files, limits and ignored signals of the command, and the command
 ends as the program does; signals are passed on, and a killed command takes its program with it. Everything else runs in
 Python itself, and so does a program if the server cannot start it as Python would: another checkout, or environment
-variables that are read on import. Worker processes of a program are forks of it too.
+variables that are read on import. Worker processes of a program are forks of it, and jobs start with the same command.
 
     warm_python.py run NAME OWNER -m MODULE ARGUMENTS...
     warm_python.py serve NAME OWNER
@@ -31,12 +31,9 @@ MODULES = (
     "ambiser.recipe.checks",
     "ambiser.recipe.comparisons",
     "ambiser.recipe.report_inputs",
-    "ambiser.recipe.score_system",
     "ambiser.report.publish",
     "ambiser.report.results_page",
     "ambiser.report.sweep_report",
-    "ambiser.train.build",
-    "ambiser.features.upstreams.upstream",
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
@@ -145,11 +142,12 @@ def serve(name: str, owner: int) -> None:
         os._exit(0)
     listener.listen(100)
     sys.path.pop(0)  # this folder
-    for module in MODULES:
-        importlib.import_module(module)
     from ambiser.config.schema import SpeechFeatures
     from ambiser.features.upstreams.upstream import load_upstream
+    from ambiser.recipe.jobs import MODULES as OF_JOBS
 
+    for module in (*MODULES, *OF_JOBS["distill"], *OF_JOBS["score"]):
+        importlib.import_module(module)
     load_upstream(SpeechFeatures(upstream="fbank_no_cmvn"))
     threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
     if len(threads) - threads.count("jemalloc_bg_thd") > 1:  # jemalloc, of pyarrow, starts its thread again in a fork
@@ -229,6 +227,7 @@ def become(request: dict, files: list[int]) -> None:
     context = multiprocessing.get_context
     multiprocessing.get_context = lambda method=None: context("fork" if method == "spawn" else method)
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))  # as after a spawn
+    sys.executable = request["environment"].get("AMBISER_PYTHON", sys.executable)  # jobs start as their launcher did
     sys.path.insert(0, request["folder"])
     _, module, *arguments = request["words"]
     sys.argv[:] = [module, *arguments]

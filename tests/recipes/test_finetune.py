@@ -4,6 +4,8 @@ import json
 
 from features.conftest import speech_folders, text_folder  # noqa: F401 - fixtures
 
+from ambiser.launch.warm import OWNER
+
 SMALL = [
     "data.mini_utterances=60",
     "distill.epochs=1",
@@ -15,12 +17,13 @@ SMALL = [
 ]
 
 
-def test_a_whole_run_from_waveforms_and_transcripts(run, root, tmp_path, speech_folders, text_folder):  # noqa: F811
+def test_a_whole_run_from_waveforms_and_transcripts(run, root, environment, tmp_path, speech_folders, text_folder):  # noqa: F811
+    alone = environment | {OWNER: "off"}  # a job in a fork server would start its processes without one
     folders = [word for name in ("data", "dump", "exp") for word in (f"--{name}_dir", tmp_path / name)]
     models = [f"speech_features.checkpoint={speech_folders['wav2vec2']}", f"text_features.model={text_folder}"]
     settings = [word for setting in (*SMALL, *models) for word in ("--set", setting)]
     options = ["--config", "amber2_finetune", "--ssl", "hf_wav2vec2_custom", "--folds", "1", "--stop_stage", "7"]
-    done = run(root / "egs/mini/run.sh", *folders, *options, *settings, timeout=300)
+    done = run(root / "egs/mini/run.sh", *folders, *options, *settings, env=alone, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "trains its speech encoder from the waveforms: needs no speech features" in done.stderr
     assert not (tmp_path / "dump").exists()

@@ -69,8 +69,10 @@ def test_a_run_on_slurm_that_was_warned_ends_in_the_same_bytes(here, make, clust
     assert "Slurm, contrastive: 1 done" in good(recipe.run(*ONE, "--status", "true")).stdout
 
 
-def test_all_stages_can_be_submitted_at_once(here, make, cluster):
+def test_all_stages_can_be_submitted_at_once(here, make, cluster, cold_environment):
+    """Every job starts Python anew, as for a user."""
     recipe = make(data=here.data)
+    recipe.environment = cold_environment | {"SLURM_CONF": str(cluster.conf)}
     options = ["--config", "ce", "--folds", "1 2"]
     done = good(recipe.run(*options, "--stage", 2, *recipe.slurm, "--wait", "false"))
     assert "distill: 2 jobs submitted: " in done.stderr
