@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -201,6 +202,11 @@ def test_distances_between_classes_reach_scores_floors_and_intervals(folds):
     assert with_ground.floors["uniform"]["wasserstein"] < without.floors["uniform"]["wasserstein"]
 
 
-def test_quarters_by_confidence_span_zero_to_one(folds):
-    names = [name for name, _ in confidence_masks(pool_folds(folds, bins=10))]
+def test_quarters_by_confidence_span_zero_to_one_and_rise(folds):
+    pool = pool_folds(folds, bins=10)
+    masks = confidence_masks(pool)
+    names = [name for name, _ in masks]
     assert len(names) == 4 and names[0].startswith("0.00 to ") and names[-1].endswith(" to 1.00")
+    quarters = [pool.probs[mask].max(axis=1) for _, mask in masks]
+    assert all(low.max() < high.min() for low, high in pairwise(quarters))
+    assert max(map(len, quarters)) - min(map(len, quarters)) <= 1 and sum(map(len, quarters)) == len(pool.probs)
