@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import normalize
 
 from ambiser.models.prototypes import (
+    PrototypeMemory,
     align,
     ambiguous_labels,
     class_means,
@@ -17,6 +18,12 @@ from ambiser.models.prototypes import (
 
 def _unit(rows: int, seed: int, dim: int = 8) -> torch.Tensor:
     return normalize(torch.randn(rows, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+def test_a_new_memory_prefers_no_class():
+    memory = PrototypeMemory(4, 8, 3)
+    assert not memory.prototypes.any()  # so that the first embedding of a class gives its direction
+    assert torch.equal(memory.targets, torch.full((3, 4), 0.25)) and torch.equal(memory.shares, torch.full((4,), 0.25))
 
 
 @pytest.mark.parametrize("batch", [1, 32, 256])
