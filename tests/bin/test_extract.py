@@ -36,15 +36,21 @@ def program(*options):
     return [sys.executable, "-m", "ambiser.bin.extract", *map(str, options)]
 
 
-def run_program(folder, *options, configs=("both.yaml",)):
-    return subprocess.run(
-        program("--config", *configs, *options),
-        cwd=folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+@pytest.fixture
+def run_program(python, environment):
+    """The same program as a fork of the server of the session, with workers."""
+
+    def run(folder, *options, configs=("both.yaml",)):
+        return subprocess.run(
+            [python, *program("--config", *configs, *options)[1:]],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
 
 
 @pytest.fixture
@@ -66,7 +72,7 @@ def run(monkeypatch, capsys, no_workers):
     signal.signal(signal.SIGTERM, before)
 
 
-def test_every_kind_is_extracted_once_and_then_skipped(recipe):
+def test_every_kind_is_extracted_once_and_then_skipped(recipe, run_program):
     done = run_program(recipe, "--nj", 1, "--seeds", 1, 2, "--folds", 1, configs=("both.yaml", "speech.yaml"))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("features of 3 utterances") == 2
@@ -211,7 +217,7 @@ def test_help_does_not_load_torch(recipe):
 
 
 @pytest.mark.parametrize("name", ["INT", "TERM"])
-def test_a_stopped_run_leaves_no_process_and_resumes(recipe, name):
+def test_a_stopped_run_leaves_no_process_and_resumes(recipe, name, run_program):
     dump = f"stopped_{name}"
     process = subprocess.Popen(
         program("--config", "both.yaml", "--dump_dir", dump, "--nj", "2"),

@@ -1,6 +1,7 @@
 """Made-up audio, and tiny random Hugging Face models."""
 
 import json
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import soundfile
 
 from ambiser.features.extraction import speech as extract
-from ambiser.features.extraction import text, transcripts
+from ambiser.features.extraction import text, transcripts, workers
 from ambiser.features.extraction.workers import At
 from ambiser.io.tables import write_table
 
@@ -46,6 +47,20 @@ def no_workers(monkeypatch):
 
     for module in (extract, text, transcripts):
         monkeypatch.setattr(module, "run_tasks", run_tasks)
+
+
+def fork_workers(patch):
+    """Starts workers as forks of this process, since a new one takes seconds to import.
+
+    Other tests start workers as programs do, such as `test_a_worker_killed_by_the_kernel_costs_its_shard_only`.
+    """
+    context = multiprocessing.get_context("fork")
+    patch.setattr(workers.multiprocessing, "get_context", lambda method: context)
+
+
+@pytest.fixture
+def forked_workers(monkeypatch):
+    fork_workers(monkeypatch)
 
 
 @pytest.fixture(scope="session")

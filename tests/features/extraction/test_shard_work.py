@@ -69,7 +69,7 @@ def test_batches_give_the_features_of_one_utterance_at_a_time(wavs, folder, tmp_
         assert all(note in line for line in logged.messages if "features of 34 utterances" in line), note
 
 
-def test_the_bytes_do_not_depend_on_the_number_of_workers(wavs, folder, tmp_path, monkeypatch, request):
+def test_the_bytes_do_not_depend_on_the_number_of_workers(wavs, folder, tmp_path, monkeypatch, request, forked_workers):
     monkeypatch.setattr(shards, "SHARD_UTTERANCES", 20)
     monkeypatch.setattr(forecast, "SHORT_S", 0)
     extract(wavs, folder, tmp_path / "two", nj=2, batch_s=6)

@@ -1,5 +1,6 @@
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from features.conftest import make_wavs, write_data
+from features.conftest import fork_workers, make_wavs, write_data
 from pydantic import ValidationError
 
 from ambiser.config.schema import SpeechFeatures
@@ -64,6 +65,7 @@ def reference(wavs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reference")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards_module, "SHARD_UTTERANCES", 4)
+        fork_workers(patch)
         extract(wavs, folder)
     return folder
 
@@ -86,7 +88,9 @@ def test_pooled_features_equal_a_direct_call_of_s3prl(wavs, reference):
         np.testing.assert_allclose(row[0], expected, rtol=1e-6, atol=1e-6)
 
 
-def test_bytes_do_not_depend_on_workers_or_on_the_order_of_the_table(wavs, reference, tmp_path, small_shards):
+def test_bytes_do_not_depend_on_workers_or_on_the_order_of_the_table(
+    wavs, reference, tmp_path, small_shards, forked_workers
+):
     extract(dict(reversed(wavs.items())), tmp_path, nj=2)
     assert contents(tmp_path) == contents(reference)
     assert len(list(tmp_path.glob("*.ark"))) > 2
@@ -319,20 +323,22 @@ def test_a_worker_killed_by_the_kernel_costs_its_shard_only(tmp_path):
     assert done.returncode == 0 and "1 shards are done already" in done.stderr, done.stderr
 
 
-def test_a_full_disk_is_one_line_and_keeps_finished_shards(tmp_path):
+def test_a_full_disk_is_one_line_and_keeps_finished_shards(tmp_path, environment, python):
     """A limit on the size of files stands in for a full disk: writing fails in the middle of the second shard."""
     wavs = make_wavs(tmp_path / "wavs", [8000] * 105 + [320000])
-    code = (
-        "import resource, runpy, sys\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))\n"
-        "sys.argv = sys.argv[1:]\n"
-        "runpy.run_module('ambiser.bin.extract', run_name='__main__')\n"
-    )
     write_data(tmp_path / "data", wavs)
     (tmp_path / "x.yaml").write_text("ssl: fbank\namber: {student: A, guidance: 0, teacher: 0}\n")
     options = ["--config", "x.yaml", "--nj", "1", "--set", "speech_features.form=frames"]
-    command = [sys.executable, "-c", code, "extract", *options]
-    done = run(command, tmp_path)
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]  # a server that this command starts may raise its limit
+    done = subprocess.run(
+        [python, "-m", "ambiser.bin.extract", *options],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60000, most)),
+    )
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
     assert "cannot be written: File too large" in done.stderr.splitlines()[-1]
     assert not (tmp_path / "dump/fbank_frames/feats.scp").exists()
@@ -425,7 +431,7 @@ def test_the_estimated_disk_space_fits_the_form(tmp_path, monkeypatch, choice, s
                 tell(Facts(25, 1024, 50.0, "cpu"))
 
 
-def test_configuration_errors_leave_the_worker(wavs, tmp_path):
+def test_configuration_errors_leave_the_worker(wavs, tmp_path, forked_workers):
     with pytest.raises(ConfigError, match="must be 0 to 0"):
         extract(wavs, tmp_path, SpeechFeatures(upstream="fbank", form="frames", layer=7))
     with pytest.raises(DataError, match="no utterances to extract"):
