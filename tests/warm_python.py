@@ -40,6 +40,8 @@ MODULES = (
     "scipy.signal",
     "scipy.stats",
     "sklearn.feature_extraction.text",
+    "transformers.models.bert.modeling_bert",
+    "transformers.models.wav2vec2.modeling_wav2vec2",
 )
 READ_ON_IMPORT = ("CUDA_", "HF_", "KMP_", "LD_", "MKL_", "MPL", "OMP_", "OPENBLAS_", "TORCH", "TRANSFORMERS_")
 PACKET_BYTES = 150_000
