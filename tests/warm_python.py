@@ -60,7 +60,8 @@ def write_command(path: Path, name: str, owner: int) -> Path:
     """
     python = f"exec '{sys.executable}'"
     warm = f"{python} -S -E '{Path(__file__).resolve()}' run '{name}' {owner}"
-    path.write_text(f'#!/bin/sh\ncase "$1 $2" in "-m ambiser.bin."*) {warm} "$@" ;; *) {python} "$@" ;; esac\n')
+    programs = '"-m ambiser.bin."* | "-m train."*'  # those of tests/train too
+    path.write_text(f'#!/bin/sh\ncase "$1 $2" in {programs}) {warm} "$@" ;; *) {python} "$@" ;; esac\n')
     path.chmod(0o755)
     return path
 
@@ -125,7 +126,8 @@ def run(connection: socket.socket, words: list[str]) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, passed)
     status = json.loads(connection.recv(PACKET_BYTES) or b'{"status": -9}')["status"]  # empty: the server was killed
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL)
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(status)
 

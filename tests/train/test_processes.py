@@ -21,19 +21,24 @@ STAGES = ("prototypes", "contrastive", "frames")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _paths():
+def _variables(environment):
+    """The environment of warm programs, and none of a GPU's."""
     with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
         patch.setenv("PYTHONPATH", f"{TESTS.parent}:{TESTS}")
-        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        if torch.cuda.is_available():
+            patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.chdir(TESTS)
         yield
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, speech_folders, text_folder):
+def trained(tmp_path_factory, speech_folders, text_folder, python):
     """Folders of the same trainings by one process and by two."""
     folder = tmp_path_factory.mktemp("several")
     words = [folder, speech_folders["wav2vec2"], text_folder]
-    subprocess.run([sys.executable, str(TESTS / "train/several.py"), *map(str, words)], check=True, timeout=900)
+    subprocess.run([python, "-m", "train.several", *map(str, words)], check=True, timeout=900)
     return folder
 
 
@@ -117,11 +122,11 @@ def work(place):
     assert several(code, 3) == (0, "")
 
 
-def test_a_lost_process_stops_all_and_the_same_command_resumes(tmp_path, capfd, caplog):
+def test_a_lost_process_stops_all_and_the_same_command_resumes(tmp_path, capfd, caplog, python):
     lost.train(tmp_path / "one")
 
     def in_two(killed_at: int) -> tuple[int, str]:
-        status = run_ranks([sys.executable, lost.__file__, str(tmp_path / "two"), str(killed_at)], 2)
+        status = run_ranks([python, "-m", "train.lost", str(tmp_path / "two"), str(killed_at)], 2)
         return status, capfd.readouterr().err
 
     status, text = in_two(killed_at=6)
