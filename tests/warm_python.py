@@ -6,9 +6,6 @@ The program gets the words, folder, environment, open files, limits and ignored 
 ends as the program does; signals are passed on, and a killed command takes its program with it. Everything else runs in
 Python itself, and so does a program if the server cannot start it as Python would: another checkout, or environment
 variables that are read on import. Worker processes of a program are forks of it, and jobs start with the same command.
-
-    warm_python.py run NAME OWNER -m MODULE ARGUMENTS...
-    warm_python.py serve NAME OWNER
 """
 
 import contextlib
@@ -28,17 +25,13 @@ MODULES = (
     "ambiser.corpora.data_folder",
     "ambiser.features.extraction.speech",
     "ambiser.features.extraction.text",
-    "ambiser.recipe.checks",
-    "ambiser.recipe.comparisons",
     "ambiser.recipe.report_inputs",
     "ambiser.report.publish",
     "ambiser.report.results_page",
     "ambiser.report.sweep_report",
-    "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "scipy.signal",
-    "scipy.stats",
     "sklearn.feature_extraction.text",
     "transformers.models.bert.modeling_bert",
     "transformers.models.wav2vec2.modeling_wav2vec2",
@@ -51,13 +44,15 @@ LIMITS = sorted(getattr(resource, name) for name in dir(resource) if name.starts
 
 
 def write_command(path: Path, name: str, owner: int) -> Path:
-    """Writes the command.
+    """Writes the command, and returns its path; Python's without Linux, whose pidfd and abstract sockets it needs.
 
     Args:
         path: its place.
         name: the name of the test session; one server serves all its commands.
         owner: the process id of the session; the server ends with it.
     """
+    if not hasattr(os, "pidfd_open"):
+        return Path(sys.executable)
     python = f"exec '{sys.executable}'"
     warm = f"{python} -S -E '{Path(__file__).resolve()}' run '{name}' {owner}"
     programs = '"-m ambiser.bin."* | "-m train."*'  # those of tests/train too
@@ -68,7 +63,7 @@ def write_command(path: Path, name: str, owner: int) -> Path:
 
 def main() -> None:
     """Runs a command, or the server."""
-    verb, name, owner, *words = sys.argv[1:]
+    verb, name, owner, *words = sys.argv[1:]  # `run`, with the words after `python`, or `serve`
     if verb == "serve":
         serve(name, int(owner))
     if os.environ.get("PYTHONPATH", "").split(":")[0] == str(ROOT) and (connection := connect(name, owner)):
@@ -185,8 +180,13 @@ def answer(selector: object, connection: socket.socket, jobs: dict[int, socket.s
         return
     process = os.fork()
     if process == 0:
-        os.setsid()
-        become(json.loads(packet), files)
+        try:
+            os.setpgid(0, 0)
+            become(json.loads(packet), files)
+        finally:
+            os._exit(1)  # `become` failed; the fork must not serve
+    with contextlib.suppress(OSError):  # the fork has done it
+        os.setpgid(process, process)
     for file in files:
         os.close(file)
     jobs[process] = connection
@@ -209,7 +209,7 @@ def send(connection: socket.socket, message: dict) -> None:
 
 
 def become(request: dict, files: list[int]) -> None:
-    """Makes a fork the program that was asked for, and runs it; does not return."""
+    """Makes a fork the requested program and runs it; does not return."""
     import ctypes
     import multiprocessing
     import runpy
@@ -243,8 +243,7 @@ def become(request: dict, files: list[int]) -> None:
     except BaseException:
         sys.excepthook(*sys.exc_info())
         status = 1
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    sys.stdout.flush(), sys.stderr.flush()
     os._exit(status)
 
 
