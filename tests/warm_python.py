@@ -28,7 +28,6 @@ MODULES = (
     "ambiser.recipe.report_inputs",
     "ambiser.report.publish",
     "ambiser.report.results_page",
-    "ambiser.report.sweep_report",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "scipy.signal",

@@ -31,10 +31,11 @@ def test_programs_of_another_checkout_run_from_there(run, environment, tmp_path)
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_a_signal_ends_command_and_program(root, environment, tmp_path, signum, status):
     words = ["--config", root / "egs/mini/conf/ce.yaml", "--data_dir", tmp_path / "data"]
+    words += ["--set", "data.mini_utterances=120"]
     command = [environment["AMBISER_PYTHON"], "-m", "ambiser.bin.prepare", *words]
     with (tmp_path / "output").open("w") as stream:  # tells whose program runs: a fork has the words of its server
         process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
-    wait_for((tmp_path / "data").is_dir, process)
+    wait_for((tmp_path / "data/corpus").is_dir, process)
     process.send_signal(signum)
     assert process.wait(60) == status
     assert nothing_left_of(process, tmp_path)
