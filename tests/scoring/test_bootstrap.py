@@ -175,3 +175,12 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         low, high = percentile_intervals({"accuracy": values["accuracy"]}, 0.95)["accuracy"]
         covered.append(low <= 0.6 <= high)
     assert 0.83 <= np.mean(covered) <= 1.0
+
+
+@pytest.mark.parametrize("cheaper", [False, True])
+def test_one_utterance_without_a_majority_and_one_with_have_an_area(monkeypatch, cheaper):
+    monkeypatch.setattr(rank_scores, "sums_are_cheaper", lambda *_: cheaper)
+    arrays = {"voted": np.array([1.0, 0.5]), "predicted": np.array([0.9, 0.1]), "without": np.array([True, False])}
+    found = rank_scores.rank_scores(**arrays, speaker=np.arange(2), drawn=np.array([[1, 1], [2, 0]]))
+    assert {name: values[0] for name, values in found.items()} == pytest.approx(dict.fromkeys(RANK_SCORES, 1.0))
+    assert all(np.isnan(values[1]) for values in found.values())

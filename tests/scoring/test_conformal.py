@@ -87,3 +87,8 @@ def test_one_threshold_per_class_covers_the_class_that_is_seldom_predicted():
         sets = rule.sets(probs[3000:], rule.thresholds(probs[:3000], np.eye(3)[labels[:3000]]))
         held[per_class] = sets[labels[3000:] == 2, 2].mean()
     assert held[False] < 0.75 and held[True] > 0.84
+
+
+def test_shares_of_the_majority_are_one_for_it_and_zero_without_one():
+    shares = calibration_shares("majority", np.full((3, 2), 0.5), np.array([0, -1, 1]))
+    assert shares.tolist() == [[1, 0], [0, 0], [0, 1]]

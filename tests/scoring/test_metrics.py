@@ -222,3 +222,10 @@ def test_cosine_and_lewidi_error_rate_against_scipy_and_single_votes(drawn):
     assert scores["absolute_distance"] == scores["error_rate"] and scores["wasserstein"] == scores["total_variation"]
     tie = distribution_scores(np.full((1, 4), 0.25), np.array([[1.0, 0, 0, 0]]), np.array([[3.0, 0, 0, 0]]))
     assert tie["error_rate"] == 0.75, "the order of the classes does not choose the winner"
+
+
+def test_two_utterances_have_a_coefficient_and_equal_entropies_no_correlation():
+    probs, soft = np.array([[0.5, 0.5], [0.75, 0.25]]), np.array([[0.5, 0.5], [1.0, 0.0]])
+    assert r2_determination(probs, soft) == pytest.approx(0.5)
+    assert entropy_correlation(probs, soft) == pytest.approx(1)  # entropies of 1 and 0 bits
+    assert entropy_correlation(probs, soft[[1, 1]]) is None and entropy_correlation(probs[[1, 1]], soft) is None
