@@ -24,14 +24,23 @@ def git_state() -> str:
 
     Returns "unknown" outside a git checkout.
     """
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    # Not `describe --dirty`: it locks the index whatever the options, and a killed job would leave the lock.
+    changes = _git("status", "--porcelain", "--untracked-files=no")
+    if commit is None or changes is None:
+        return "unknown"
+    return f"{commit}-dirty" if changes else commit
+
+
+def _git(*words: str) -> str | None:
+    """Returns what a git command prints about the checkout, or None if it fails."""
     root = Path(__file__).resolve().parents[2]
-    command = ["git", "--no-optional-locks", "-C", str(root)]  # a killed job leaves no lock in the checkout
-    command += ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    command = ["git", "--no-optional-locks", "-C", str(root), *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except OSError:
-        return "unknown"
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 @functools.cache
