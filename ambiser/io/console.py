@@ -21,6 +21,8 @@ ONCE = {"once": True}
 _OF_THE_SYSTEM = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}
 """Numbers of errors that are never a bug: no permission, no space, a name that no file can have."""
 T = TypeVar("T")
+_stops: list[int] = []
+"""Numbers of the signals to stop that this program has received."""
 
 
 class _DropRepeated(logging.Filter):
@@ -129,9 +131,12 @@ def run_main(main: Callable[[], int | None]) -> None:
     A path without permission, a full disk and a name that is too long are errors of the user too. Any other exception
     is a bug and keeps its traceback.
     """
+    _stops.clear()
     signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not if a caller ignores Ctrl-C
+        signal.signal(signal.SIGINT, _stop)
     try:
-        status = main() or 0
+        status = _run_until_stopped(main) or 0
     except UserError as error:
         status = _refuse(str(error))
     except KeyboardInterrupt:
@@ -149,6 +154,19 @@ def run_main(main: Callable[[], int | None]) -> None:
     if main.__module__ == "__main__":  # not a test or another program that calls this one
         _end(status)
     sys.exit(status)
+
+
+def _run_until_stopped(main: Callable[[], int | None]) -> int | None:
+    """Runs a program; after a signal to stop, any exception counts as the end that the signal asked for.
+
+    A library may turn the interrupt into an error of its own, as pydantic does while it serializes.
+    """
+    try:
+        return main()
+    except Exception as error:
+        if _stops:
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _refuse(text: str) -> int:
@@ -176,6 +194,7 @@ def _end(status: int) -> None:
 
 
 def _stop(signum: int, frame: object) -> None:
+    _stops.append(signum)
     raise KeyboardInterrupt
 
 

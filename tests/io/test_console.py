@@ -12,15 +12,27 @@ import pytest
 from ambiser.io import console
 
 SELF = "os.kill(os.getpid(), signal.SIGTERM)"
+SERIALIZED = f"""
+class Model(pydantic.BaseModel):
+    x: int = 1
+    serialize_x = pydantic.field_serializer("x")(lambda x: {SELF})
+
+run_main(lambda: Model().model_dump())"""
 
 
 @pytest.mark.parametrize(
     ("code", "status", "text"),
     [
         (f"run_main(lambda: {SELF})", 130, "stopped; run the same command again to continue"),
+        (f"import pydantic{SERIALIZED}", 130, "stopped; run the same command again to continue"),
+        (
+            f"import pydantic{SERIALIZED.replace('SIGTERM', 'SIGINT')}",
+            130,
+            "stopped; run the same command again to continue",
+        ),
         (f"atexit.register(lambda: {SELF}); run_main(lambda: 3)", 3, ""),
     ],
-    ids=["while it works", "while Python shuts down"],
+    ids=["while it works", "while pydantic serializes", "Ctrl-C while pydantic serializes", "while Python shuts down"],
 )
 def test_a_signal_causes_no_traceback(environment, code, status, text):
     code = f"import atexit, os, signal; from ambiser.io.console import run_main; {code}"
