@@ -1,6 +1,7 @@
 """Imports go down, never up and never sideways; torch and s3prl stay where they belong."""
 
 import ast
+import functools
 import re
 import sys
 from pathlib import Path
@@ -30,8 +31,10 @@ PROGRAMS = sorted(path.stem for path in (PACKAGE / "bin").glob("*.py") if "run_m
 HEAVY = {"torch", "torchaudio", "s3prl", "transformers", "safetensors"}
 
 
-def imports(tree: ast.AST, top_level_only: bool = False) -> set[str]:
+@functools.cache
+def imports(path: Path, top_level_only: bool = False) -> set[str]:
     """Returns the dotted names that a module imports, in functions too."""
+    tree = parse(path)
     nodes = tree.body if top_level_only else ast.walk(tree)
     found = set()
     for node in nodes:
@@ -86,23 +89,23 @@ def test_the_readme_names_objects_that_exist():
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_go_down(path):
     own = place_of(path)
-    others = {name.split(".")[1] for name in imports(parse(path)) if name.startswith("ambiser.")} - {own}
+    others = {name.split(".")[1] for name in imports(path) if name.startswith("ambiser.")} - {own}
     for other in others:
         assert FLOORS[other] < FLOORS[own], f"{name_of(path)} imports ambiser.{other}"
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if place_of(p) not in WITH_TORCH | AT_RUN_TIME], ids=name_of)
 def test_only_four_rooms_import_torch(path):
-    assert {name.split(".")[0] for name in imports(parse(path))} & HEAVY == set()
+    assert {name.split(".")[0] for name in imports(path)} & HEAVY == set()
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if place_of(p) in AT_RUN_TIME], ids=name_of)
 def test_programs_import_nothing_heavy_before_they_have_parsed_their_options(path):
-    assert {name.split(".")[0] for name in imports(parse(path), top_level_only=True)} & HEAVY == set()
+    assert {name.split(".")[0] for name in imports(path, top_level_only=True)} & HEAVY == set()
 
 
 def test_only_one_file_imports_s3prl():
-    by = [name_of(path) for path in MODULES if any(name.split(".")[0] == "s3prl" for name in imports(parse(path)))]
+    by = [name_of(path) for path in MODULES if any(name.split(".")[0] == "s3prl" for name in imports(path))]
     assert set(by) <= {"features/upstreams/upstream.py"}
 
 
@@ -120,19 +123,34 @@ def test_no_module_reads_pickles_or_evaluates_text(path):
         assert words.get("shell", "False") == "False"
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_help_loads_neither_torch_nor_numpy(program, run, root):
+@pytest.fixture(scope="module")
+def helped(run, root) -> dict[str, tuple[int, str]]:
+    """Per program, the exit status of --help, and what it prints, then the slow modules that it has imported."""
     slow = sorted({*HEAVY, "numpy", "tqdm"})
+    # Forks of one process that has imported what all programs import.
     code = (
-        "import sys, runpy, atexit\n"
-        f"sys.argv = ['{program}', '--help']\n"
-        f"atexit.register(lambda: print('HEAVY', sorted(set({slow!r}) & sys.modules.keys())))\n"
-        f"runpy.run_module('ambiser.bin.{program}', run_name='__main__')\n"
+        "import atexit, os, runpy, sys, ambiser.config, ambiser.io.console\n"
+        f"for program in {PROGRAMS}:\n"
+        "    print('PROGRAM', program, flush=True)\n"
+        "    if (child := os.fork()) == 0:\n"
+        "        sys.argv = [program, '--help']\n"
+        f"        atexit.register(lambda: print('HEAVY', sorted(set({slow!r}) & sys.modules.keys())))\n"
+        "        runpy.run_module(f'ambiser.bin.{program}', run_name='__main__')\n"
+        "        os._exit(1)\n"
+        "    print('STATUS', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)\n"
     )
     done = run(sys.executable, "-c", code, cwd=root)
     assert done.returncode == 0, done.stderr
-    assert "usage: " in done.stdout
-    assert "HEAVY []" in done.stdout
+    found = re.findall(r"^PROGRAM (\w+)\n(.*?)^STATUS (-?\d+)$", done.stdout, re.MULTILINE | re.DOTALL)
+    return {program: (int(status), text) for program, text, status in found}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_loads_neither_torch_nor_numpy(program, helped):
+    status, text = helped[program]
+    assert status == 0
+    assert "usage: " in text
+    assert "HEAVY []" in text
 
 
 def test_every_module_has_a_test_file_or_its_line_in_the_table_of_tests():
