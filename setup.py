@@ -27,6 +27,7 @@ REQUIRES = [
     "tensorboard>=2.15",  # training curves
     "pillow>=10",  # pictures among them
     "safetensors>=0.4.3",  # models without pickles
+    "threadpoolctl>=3.1",  # one thread per process in matrix products: with more, stage 7 takes twice as long
     "psutil>=5.9",  # as many jobs at a time as the memory holds
 ]
 TEST = [

@@ -4,7 +4,9 @@ import multiprocessing
 import os
 import sys
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ambiser.errors import DataError
 from ambiser.io.forks import FEW, map_in_forks
@@ -23,6 +25,18 @@ def test_results_come_in_order_from_several_processes():
 @pytest.mark.parametrize(("items", "processes"), [(FEW - 1, 2), (20, 1)])
 def test_few_items_or_one_core_need_no_fork(items, processes):
     assert set(map_in_forks(lambda _: os.getpid(), range(items), processes=processes)) == {os.getpid()}
+
+
+@pytest.mark.parametrize("items", [FEW - 1, 20])
+def test_matrix_products_use_one_thread_in_forks_and_here(items):
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    np.ones((2, 2)) @ np.ones((2, 2))  # the library is loaded
+    with threadpool_limits(3):
+        assert threads() == {3}
+        assert list(map_in_forks(lambda _: threads(), range(items), processes=2)) == items * [{1}]
+        assert threads() == {3}
 
 
 def test_a_fault_of_an_item_is_raised_here():
