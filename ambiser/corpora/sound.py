@@ -15,9 +15,7 @@ from ambiser.io.threads import in_threads
 COLUMNS = ["utt", "level_db", "peak_db", "clipped", "offset", "silent"]
 _FULL_SCALE = 0.999
 _LONGEST_S = 60
-_MOST_SAMPLES = (
-    2**25
-)  # of all channels: 60 s of stereo at 192 kHz, and more than what a few kB of silence may stand for
+_MOST_SAMPLES = 2**25  # of all channels: more than 60 s of stereo at 192 kHz
 _FRAME_S = 0.025
 _SILENT_DB = -40  # below the loudest frame
 _FLOOR = 1e-6  # -120 dB: the level of digital silence

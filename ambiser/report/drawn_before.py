@@ -4,7 +4,6 @@ An SVG file ends with a comment that holds the digests of its inputs and of its 
 """
 
 import functools
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -12,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+
+from ambiser.io.files import digest
 
 _COMMENT = re.compile(r"<!-- inputs ([0-9a-f]{64}), drawing ([0-9a-f]{64}) -->\n\Z")
 _ROOMS = ("labels", "report", "scoring")
@@ -35,9 +36,7 @@ def input_digest(*values: object) -> str:
     Raises:
         TypeError: a value is of another type, so that equal values may look different or different ones equal.
     """
-    total = hashlib.sha256(_code_digest().encode())
-    total.update(b"\0".join(_parts(values)))
-    return total.hexdigest()
+    return digest(_code_digest(), *_parts(values))
 
 
 def read_drawn(path: Path) -> Drawn | None:
@@ -49,22 +48,20 @@ def read_drawn(path: Path) -> Drawn | None:
     if found is None:
         return Drawn(content, "")
     svg = content[: found.start()]
-    return Drawn(svg, found[1] if found[2] == _sha256(svg) else "")
+    return Drawn(svg, found[1] if found[2] == digest(svg) else "")
 
 
 def with_comment(svg: str, inputs: str) -> str:
     """Returns the content of an SVG file; without a comment if the inputs are unknown."""
-    return f"{svg}<!-- inputs {inputs}, drawing {_sha256(svg)} -->\n" if inputs else svg
+    return f"{svg}<!-- inputs {inputs}, drawing {digest(svg)} -->\n" if inputs else svg
 
 
 @functools.cache
 def _code_digest() -> str:
     """Returns a digest of all code that can change a figure: rooms of this package, versions of others."""
-    package, total = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted(path for room in _ROOMS for path in (package / room).glob("*.py")):
-        total.update(path.read_bytes())
-    total.update(" ".join(map(version, _PACKAGES)).encode())
-    return total.hexdigest()
+    package = Path(__file__).parents[1]
+    files = sorted(path for room in _ROOMS for path in (package / room).glob("*.py"))
+    return digest(*(path.read_bytes() for path in files), *map(version, _PACKAGES))
 
 
 def _parts(value: object) -> Iterator[bytes]:
@@ -90,7 +87,3 @@ def _parts(value: object) -> Iterator[bytes]:
         yield from _parts(value.tolist())
     else:
         raise TypeError(f"the inputs of a figure cannot be of type {type(value).__name__}")
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -4,11 +4,11 @@ References depend on labels, not on a system, so they are kept for the next syst
 """
 
 import functools
-import hashlib
 from dataclasses import dataclass, fields
 
 import numpy as np
 
+from ambiser.io.files import digest
 from ambiser.labels.entropy import entropy_bits
 from ambiser.scoring.ground_distance import GroundDistance
 from ambiser.scoring.human import Answers
@@ -37,16 +37,14 @@ class Labels:
     ground: GroundDistance | None
 
     @functools.cached_property
-    def _digest(self) -> bytes:
-        total = hashlib.sha256(str(self.bins).encode())
+    def _digest(self) -> str:
+        parts: list[str | bytes] = [str(self.bins)]
         for part in (self, self.human, self.ground):
-            total.update(b"none" if part is None else b"there")
+            parts.append("none" if part is None else "there")
             for field in fields(part) if part is not None else ():
-                value = getattr(part, field.name)
-                if isinstance(value, np.ndarray):
-                    total.update(f"{value.dtype.str} {value.shape}".encode())
-                    total.update(np.ascontiguousarray(value))
-        return total.digest()
+                if isinstance(value := getattr(part, field.name), np.ndarray):
+                    parts += [f"{value.dtype.str} {value.shape}", value.tobytes()]
+        return digest(*parts)
 
     def __hash__(self) -> int:
         return hash(self._digest)
